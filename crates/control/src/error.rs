@@ -1,0 +1,48 @@
+//! Why a director refused.
+
+use serde::{Deserialize, Serialize};
+
+/// A refused request.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    pub code: Code,
+    /// What is wrong and how to mend it, for a person.
+    pub message: String,
+    /// Which change of a transaction is at fault, counted from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<usize>,
+}
+
+/// The kinds of refusal that a program may want to tell apart.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    DestinationExists,
+    /// The daemon failed, not the request.
+    Internal,
+    /// A value that LVS does not take.
+    Invalid,
+    NoSuchDestination,
+    NoSuchService,
+    /// There is no director in this network namespace.
+    NotRunning,
+    PermissionDenied,
+    /// A number out of its range.
+    Range,
+    ServiceExists,
+    /// A table of the data plane is full.
+    TableFull,
+    UnknownPersistenceEngine,
+    UnknownScheduler,
+    /// LVS has it, this director does not yet.
+    Unsupported,
+    /// The message itself was not understood.
+    Malformed,
+}
+
+impl Error {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), change: None }
+    }
+}

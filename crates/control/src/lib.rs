@@ -1,0 +1,46 @@
+//! What the programs of rlvs say to each other: the director's API.
+//!
+//! * [`model`]: virtual services and destinations as an operator writes them
+//! * [`transaction`]: changes, applied whole or not at all
+//! * [`listing`]: what the director answers
+//! * [`error`]: why it refused
+//! * [`client`]: the blocking client that `ipvsadm` and `rlvs` use
+//!
+//! The messages are JSON over HTTP/1.1 on the abstract unix socket [`SOCKET`], which belongs to
+//! the network namespace: `ip netns exec X ipvsadm` reaches X's director with no option, as with
+//! the kernel's IPVS.
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod error;
+pub mod listing;
+pub mod model;
+pub mod transaction;
+
+pub use client::Client;
+pub use error::{Code, Error};
+pub use listing::{ConnectionEntry, DestinationStatus, ServiceStatus, Services, Timeouts};
+pub use model::{Destination, DestinationKey, ForwardingMethod, Protocol, Service, ServiceKey};
+pub use transaction::{Change, Transaction};
+
+/// Name of the director's abstract unix socket, one in every network namespace.
+pub const SOCKET: &str = "rlvs";
+
+/// What a program can ask of a director; the client over the socket, or a director in the same
+/// process in tests.
+pub trait Director {
+    /// Applies all changes of `transaction`, or none.
+    fn apply(&mut self, transaction: &Transaction) -> Result<(), Error>;
+
+    /// All virtual services with their destinations and counters.
+    fn services(&mut self) -> Result<Services, Error>;
+
+    /// Hands every live connection to `each`; stops early when it answers false.
+    fn connections(
+        &mut self,
+        each: &mut dyn FnMut(ConnectionEntry) -> bool,
+    ) -> Result<(), Error>;
+
+    /// Connection timeouts in force.
+    fn timeouts(&mut self) -> Result<Timeouts, Error>;
+}

@@ -1,0 +1,82 @@
+//! What a director answers.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Destination, Service};
+
+/// All services of a director.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Services {
+    /// How many connections the connection table is made for (`size=` in `ipvsadm -L`).
+    pub table_size: u64,
+    /// In the order they were added.
+    pub services: Vec<ServiceStatus>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ServiceStatus {
+    #[serde(flatten)]
+    pub service: Service,
+    pub statistics: Statistics,
+    /// In the kernel's order: the one added last comes first.
+    pub destinations: Vec<DestinationStatus>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct DestinationStatus {
+    #[serde(flatten)]
+    pub destination: Destination,
+    pub active_connections: u32,
+    pub inactive_connections: u32,
+    pub persistent_connections: u32,
+    pub statistics: Statistics,
+}
+
+/// Totals since the start or the last `-Z`, and present rates per second.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Statistics {
+    pub connections: u64,
+    pub packets_in: u64,
+    pub packets_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub connections_rate: u64,
+    pub packets_in_rate: u64,
+    pub packets_out_rate: u64,
+    pub bytes_in_rate: u64,
+    pub bytes_out_rate: u64,
+}
+
+/// One live connection or persistence template.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ConnectionEntry {
+    /// `TCP`, `UDP`, `SCTP`, or `IP` for the templates of firewall-mark services.
+    pub protocol: String,
+    /// Name as `ipvsadm -Lc` prints it: `ESTABLISHED`, `SYN_RECV`, ...
+    pub state: String,
+    /// Seconds until the entry ends if no packet comes.
+    pub expires: u32,
+    pub client: SocketAddr,
+    pub virtual_address: SocketAddr,
+    pub destination: SocketAddr,
+    /// Name and data of the persistence engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence_engine: Option<(String, String)>,
+}
+
+/// Seconds after which idle connections end.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Timeouts {
+    pub tcp: u32,
+    pub tcp_fin: u32,
+    pub udp: u32,
+}
+
+impl Default for Timeouts {
+    /// IPVS's own (net/netfilter/ipvs/ip_vs_proto_tcp.c, ip_vs_proto_udp.c).
+    fn default() -> Self {
+        Self { tcp: 900, tcp_fin: 120, udp: 300 }
+    }
+}

@@ -1,0 +1,35 @@
+//! Changes to what a director shall do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Destination, DestinationKey, Service, ServiceKey};
+
+/// Changes that are made in this order, all of them or none.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Transaction {
+    pub changes: Vec<Change>,
+}
+
+/// One change, as one `ipvsadm` command makes it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    AddService(Service),
+    EditService(Service),
+    DeleteService(ServiceKey),
+    /// Deletes all services (`-C`).
+    Flush,
+    AddDestination { service: ServiceKey, destination: Destination },
+    EditDestination { service: ServiceKey, destination: Destination },
+    DeleteDestination { service: ServiceKey, destination: DestinationKey },
+    /// Seconds; 0 leaves a timeout as it is (`--set`).
+    SetTimeouts { tcp: u32, tcp_fin: u32, udp: u32 },
+    /// Sets the counters of one service, or of all, to zero (`-Z`).
+    Zero { service: Option<ServiceKey> },
+}
+
+impl From<Change> for Transaction {
+    fn from(change: Change) -> Self {
+        Self { changes: vec![change] }
+    }
+}

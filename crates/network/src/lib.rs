@@ -1,1 +1,22 @@
+//! What the director must know from the kernel: the links, and the Ethernet next hop of every
+//! real server.
+//!
+//! The data plane writes frames itself, so it needs for each real server what the kernel's own
+//! output path would look up: which interface, which source and which destination MAC address.
+//! [`Network`] asks the kernel (`RTM_GETROUTE`, so policy routing counts), has it resolve and
+//! keep the neighbours (`NTF_EXT_MANAGED`, kernel 5.16 and later), and tells of every change.
+//!
+//! * [`Network`]: start, say which addresses to follow, leave
+//! * [`Event`]: what it tells
+//! * [`Link`], [`NextHop`], [`Unresolved`]: the model
+#![forbid(unsafe_code)]
 
+mod error;
+mod link;
+mod network;
+mod next_hop;
+
+pub use error::Error;
+pub use link::Link;
+pub use network::{Event, Network};
+pub use next_hop::{NextHop, Unresolved};

@@ -1,1 +1,6 @@
+//! Laboratory.
+#![forbid(unsafe_code)]
 
+pub mod command;
+pub mod interrupt;
+pub mod vm;

@@ -1,1 +1,54 @@
-fn main() {}
+//! The project's own commands, as `cargo xtask VERB`.
+//!
+//! * [`setup`]: what Debian and cargo have to install
+//! * [`vm`]: a command on Debian's stock kernel, emulated
+#![forbid(unsafe_code)]
+
+mod console;
+mod progress;
+mod setup;
+mod vm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use rlvs_lab::interrupt;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and shows rlvs")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Install what is missing to build rlvs, for labs, and for the virtual machine
+    Setup,
+    /// Run a command as root on Debian's stock kernel in an emulated machine
+    Vm(vm::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match interrupt::watch().and_then(|()| run(arguments.verb)) {
+        Ok(status) => status,
+        Err(_) if interrupt::raised() => {
+            eprintln!("interrupted");
+            ExitCode::from(interrupt::STATUS)
+        }
+        Err(error) => {
+            eprintln!("{} {error:#}", console::red("error:"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<ExitCode> {
+    match verb {
+        Verb::Setup => setup::run(&setup::ALL).map(|()| ExitCode::SUCCESS),
+        Verb::Vm(arguments) => vm::run(&arguments),
+    }
+}

@@ -1,0 +1,188 @@
+//! A second kernel: Debian's stock one, emulated, with the host's programs and files.
+//!
+//! The minimum kernel of rlvs is not the kernel of the machine it is built on, and only a kernel
+//! with the real `ip_vs` can say what LVS does. So commands run in a virtual machine that needs
+//! neither KVM nor a disk image:
+//!
+//! ```text
+//!   host /  ── 9p, read-only ──►  overlay with a tmpfs = the guest's /
+//!   --share ── 9p, writable  ──►  the same path in the guest
+//!   stdout, stderr  ◄── one virtio serial port each ──  the command, as root, in our directory
+//! ```
+//!
+//! What the guest writes is lost, except below a share. It has no network card: make namespaces.
+//! `RLVS_VM=1` is set in it. Emulated code is 10 to 50 times slower than the host's: choose time
+//! limits to match.
+
+mod initramfs;
+mod kernel;
+mod qemu;
+mod relay;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fs};
+
+use anyhow::{Context, Result};
+
+use initramfs::Job;
+use qemu::Qemu;
+
+/// Exit status for a command whose virtual machine died or ran out of time.
+pub const VM_FAILED: u8 = 125;
+
+/// A virtual machine to be: it boots when a command is run in it.
+#[derive(Clone, Debug)]
+pub struct Vm {
+    icount: bool,
+    smp: u32,
+    memory_mib: u32,
+    limit: Duration,
+    shares: Vec<Share>,
+    environment: Vec<String>,
+    kernel_log: Option<PathBuf>,
+}
+
+/// A directory of the host that the guest may write to.
+#[derive(Clone, Debug)]
+pub struct Share {
+    pub host: PathBuf,
+    pub guest: PathBuf,
+}
+
+/// What a command in the guest printed, and how it ended.
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Default for Vm {
+    fn default() -> Self {
+        Self {
+            icount: false,
+            smp: 2,
+            memory_mib: 1024,
+            limit: Duration::from_secs(300),
+            shares: Vec::new(),
+            environment: Vec::new(),
+            kernel_log: None,
+        }
+    }
+}
+
+impl Vm {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One CPU whose clock advances by 1 ns an executed instruction and by nothing else, idle time
+    /// skipped: time-stamps count instructions, whatever else the host is doing.
+    pub fn icount(mut self, icount: bool) -> Self {
+        self.icount = icount;
+        self
+    }
+
+    /// How many CPUs; one where instructions are counted.
+    pub fn smp(mut self, cpus: u32) -> Self {
+        self.smp = cpus;
+        self
+    }
+
+    pub fn memory_mib(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// After this much of the host's time, boot included, the machine is killed.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Lets the guest write to `host`, which it sees as `guest`.
+    pub fn share(mut self, host: impl Into<PathBuf>, guest: impl Into<PathBuf>) -> Self {
+        self.shares.push(Share {
+            host: host.into(),
+            guest: guest.into(),
+        });
+        self
+    }
+
+    /// Sets an environment variable for the command. The host's are not handed on.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push(format!("{name}={value}"));
+        self
+    }
+
+    /// Keeps the kernel's console there.
+    pub fn kernel_log(mut self, file: impl Into<PathBuf>) -> Self {
+        self.kernel_log = Some(file.into());
+        self
+    }
+
+    /// Boots, runs `command`, and collects what it prints. An error is the machine's, not the
+    /// command's.
+    pub fn run<S: AsRef<str>>(&self, command: &[S]) -> Result<Output> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let status = self.run_into(command, &mut stdout, &mut stderr)?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Output {
+            status,
+            stdout: text(stdout),
+            stderr: text(stderr),
+        })
+    }
+
+    /// As [`Vm::run`], but hands on what the command prints as it comes.
+    pub fn run_into<S: AsRef<str>>(
+        &self,
+        command: &[S],
+        stdout: &mut (impl Write + Send),
+        stderr: &mut (impl Write + Send),
+    ) -> Result<i32> {
+        let kernel = kernel::newest()?;
+        let directory = tempfile::Builder::new().prefix("rlvs-vm-").tempdir()?;
+        let token = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+        let job = self.job(command, token.trim())?;
+        fs::write(
+            directory.path().join("initrd"),
+            initramfs::build(&kernel, &job)?,
+        )?;
+        let mut qemu = Qemu::start(self, &kernel, directory.path())?;
+        let ended = relay::relay(&mut qemu, token.trim(), self.limit, stdout, stderr);
+        self.save_kernel_log(directory.path())?;
+        ended.with_context(|| format!("virtual machine\n{}", qemu.last_words()))
+    }
+
+    fn job<S: AsRef<str>>(&self, command: &[S], token: &str) -> Result<Job> {
+        let directory = env::current_dir()?;
+        Ok(Job {
+            command: command
+                .iter()
+                .map(|word| word.as_ref().to_owned())
+                .collect(),
+            directory: directory
+                .to_str()
+                .context("current directory: not UTF-8")?
+                .to_owned(),
+            environment: self.environment.clone(),
+            shares: self
+                .shares
+                .iter()
+                .map(|share| share.guest.display().to_string())
+                .collect(),
+            token: token.to_owned(),
+        })
+    }
+
+    fn save_kernel_log(&self, directory: &Path) -> Result<()> {
+        if let Some(file) = &self.kernel_log {
+            fs::copy(directory.join(qemu::CONSOLE), file)
+                .with_context(|| format!("cannot keep the kernel log in {}", file.display()))?;
+        }
+        Ok(())
+    }
+}

@@ -3,7 +3,9 @@
 //! * [`model`]: virtual services and destinations as an operator writes them
 //! * [`transaction`]: changes, applied whole or not at all
 //! * [`listing`]: what the director answers
+//! * [`status`]: how it fares, for `rlvs status`
 //! * [`error`]: why it refused
+//! * [`endpoint`]: the paths and the version they carry
 //! * [`client`]: the blocking client that `ipvsadm` and `rlvs` use
 //!
 //! The messages are JSON over HTTP/1.1 on the abstract unix socket [`SOCKET`], which belongs to
@@ -12,15 +14,18 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod endpoint;
 pub mod error;
 pub mod listing;
 pub mod model;
+pub mod status;
 pub mod transaction;
 
 pub use client::Client;
 pub use error::{Code, Error};
 pub use listing::{ConnectionEntry, DestinationStatus, ServiceStatus, Services, Timeouts};
 pub use model::{Destination, DestinationKey, ForwardingMethod, Protocol, Service, ServiceKey};
+pub use status::Status;
 pub use transaction::{Change, Transaction};
 
 /// Name of the director's abstract unix socket, one in every network namespace.

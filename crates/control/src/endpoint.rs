@@ -1,0 +1,48 @@
+//! Where the API's requests go, and what both sides agree on about them.
+//!
+//! The number in the paths changes when a message changes its meaning. A director that is asked
+//! for another number says which one it speaks, so a program that outlived an upgrade tells the
+//! operator what to do instead of misreading the answer.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the API: the number in the paths.
+pub const API: u32 = 1;
+
+/// `POST`: a [`crate::Transaction`]; answers 204.
+pub const TRANSACTION: &str = "/v1/transaction";
+/// `GET`: [`crate::Services`].
+pub const SERVICES: &str = "/v1/services";
+/// `GET`: one [`crate::ConnectionEntry`] a line.
+pub const CONNECTIONS: &str = "/v1/connections";
+/// `GET`: [`crate::Timeouts`].
+pub const TIMEOUTS: &str = "/v1/timeouts";
+/// `GET`: [`crate::status::Status`].
+pub const STATUS: &str = "/v1/status";
+/// `GET`: [`Version`].
+pub const VERSION: &str = "/v1/version";
+
+/// Bytes that a request may have.
+pub const REQUEST_LIMIT: usize = 64 << 20;
+
+/// How a program names itself in `user-agent` and a director in `server`.
+pub const PRODUCT: &str = concat!("rlvs/", env!("CARGO_PKG_VERSION"));
+
+/// Which director answers.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Version {
+    /// Of the program: `0.1.0`.
+    pub version: String,
+    /// Of the API.
+    pub api: u32,
+}
+
+impl Version {
+    /// This build's own.
+    pub fn own() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            api: API,
+        }
+    }
+}

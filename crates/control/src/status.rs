@@ -1,0 +1,126 @@
+//! What `rlvs status` shows: whether packets flow, where to, and if not, why.
+//!
+//! Everything that an operator would otherwise have to find out with other tools is here with
+//! its reason: an interface without a program, a destination without a next hop, a dropped
+//! packet.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{DestinationKey, Family, ForwardingMethod, ServiceKey};
+
+/// The state of a director.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Status {
+    pub daemon: Daemon,
+    pub interfaces: Vec<Interface>,
+    /// In the order they were added.
+    pub services: Vec<ServiceState>,
+    /// One for every IP version.
+    pub connections: Vec<ConnectionTable>,
+    /// Packets that went on, in the order of the data plane's counters.
+    pub passed: Vec<Counter>,
+    /// Packets that the director threw away.
+    pub dropped: Vec<Counter>,
+}
+
+/// The process that answers.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Daemon {
+    pub version: String,
+    pub pid: u32,
+    pub uptime_seconds: u64,
+    pub network_namespace: NetworkNamespace,
+}
+
+/// The network namespace that a director works in.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct NetworkNamespace {
+    /// The kernel's cookie of it, which names the director's directories.
+    pub cookie: u64,
+    /// As `ip netns` knows it, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A network interface that the director knows.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Interface {
+    pub name: String,
+    pub index: u32,
+    #[serde(flatten)]
+    pub attachment: Attachment,
+}
+
+/// How the director's program sits on an interface.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "mode")]
+pub enum Attachment {
+    /// In the driver.
+    Native,
+    /// In the kernel's general receive path: slower, works everywhere.
+    Generic,
+    /// Not at all: packets that arrive here are not balanced.
+    Detached { reason: String },
+}
+
+/// A virtual service and where its packets go.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ServiceState {
+    pub key: ServiceKey,
+    pub scheduler: String,
+    /// In the kernel's order: the one added last comes first.
+    pub destinations: Vec<DestinationState>,
+}
+
+/// A real server of one service.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DestinationState {
+    #[serde(flatten)]
+    pub key: DestinationKey,
+    pub method: ForwardingMethod,
+    pub weight: u32,
+    pub active_connections: u32,
+    pub inactive_connections: u32,
+    pub next_hop: NextHop,
+}
+
+/// Where a destination's frames are sent.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum NextHop {
+    Resolved {
+        interface: String,
+        /// As `ip link` prints it: `02:00:00:00:00:01`.
+        mac: String,
+    },
+    /// Packets for this destination are dropped and counted.
+    Unresolved { reason: String },
+}
+
+/// The connections of one IP version.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ConnectionTable {
+    pub family: Family,
+    /// Connections in it now.
+    pub entries: u64,
+    /// Connections it is made for.
+    pub size: u64,
+    /// Places there are, with the slack that keeps buckets from filling up.
+    pub slots: u64,
+    /// Kernel memory.
+    pub bytes: u64,
+    /// Connections ended early to make room for new ones.
+    pub evicted: u64,
+    /// Packets forwarded without an entry because there was no room.
+    pub stateless: u64,
+}
+
+/// Packets that met one fate.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Counter {
+    /// Short and stable, for programs: `no-next-hop`.
+    pub reason: String,
+    /// The same for a person.
+    pub meaning: String,
+    pub packets: u64,
+}

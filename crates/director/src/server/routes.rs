@@ -1,0 +1,191 @@
+//! The endpoints: a request in, the core's answer out, every refusal as JSON.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, SERVER, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http_body_util::BodyExt;
+use rlvs_control::endpoint::{
+    API, CONNECTIONS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, TIMEOUTS, TRANSACTION, VERSION,
+    Version,
+};
+use rlvs_control::{Code, Error};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::handle::Handle;
+use super::listing;
+
+/// Everything, for those who may.
+pub(super) fn router(handle: Handle) -> Router {
+    Router::new()
+        .route(TRANSACTION, post(transaction))
+        .route(SERVICES, get(services))
+        .route(CONNECTIONS, get(connections))
+        .route(TIMEOUTS, get(timeouts))
+        .route(STATUS, get(status))
+        .route(VERSION, get(version))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(map_response(sign))
+        .with_state(handle)
+}
+
+/// Nothing, for those who may not.
+pub(super) fn refusal() -> Router {
+    Router::new().fallback(refuse).layer(map_response(sign))
+}
+
+async fn transaction(State(handle): State<Handle>, request: Request) -> Answer<StatusCode> {
+    let (head, body) = request.into_parts();
+    let bytes = to_bytes(body, REQUEST_LIMIT)
+        .await
+        .map_err(|_| too_large())?;
+    let transaction = parse(&bytes).map_err(|error| blame_versions(error, &head.headers))?;
+    handle.apply(transaction).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn services(State(handle): State<Handle>) -> Answer<Response> {
+    json(StatusCode::OK, &handle.services().await?)
+}
+
+async fn timeouts(State(handle): State<Handle>) -> Answer<Response> {
+    json(StatusCode::OK, &handle.timeouts().await?)
+}
+
+async fn status(State(handle): State<Handle>) -> Answer<Response> {
+    json(StatusCode::OK, &handle.status().await?)
+}
+
+async fn version() -> Answer<Response> {
+    json(StatusCode::OK, &Version::own())
+}
+
+async fn connections(State(handle): State<Handle>) -> Response {
+    let lines = listing::lines(handle.connections());
+    (
+        [(CONTENT_TYPE, "application/x-ndjson")],
+        Body::from_stream(lines),
+    )
+        .into_response()
+}
+
+/// Reads the request to its end first: a socket closed with unread data would lose the answer.
+async fn refuse(request: Request) -> Refusal {
+    let mut body = request.into_body();
+    while let Some(Ok(_)) = body.frame().await {}
+    Refusal(Error::new(
+        Code::PermissionDenied,
+        "Permission denied (you must be root)",
+    ))
+}
+
+async fn unknown_path(uri: Uri) -> Refusal {
+    let version = env!("CARGO_PKG_VERSION");
+    let own = format!("The director is rlvs {version} and speaks version {API} of the API");
+    let message = match asked_version(uri.path()) {
+        Some(asked) if asked != API => format!(
+            "{own}, the request is for version {asked}: restart the director with the rlvs \
+             installed now (connections survive that)"
+        ),
+        _ => format!("{own}, which has no {}", uri.path()),
+    };
+    Refusal(Error::new(Code::Unsupported, message))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Refusal {
+    let message = format!("{} does not take {method}", uri.path());
+    Refusal(Error::new(Code::Malformed, message))
+}
+
+/// Lets a client of another version say which director it met.
+async fn sign(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(SERVER, HeaderValue::from_static(PRODUCT));
+    response
+}
+
+/// A handler's answer or the refusal.
+type Answer<T> = Result<T, Refusal>;
+
+/// An error as a response.
+struct Refusal(Error);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        json(status_of(self.0.code), &self.0)
+            .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    }
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Answer<Response> {
+    let body = serde_json::to_vec(value)
+        .map_err(|error| Error::new(Code::Internal, format!("Cannot write the answer: {error}")))?;
+    Ok((status, [(CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Parses a request; the error names the value at fault and its place in the text.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| malformed(&format!("{}: {}", error.path(), error.inner())))?;
+    deserializer
+        .end()
+        .map_err(|error| malformed(&error.to_string()))?;
+    Ok(value)
+}
+
+fn malformed(what: &str) -> Error {
+    Error::new(Code::Malformed, format!("The request is malformed: {what}"))
+}
+
+fn too_large() -> Error {
+    let limit = REQUEST_LIMIT >> 20;
+    malformed(&format!("it broke off or is larger than {limit} MiB"))
+}
+
+/// A request that another version of rlvs wrote may well be right, only not for this one.
+fn blame_versions(mut error: Error, headers: &HeaderMap) -> Error {
+    let client = headers
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if client.starts_with("rlvs/") && client != PRODUCT {
+        error.message +=
+            &format!(" (it is from {client}, the director is {PRODUCT}: restart the director)");
+    }
+    error
+}
+
+/// The N of `/vN/...`.
+fn asked_version(path: &str) -> Option<u32> {
+    path.strip_prefix("/v")?.split('/').next()?.parse().ok()
+}
+
+fn status_of(code: Code) -> StatusCode {
+    match code {
+        Code::DestinationExists | Code::ServiceExists => StatusCode::CONFLICT,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Invalid | Code::Range | Code::UnknownPersistenceEngine | Code::UnknownScheduler => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Code::Malformed => StatusCode::BAD_REQUEST,
+        Code::NoSuchDestination | Code::NoSuchService => StatusCode::NOT_FOUND,
+        Code::NotRunning => StatusCode::SERVICE_UNAVAILABLE,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::TableFull => StatusCode::INSUFFICIENT_STORAGE,
+        Code::Unsupported => StatusCode::NOT_IMPLEMENTED,
+    }
+}

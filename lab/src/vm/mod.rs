@@ -154,7 +154,7 @@ impl Vm {
         let mut qemu = Qemu::start(self, &kernel, directory.path())?;
         let ended = relay::relay(&mut qemu, token.trim(), self.limit, stdout, stderr);
         self.save_kernel_log(directory.path())?;
-        ended.with_context(|| format!("virtual machine\n{}", qemu.last_words()))
+        ended.with_context(|| format!("{}virtual machine", qemu.last_words()))
     }
 
     fn job<S: AsRef<str>>(&self, command: &[S], token: &str) -> Result<Job> {

@@ -1,0 +1,143 @@
+//! The director: a host that runs the program under test.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::command::Finished;
+use crate::host::Host;
+use crate::process::Process;
+
+const READY: Duration = Duration::from_secs(120);
+
+/// A small table: a lab has no million of connections.
+pub const CONFIGURATION: &str = "connections = 65536\n\n[interfaces]\nnames = [\"eth0\"]\n";
+
+/// A host with a director daemon, once it is started.
+#[derive(Debug)]
+pub struct Director {
+    daemon: Option<Process>,
+    pub host: Host,
+}
+
+impl Director {
+    /// Links the program under test into the lab.
+    pub fn new(host: Host) -> Result<Self> {
+        let binary = rlvs_binary();
+        ensure!(
+            binary.is_file(),
+            "no {}: cargo build --release -p rlvs",
+            binary.display()
+        );
+        host.lab().install_rlvs(&binary)?;
+        Ok(Self { daemon: None, host })
+    }
+
+    /// Runs the daemon with the lab's configuration, until it answers.
+    pub fn start_rlvs(&mut self) -> Result<()> {
+        self.start_rlvs_with(CONFIGURATION)
+    }
+
+    /// Runs the daemon with a configuration, until it answers.
+    pub fn start_rlvs_with(&mut self, configuration: &str) -> Result<()> {
+        self.spawn_rlvs(configuration)?;
+        self.wait_ready()
+    }
+
+    /// Starts the daemon, and does not wait.
+    pub fn spawn_rlvs(&mut self, configuration: &str) -> Result<()> {
+        let file = self.configuration_file()?;
+        fs::write(&file, configuration)?;
+        self.tell_warden()?;
+        let words = ["run".as_ref(), "--config".as_ref(), file.as_os_str()];
+        self.daemon = Some(self.host.spawn("rlvs", "rlvs", words)?);
+        Ok(())
+    }
+
+    /// Waits until the daemon answers.
+    pub fn wait_ready(&mut self) -> Result<()> {
+        let host = &self.host;
+        let daemon = self
+            .daemon
+            .as_mut()
+            .context("the director is not started")?;
+        daemon.wait_until(READY, |_| {
+            Ok(host.try_run("ipvsadm", ["-Ln"])?.status.success())
+        })
+    }
+
+    /// Where the daemon's configuration lies.
+    pub fn configuration_file(&self) -> Result<PathBuf> {
+        Ok(self.host.directory()?.join("rlvs.toml"))
+    }
+
+    /// The daemon, if it is started.
+    pub fn daemon(&mut self) -> Option<&mut Process> {
+        self.daemon.as_mut()
+    }
+
+    /// Kills the daemon as a crash would; what it installed in the kernel goes on.
+    pub fn kill9(&mut self) -> Result<()> {
+        self.daemon
+            .take()
+            .map_or(Ok(()), |mut daemon| daemon.kill9())
+    }
+
+    /// Asks the daemon to end; what it installed in the kernel goes on.
+    pub fn stop(&mut self) -> Result<()> {
+        self.daemon
+            .take()
+            .map_or(Ok(()), |mut daemon| daemon.stop())
+    }
+
+    /// `ipvsadm` with the words of a line; its output.
+    pub fn ipvsadm(&self, line: &str) -> Result<String> {
+        self.try_ipvsadm(line)?.success()
+    }
+
+    /// `ipvsadm` with the words of a line, which may be refused.
+    pub fn try_ipvsadm(&self, line: &str) -> Result<Finished> {
+        self.host.try_run("ipvsadm", line.split_whitespace())
+    }
+
+    /// `rlvs` with the words of a line; its output.
+    pub fn rlvs(&self, line: &str) -> Result<String> {
+        self.host.run("rlvs", line.split_whitespace())
+    }
+
+    /// Makes the host answer for virtual addresses.
+    pub fn add_vips(&self, vips: &[IpAddr]) -> Result<()> {
+        vips.iter()
+            .try_for_each(|&vip| self.host.add_address(vip, "eth0"))
+    }
+
+    /// The warden has to undo what is pinned, which outlives its namespace.
+    fn tell_warden(&self) -> Result<()> {
+        let list = self.host.lab().directory().join("directors");
+        let known = fs::read_to_string(&list).unwrap_or_default();
+        let namespace = self.host.namespace();
+        if known.lines().all(|line| line != namespace) {
+            let mut file = OpenOptions::new().create(true).append(true).open(list)?;
+            writeln!(file, "{namespace}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The program under test: `$RLVS_BIN`, or what `cargo build --release` has built here.
+pub fn rlvs_binary() -> PathBuf {
+    if let Some(binary) = env::var_os("RLVS_BIN") {
+        return binary.into();
+    }
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = lab.parent().unwrap_or(lab);
+    let target = env::var_os("CARGO_TARGET_DIR");
+    let target = target.as_deref().unwrap_or(OsStr::new("target"));
+    root.join(target).join("release/rlvs")
+}

@@ -1,0 +1,186 @@
+//! A machine of the lab: a network namespace, and commands in it.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tempfile::NamedTempFile;
+
+use crate::address::Address;
+use crate::command::{self, Finished};
+use crate::lab::Lab;
+use crate::process::Process;
+use crate::segment::Segment;
+
+/// What a command may take, unless it is told otherwise. The emulated kernel is slow.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A network namespace of a lab.
+#[derive(Debug)]
+pub struct Host {
+    lab: Lab,
+    name: String,
+    addresses: Vec<Address>,
+    processes: AtomicU32,
+}
+
+impl Host {
+    /// A host with nothing but its loopback interface.
+    pub fn new(lab: &Lab, name: &str) -> Result<Self> {
+        let host = Self {
+            lab: lab.clone(),
+            name: name.to_owned(),
+            addresses: Vec::new(),
+            processes: AtomicU32::new(0),
+        };
+        let mut add = Command::new("ip");
+        add.args(["netns", "add", &host.namespace()]);
+        command::finish(&mut add, LIMIT)?.success()?;
+        // Addresses are usable at once: nobody waits for duplicates of them.
+        host.sysctl(&[
+            ("net.ipv6.conf.all.accept_dad", "0"),
+            ("net.ipv6.conf.default.accept_dad", "0"),
+            ("net.ipv6.conf.default.accept_ra", "0"),
+        ])?;
+        ip_batch(&host, &["link set lo up".to_owned()])?;
+        Ok(host)
+    }
+
+    /// Connects the next interface, `eth0` first, to a segment, as its host `number`.
+    pub fn join(&mut self, segment: &Segment, number: u8) -> Result<&Address> {
+        let interface = format!("eth{}", self.addresses.len());
+        let address = Address::new(segment.number(), number);
+        segment.plug(self, &interface, &address.mac)?;
+        // As at the other end of the cable, see `Segment`.
+        self.run("ethtool", ["-K", &interface, "tx", "off"])?;
+        ip_batch(
+            self,
+            &[
+                format!("addr add {}/24 dev {interface}", address.v4),
+                format!("addr add {}/64 dev {interface} nodad", address.v6),
+                format!("link set {interface} up"),
+            ],
+        )?;
+        self.addresses.push(address);
+        self.addresses.last().context("a host without address")
+    }
+
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// As `ip netns` lists it.
+    pub fn namespace(&self) -> String {
+        format!("{}-{}", self.lab.name(), self.name)
+    }
+
+    /// What `nsenter --net=` takes.
+    pub fn namespace_file(&self) -> String {
+        format!("/run/netns/{}", self.namespace())
+    }
+
+    /// Address of the first interface.
+    ///
+    /// # Panics
+    ///
+    /// Where the host has not joined a segment.
+    pub fn address(&self) -> &Address {
+        self.addresses
+            .first()
+            .expect("a host that has joined a segment")
+    }
+
+    /// A directory for this host's programs; removed with the lab.
+    pub fn directory(&self) -> Result<PathBuf> {
+        let directory = self.lab.directory().join(&self.name);
+        std::fs::create_dir_all(&directory)?;
+        Ok(directory)
+    }
+
+    /// `program` in this host; the lab's own programs come first in its PATH.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut path = self.lab.directory().join("bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut command = Command::new("nsenter");
+        command.env("PATH", path);
+        command
+            .arg(format!("--net={}", self.namespace_file()))
+            .arg(program);
+        command
+    }
+
+    /// Runs a program; its standard output if it succeeds.
+    pub fn run<S: AsRef<OsStr>>(
+        &self,
+        program: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Result<String> {
+        self.try_run(program, arguments)?.success()
+    }
+
+    /// Runs a program, which may fail.
+    pub fn try_run<S: AsRef<OsStr>>(
+        &self,
+        program: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Result<Finished> {
+        command::finish(self.command(program).args(arguments), LIMIT)
+    }
+
+    /// Runs a line of shell; its standard output if it succeeds.
+    pub fn shell(&self, line: &str) -> Result<String> {
+        self.run("bash", ["-c", line])
+    }
+
+    /// Starts a program in the background; `name` is for its log.
+    pub fn spawn<S: AsRef<OsStr>>(
+        &self,
+        name: &str,
+        program: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Result<Process> {
+        let number = self.processes.fetch_add(1, Ordering::Relaxed);
+        let log = self.directory()?.join(format!("{name}-{number}.log"));
+        let mut command = self.command(program);
+        command.args(arguments);
+        Process::start(
+            &self.lab,
+            &format!("{} on {}", name, self.name),
+            command,
+            log,
+        )
+    }
+
+    /// Sets kernel parameters of this namespace.
+    pub fn sysctl(&self, settings: &[(&str, &str)]) -> Result<()> {
+        let words = settings.iter().map(|(key, value)| format!("{key}={value}"));
+        let words = ["-q".to_owned(), "-w".to_owned()].into_iter().chain(words);
+        self.run("sysctl", words).map(drop)
+    }
+
+    /// Gives the host one more address on `interface`, as /32 or /128.
+    pub fn add_address(&self, address: impl Into<IpAddr>, interface: &str) -> Result<()> {
+        let address = address.into();
+        let length = if address.is_ipv4() { "32" } else { "128 nodad" };
+        let line = format!("addr replace {address}/{length} dev {interface}");
+        ip_batch(self, &[line])
+    }
+}
+
+/// Runs commands of `ip` in `host`, all in one process.
+pub(crate) fn ip_batch(host: &Host, lines: &[String]) -> Result<()> {
+    let mut file = NamedTempFile::new_in(host.directory()?)?;
+    file.write_all(lines.join("\n").as_bytes())?;
+    host.run("ip", ["-batch".as_ref(), file.path().as_os_str()])
+        .map(drop)
+}

@@ -11,10 +11,20 @@
 //! * [`Link`], [`NextHop`], [`Unresolved`]: the model
 #![forbid(unsafe_code)]
 
+mod allowance;
+mod care;
+mod change;
 mod error;
+mod follower;
+mod kernel;
 mod link;
+mod neighbour;
 mod network;
 mod next_hop;
+mod route;
+mod snapshot;
+mod stale;
+mod task;
 
 pub use error::Error;
 pub use link::Link;

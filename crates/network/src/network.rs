@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::kernel::Kernel;
+use crate::task::Task;
 use crate::{Error, Link, NextHop, Unresolved};
 
 /// How many events may wait for the reader before the follower pauses.
@@ -35,11 +37,21 @@ pub struct Network {
 
 impl Network {
     /// Starts to follow the network namespace of the calling thread. Must be called within a
-    /// tokio runtime with I/O and time enabled.
+    /// tokio runtime with I/O and time enabled. The receiver ends when following does: the
+    /// network was released or dropped, or its socket failed.
     pub fn start() -> Result<(Self, mpsc::Receiver<Event>), Error> {
-        let (addresses, _watched) = watch::channel(HashSet::new());
-        let (release, _released) = oneshot::channel();
-        let (_events, receiver) = mpsc::channel(EVENTS);
+        let (kernel, news) = Kernel::open()?;
+        let (addresses, watched) = watch::channel(HashSet::new());
+        let (release, released) = oneshot::channel();
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let task = Task {
+            kernel,
+            news,
+            addresses: watched,
+            release: released,
+            events,
+        };
+        tokio::spawn(task.run());
         Ok((Self { addresses, release }, receiver))
     }
 

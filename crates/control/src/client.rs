@@ -1,5 +1,130 @@
 //! The blocking client.
+//!
+//! Every request has a connection of its own, so a client outlives a restart of the director. All
+//! of it runs on the caller's thread: programs like `ipvsadm` need neither a runtime of their own
+//! nor threads.
 
-/// A connection to the director of this network namespace.
+mod answer;
+mod exchange;
+mod lines;
+
+use hyper::Method;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::{Request, Response};
+use serde::de::DeserializeOwned;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::endpoint::{
+    CONNECTIONS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, TIMEOUTS, TRANSACTION, VERSION, Version,
+};
+use crate::{
+    Code, ConnectionEntry, Director, Error, SOCKET, Services, Status, Timeouts, Transaction,
+};
+
+/// The way to the director of this network namespace.
+///
+/// Not to be used inside an asynchronous runtime.
 #[derive(Debug)]
-pub struct Client {}
+pub struct Client {
+    runtime: Runtime,
+    socket: String,
+}
+
+impl Client {
+    /// To the director of the calling thread's network namespace.
+    ///
+    /// Nothing is sent yet: whether a director runs shows with the first request.
+    pub fn connect() -> Result<Self, Error> {
+        Self::connect_to(SOCKET)
+    }
+
+    /// To the director that listens on the abstract socket `name`.
+    pub fn connect_to(name: &str) -> Result<Self, Error> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::new(Code::Internal, format!("Cannot wait for I/O: {error}")))?;
+        let socket = name.to_owned();
+        Ok(Self { runtime, socket })
+    }
+
+    /// How the director fares.
+    pub fn status(&mut self) -> Result<Status, Error> {
+        self.get(STATUS)
+    }
+
+    /// Which director it is.
+    pub fn version(&mut self) -> Result<Version, Error> {
+        self.get(VERSION)
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        self.exchange(get(path), answer::value)
+    }
+
+    /// Sends `request` and lets `read` make something of the answer.
+    fn exchange<T>(
+        &self,
+        request: Request<Bytes>,
+        read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.runtime.block_on(async {
+            let stream = exchange::connect(&self.socket).await?;
+            exchange::converse(stream, request, read).await
+        })
+    }
+}
+
+impl Director for Client {
+    fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
+        self.exchange(post(TRANSACTION, transaction)?, answer::nothing)
+    }
+
+    fn services(&mut self) -> Result<Services, Error> {
+        self.get(SERVICES)
+    }
+
+    fn connections(&mut self, each: &mut dyn FnMut(ConnectionEntry) -> bool) -> Result<(), Error> {
+        self.exchange(get(CONNECTIONS), async |response| {
+            answer::entries(response, each).await
+        })
+    }
+
+    fn timeouts(&mut self) -> Result<Timeouts, Error> {
+        self.get(TIMEOUTS)
+    }
+}
+
+fn get(path: &str) -> Request<Bytes> {
+    request(Method::GET, path, Bytes::new())
+}
+
+fn post(path: &str, transaction: &Transaction) -> Result<Request<Bytes>, Error> {
+    let body = serde_json::to_vec(transaction).map_err(|error| {
+        Error::new(Code::Internal, format!("Cannot write the request: {error}"))
+    })?;
+    if body.len() > REQUEST_LIMIT {
+        return Err(too_large(body.len()));
+    }
+    Ok(request(Method::POST, path, body.into()))
+}
+
+fn request(method: Method, path: &str, body: Bytes) -> Request<Bytes> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, SOCKET)
+        .header(USER_AGENT, PRODUCT)
+        .header(CONTENT_TYPE, "application/json")
+        .body(body)
+        .expect("constant paths and headers are well-formed")
+}
+
+fn too_large(length: usize) -> Error {
+    let (length, limit) = (length.div_ceil(1 << 20), REQUEST_LIMIT >> 20);
+    let message = format!(
+        "The changes have {length} MiB, a director takes {limit} MiB at a time: make them in parts"
+    );
+    Error::new(Code::Range, message)
+}

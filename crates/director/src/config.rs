@@ -6,14 +6,13 @@
 mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::de::{Error as _, Unexpected};
+use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
-
-use place::{place_of, suggestion};
 
 /// Where the configuration is unless said otherwise.
 pub const DEFAULT_PATH: &str = "/etc/rlvs/rlvs.toml";
@@ -27,7 +26,7 @@ const LONGEST_NAME: usize = 15;
 
 /// The daemon's settings.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct Config {
     /// Connections that the table of each IP version is made for.
     #[serde(deserialize_with = "within::<1, MOST_CONNECTIONS, _>")]
@@ -44,13 +43,14 @@ pub struct Config {
     /// 0: it goes to the old connection's destination (IPVS's sysctl of that name).
     #[serde(deserialize_with = "within::<0, 1, _>")]
     pub conn_reuse_mode: u32,
+    #[serde(deserialize_with = "interfaces")]
     pub interfaces: Interfaces,
     pub control: Control,
 }
 
 /// `[interfaces]`: where the director's program is attached.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct Interfaces {
     /// Absent: every interface that is up, now or later, except lo.
     #[serde(deserialize_with = "interface_names")]
@@ -74,7 +74,7 @@ pub enum Mode {
 
 /// `[control]`: who may speak to the daemon.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct Control {
     /// Name or number of a group whose members may, beside root.
     pub group: Option<String>,
@@ -108,14 +108,9 @@ impl Config {
 
     /// Reads `text`; `path` is named in errors.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        toml::from_str(text).map_err(|error| {
-            let (line, column) = place_of(text, error.span());
-            let (message, hint) = (error.message(), suggestion(error.message()));
-            let message = format!("{line}:{column}: {message}{hint}");
-            Error::Wrong {
-                path: path.to_owned(),
-                message,
-            }
+        place::parse(text).map_err(|message| {
+            let path = path.to_owned();
+            Error::Wrong { path, message }
         })
     }
 
@@ -157,20 +152,41 @@ impl Interfaces {
 fn within<'de, const LEAST: u32, const MOST: u32, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<u32, D::Error> {
-    let number = i64::deserialize(deserializer)?;
-    u32::try_from(number)
-        .ok()
-        .filter(|number| (LEAST..=MOST).contains(number))
-        .ok_or_else(|| {
-            let expected = format!("a number from {LEAST} to {MOST}");
-            D::Error::invalid_value(Unexpected::Signed(number), &expected.as_str())
-        })
+    deserializer.deserialize_i64(Within::<LEAST, MOST>)
 }
 
 fn perhaps_within<'de, const LEAST: u32, const MOST: u32, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<u32>, D::Error> {
     within::<LEAST, MOST, D>(deserializer).map(Some)
+}
+
+/// Takes a number in a range.
+struct Within<const LEAST: u32, const MOST: u32>;
+
+impl<const LEAST: u32, const MOST: u32> Visitor<'_> for Within<LEAST, MOST> {
+    type Value = u32;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a number from {LEAST} to {MOST}")
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<u32, E> {
+        u32::try_from(number)
+            .ok()
+            .filter(|number| (LEAST..=MOST).contains(number))
+            .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+    }
+}
+
+fn interfaces<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Interfaces, D::Error> {
+    let interfaces = Interfaces::deserialize(deserializer)?;
+    match interfaces.modes.keys().find(|name| !interfaces.wants(name)) {
+        Some(name) => Err(D::Error::custom(format!(
+            "`{name}` has a mode, but is not among the interfaces named by `names`"
+        ))),
+        None => Ok(interfaces),
+    }
 }
 
 fn interface_names<'de, D: Deserializer<'de>>(

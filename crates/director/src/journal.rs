@@ -279,3 +279,6 @@ fn corrupt(path: &Path, line: usize, message: String) -> Error {
         message,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,94 @@ fn errors_name_place_and_mend() {
 }
 
 const ERRORS: &[(&str, &str)] = &[
+    (
+        "conections = 5",
+        "x.toml:1:1: conections: unknown field `conections`, expected one of `connections`, \
+         `connections_ipv6`, `services`, `destinations`, `conn_reuse_mode`, `interfaces`, \
+         `control`; did you mean `connections`?",
+    ),
+    (
+        "x = 1",
+        "x.toml:1:1: x: unknown field `x`, expected one of `connections`, `connections_ipv6`, \
+         `services`, `destinations`, `conn_reuse_mode`, `interfaces`, `control`",
+    ),
+    (
+        "[contrl]\ngroup = 'adm'",
+        "x.toml:1:2: contrl: unknown field `contrl`, expected one of `connections`, \
+         `connections_ipv6`, `services`, `destinations`, `conn_reuse_mode`, `interfaces`, \
+         `control`; did you mean `control`?",
+    ),
+    (
+        "[interfaces]\nmdoe = 'native'",
+        "x.toml:2:1: interfaces.mdoe: unknown field `mdoe`, expected one of `names`, `mode`, \
+         `modes`; did you mean `mode`?",
+    ),
+    (
+        "[interfaces]\nmode = 'natve'",
+        "x.toml:2:8: interfaces.mode: unknown variant `natve`, expected one of `auto`, \
+         `native`, `generic`; did you mean `native`?",
+    ),
+    (
+        "[interfaces.modes]\neth0 = 'drv'",
+        "x.toml:2:8: interfaces.modes.eth0: unknown variant `drv`, expected one of `auto`, \
+         `native`, `generic`",
+    ),
+    (
+        "# über\n  connections = 0",
+        "x.toml:2:17: connections: invalid value: integer `0`, expected a number from 1 to \
+         67108864",
+    ),
+    (
+        "connections = 67_108_865",
+        "x.toml:1:15: connections: invalid value: integer `67108865`, expected a number from \
+         1 to 67108864",
+    ),
+    (
+        "connections_ipv6 = -1",
+        "x.toml:1:20: connections_ipv6: invalid value: integer `-1`, expected a number from 1 \
+         to 67108864",
+    ),
+    (
+        "services = 65537",
+        "x.toml:1:12: services: invalid value: integer `65537`, expected a number from 1 to \
+         65536",
+    ),
+    (
+        "destinations = 'many'",
+        "x.toml:1:16: destinations: invalid type: string \"many\", expected a number from 1 \
+         to 1048576",
+    ),
+    (
+        "conn_reuse_mode = 2",
+        "x.toml:1:19: conn_reuse_mode: invalid value: integer `2`, expected a number from 0 \
+         to 1",
+    ),
+    (
+        "[interfaces]\nnames = []",
+        "x.toml:2:9: interfaces.names: no interface is named; leave `names` out to take every \
+         one that is up",
+    ),
+    (
+        "[interfaces]\nnames = ['eth0', 'a b']",
+        "x.toml:2:9: interfaces.names: `a b` is no interface name: 1 to 15 bytes without \
+         space, `/` or `:`",
+    ),
+    (
+        "[interfaces.modes]\n'a/b' = 'native'",
+        "x.toml:1:1: interfaces.modes: `a/b` is no interface name: 1 to 15 bytes without \
+         space, `/` or `:`",
+    ),
+    (
+        "services = 1\n[interfaces]\nnames = ['eth0']\nmodes.eth1 = 'native'",
+        "x.toml:2:1: interfaces: `eth1` has a mode, but is not among the interfaces named by \
+         `names`",
+    ),
+    (
+        "control = 5",
+        "x.toml:1:11: control: invalid type: integer `5`, expected a table",
+    ),
+    ("services = 5\nservices = 6", "x.toml:2:1: duplicate key"),
+    ("services 5", "x.toml:1:10: key with no value, expected `=`"),
 ];
 
 #[test]

@@ -3,6 +3,7 @@
 //! * [`config`]: what is fixed for the life of a daemon
 //! * [`server`]: requests come in
 //! * [`desired`]: the services as they shall be
+//! * [`supported`]: what of LVS cannot be carried out yet
 //! * [`journal`]: the same on disk
 #![forbid(unsafe_code)]
 
@@ -10,3 +11,4 @@ pub mod config;
 pub mod desired;
 pub mod journal;
 pub mod server;
+pub mod supported;

@@ -1,0 +1,148 @@
+//! One change made to the state: its preconditions, its effect, its opposite.
+
+use rlvs_control::{Change, Code, Destination, DestinationKey, Error, Service, ServiceKey};
+
+use super::undo::Undo;
+use super::{Desired, DesiredService, validate};
+
+type Made = Result<Undo, Error>;
+
+impl Desired {
+    pub(super) fn make(&mut self, change: &Change) -> Made {
+        match change {
+            Change::AddService(service) => self.add_service(service),
+            Change::EditService(service) => self.edit_service(service),
+            Change::DeleteService(key) => self.delete_service(key),
+            Change::Flush => Ok(Undo::PutBackAll(std::mem::take(&mut self.services))),
+            Change::AddDestination {
+                service,
+                destination,
+            } => self.add_destination(service, destination),
+            Change::EditDestination {
+                service,
+                destination,
+            } => self.edit_destination(service, destination),
+            Change::DeleteDestination {
+                service,
+                destination,
+            } => self.delete_destination(service, destination),
+            Change::SetTimeouts { tcp, tcp_fin, udp } => self.set_timeouts(*tcp, *tcp_fin, *udp),
+            Change::Zero { service } => self.zero(service.as_ref()),
+        }
+    }
+
+    fn add_service(&mut self, service: &Service) -> Made {
+        if self.services.contains(&service.key) {
+            return Err(Error::new(
+                Code::ServiceExists,
+                format!(
+                    "the service {} exists already: edit it, or delete it first",
+                    service.key
+                ),
+            ));
+        }
+        validate::service(service)?;
+        self.services.add(DesiredService::new(service.clone()));
+        Ok(Undo::RemoveService(service.key))
+    }
+
+    fn edit_service(&mut self, service: &Service) -> Made {
+        let known = self.known_mut(&service.key)?;
+        validate::service(service)?;
+        Ok(Undo::ReplaceService(Box::new(std::mem::replace(
+            &mut known.service,
+            service.clone(),
+        ))))
+    }
+
+    fn delete_service(&mut self, key: &ServiceKey) -> Made {
+        let (place, service) = self
+            .services
+            .remove(key)
+            .ok_or_else(|| no_such_service(key))?;
+        Ok(Undo::PutBackService(place, Box::new(service)))
+    }
+
+    fn add_destination(&mut self, key: &ServiceKey, destination: &Destination) -> Made {
+        let service = self.known_mut(key)?;
+        validate::destination(key, destination)?;
+        if service.destinations.contains(&destination.key) {
+            return Err(Error::new(
+                Code::DestinationExists,
+                format!(
+                    "{} is a destination of {key} already: edit it, or delete it first",
+                    destination.key
+                ),
+            ));
+        }
+        service.destinations.add(destination.clone());
+        Ok(Undo::RemoveDestination(*key, destination.key))
+    }
+
+    fn edit_destination(&mut self, key: &ServiceKey, destination: &Destination) -> Made {
+        let service = self.known_mut(key)?;
+        validate::destination(key, destination)?;
+        let known = service
+            .destinations
+            .find_mut(&destination.key)
+            .ok_or_else(|| no_such_destination(key, &destination.key))?;
+        Ok(Undo::ReplaceDestination(
+            *key,
+            std::mem::replace(known, destination.clone()),
+        ))
+    }
+
+    fn delete_destination(&mut self, key: &ServiceKey, destination: &DestinationKey) -> Made {
+        let (place, old) = self
+            .known_mut(key)?
+            .destinations
+            .remove(destination)
+            .ok_or_else(|| no_such_destination(key, destination))?;
+        Ok(Undo::PutBackDestination(*key, place, old))
+    }
+
+    fn set_timeouts(&mut self, tcp: u32, tcp_fin: u32, udp: u32) -> Made {
+        let old = self.timeouts;
+        validate::timeouts(&[("tcp", tcp), ("tcp_fin", tcp_fin), ("udp", udp)])?;
+        for (timeout, new) in [
+            (&mut self.timeouts.tcp, tcp),
+            (&mut self.timeouts.tcp_fin, tcp_fin),
+            (&mut self.timeouts.udp, udp),
+        ] {
+            if new != 0 {
+                *timeout = new;
+            }
+        }
+        Ok(Undo::ReplaceTimeouts(old))
+    }
+
+    /// Counters are not part of the desired state: only whether the service exists matters here.
+    fn zero(&self, key: Option<&ServiceKey>) -> Made {
+        match key {
+            Some(key) if !self.services.contains(key) => Err(no_such_service(key)),
+            _ => Ok(Undo::Nothing),
+        }
+    }
+
+    fn known_mut(&mut self, key: &ServiceKey) -> Result<&mut DesiredService, Error> {
+        self.services
+            .find_mut(key)
+            .ok_or_else(|| no_such_service(key))
+    }
+}
+
+fn no_such_service(key: &ServiceKey) -> Error {
+    Error::new(
+        Code::NoSuchService,
+        format!("there is no service {key}: `ipvsadm -Ln` lists those there are"),
+    )
+}
+
+fn no_such_destination(service: &ServiceKey, destination: &DestinationKey) -> Error {
+    Error::new(
+        Code::NoSuchDestination,
+        format!(
+            "{destination} is not a destination of {service}: `ipvsadm -Ln` lists those it has"
+        ),
+    )
+}

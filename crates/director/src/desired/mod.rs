@@ -1,0 +1,125 @@
+//! What the director shall do: services, their destinations, timeouts.
+//!
+//! Pure: no I/O and no clock. A [`Transaction`] is applied whole or not at all, at a cost that
+//! depends on its changes only: whoever adds 40,000 destinations one by one must not pay for all
+//! of them each time, so nothing is cloned; what was done is undone when a later change fails.
+
+mod change;
+mod ordered;
+#[cfg(test)]
+mod tests;
+mod undo;
+mod validate;
+
+use rlvs_control::{
+    Change, Destination, DestinationKey, Error, Service, ServiceKey, Timeouts, Transaction,
+};
+use serde::{Deserialize, Serialize};
+
+use ordered::{Keyed, Ordered};
+use undo::Undo;
+
+/// The desired state of a director.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Desired {
+    services: Ordered<DesiredService>,
+    timeouts: Timeouts,
+}
+
+/// A virtual service with its destinations.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct DesiredService {
+    #[serde(flatten)]
+    service: Service,
+    destinations: Ordered<Destination>,
+}
+
+impl Desired {
+    /// Makes all changes of `transaction`, or none.
+    ///
+    /// `step` is called after each single change, with the state at that point and the change as
+    /// it was made (a port that LVS replaces is replaced). When a later change fails, what `step`
+    /// saw is undone without a further call: its effects must be kept apart until this returns.
+    pub fn apply(
+        &mut self,
+        transaction: &Transaction,
+        step: &mut dyn FnMut(&Self, &Change),
+    ) -> Result<(), Error> {
+        let mut done = Vec::with_capacity(transaction.changes.len());
+        for (index, change) in transaction.changes.iter().enumerate() {
+            let change = validate::as_made(change);
+            match self.make(&change) {
+                Ok(undo) => done.push(undo),
+                Err(error) => {
+                    self.undo(done);
+                    return Err(Error {
+                        change: Some(index),
+                        ..error
+                    });
+                }
+            }
+            step(self, &change);
+        }
+        Ok(())
+    }
+
+    /// In the order they were added.
+    pub fn services(&self) -> impl DoubleEndedIterator<Item = &DesiredService> + ExactSizeIterator {
+        self.services.iter()
+    }
+
+    pub fn service(&self, key: &ServiceKey) -> Option<&DesiredService> {
+        self.services.find(key)
+    }
+
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    /// The latest first.
+    fn undo(&mut self, done: Vec<Undo>) {
+        for undo in done.into_iter().rev() {
+            undo.run(self);
+        }
+    }
+}
+
+impl DesiredService {
+    fn new(service: Service) -> Self {
+        Self {
+            service,
+            destinations: Ordered::default(),
+        }
+    }
+
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// In LVS's order, which schedulers follow: the one added last comes first.
+    pub fn destinations(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = &Destination> + ExactSizeIterator {
+        self.destinations.iter().rev()
+    }
+
+    pub fn destination(&self, key: &DestinationKey) -> Option<&Destination> {
+        self.destinations.find(key)
+    }
+}
+
+impl Keyed for DesiredService {
+    type Key = ServiceKey;
+
+    fn key(&self) -> ServiceKey {
+        self.service.key
+    }
+}
+
+impl Keyed for Destination {
+    type Key = DestinationKey;
+
+    fn key(&self) -> DestinationKey {
+        self.key
+    }
+}

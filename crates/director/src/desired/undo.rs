@@ -1,0 +1,60 @@
+//! How to take a change back.
+
+use rlvs_control::{Destination, DestinationKey, Service, ServiceKey, Timeouts};
+
+use super::ordered::{Ordered, Place};
+use super::{Desired, DesiredService};
+
+/// The opposite of a change that was made. It holds what the change destroyed.
+#[derive(Debug)]
+pub(super) enum Undo {
+    Nothing,
+    PutBackAll(Ordered<DesiredService>),
+    PutBackDestination(ServiceKey, Place, Destination),
+    PutBackService(Place, Box<DesiredService>),
+    RemoveDestination(ServiceKey, DestinationKey),
+    RemoveService(ServiceKey),
+    ReplaceDestination(ServiceKey, Destination),
+    ReplaceService(Box<Service>),
+    ReplaceTimeouts(Timeouts),
+}
+
+impl Undo {
+    /// Must run in the reverse order of the changes: then what it speaks of is there.
+    pub(super) fn run(self, desired: &mut Desired) {
+        match self {
+            Self::Nothing => {}
+            Self::PutBackAll(services) => desired.services = services,
+            Self::PutBackService(place, service) => desired.services.put_back(place, *service),
+            Self::RemoveService(key) => {
+                desired.services.remove(&key);
+            }
+            Self::ReplaceTimeouts(timeouts) => desired.timeouts = timeouts,
+            Self::ReplaceService(old) => {
+                let key = old.key;
+                in_service(desired, &key, |known| known.service = *old);
+            }
+            Self::PutBackDestination(key, place, old) => {
+                in_service(desired, &key, |known| {
+                    known.destinations.put_back(place, old)
+                });
+            }
+            Self::RemoveDestination(key, destination) => {
+                in_service(desired, &key, |known| {
+                    known.destinations.remove(&destination);
+                });
+            }
+            Self::ReplaceDestination(key, old) => in_service(desired, &key, |known| {
+                if let Some(destination) = known.destinations.find_mut(&old.key) {
+                    *destination = old;
+                }
+            }),
+        }
+    }
+}
+
+fn in_service(desired: &mut Desired, key: &ServiceKey, edit: impl FnOnce(&mut DesiredService)) {
+    if let Some(service) = desired.services.find_mut(key) {
+        edit(service);
+    }
+}

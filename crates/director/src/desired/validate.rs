@@ -1,0 +1,239 @@
+//! What LVS takes and what it does not (linux `net/netfilter/ipvs/ip_vs_ctl.c`, ipvsadm 1.31).
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use rlvs_control::model::{Family, Granularity, Persistence, Tunnel};
+use rlvs_control::{
+    Change, Code, Destination, Error, ForwardingMethod, Protocol, Service, ServiceKey,
+};
+
+/// 31 days: nobody waits longer for an idle connection.
+const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
+/// Weights and thresholds are signed numbers to IPVS.
+const LARGEST_NUMBER: u32 = i32::MAX.cast_unsigned();
+/// `flag-1`, `flag-2` and `flag-3`.
+const ALL_FLAGS: u8 = 0b111;
+/// All of IPVS's; `none` is a service that takes no new connections.
+const SCHEDULERS: [&str; 15] = [
+    "dh", "fo", "lblc", "lblcr", "lc", "mh", "none", "nq", "ovf", "rr", "sed", "sh", "twos", "wlc",
+    "wrr",
+];
+
+type Checked = Result<(), Error>;
+
+/// The change that `change` amounts to: a destination that gets the packets as they are
+/// (`-g`, `-i`) listens on the service's port, whatever port was named for it.
+pub(super) fn as_made(change: &Change) -> Cow<'_, Change> {
+    let (Change::AddDestination {
+        service,
+        destination,
+    }
+    | Change::EditDestination {
+        service,
+        destination,
+    }) = change
+    else {
+        return Cow::Borrowed(change);
+    };
+    let rewrites_port = destination.method == ForwardingMethod::Masquerade;
+    if rewrites_port || destination.key.port == port(service) {
+        return Cow::Borrowed(change);
+    }
+    let mut change = change.clone();
+    if let Change::AddDestination {
+        service,
+        destination,
+    }
+    | Change::EditDestination {
+        service,
+        destination,
+    } = &mut change
+    {
+        destination.key.port = port(service);
+    }
+    Cow::Owned(change)
+}
+
+pub(super) fn service(service: &Service) -> Checked {
+    scheduler(service)?;
+    if let Some(engine) = service
+        .persistence_engine
+        .as_deref()
+        .filter(|name| *name != "sip")
+    {
+        return Err(Error::new(
+            Code::UnknownPersistenceEngine,
+            format!("there is no persistence engine `{engine}': sip is the only one"),
+        ));
+    }
+    key(service)?;
+    service
+        .persistence
+        .iter()
+        .try_for_each(|wanted| persistence(&service.key, wanted))
+}
+
+pub(super) fn destination(service: &ServiceKey, destination: &Destination) -> Checked {
+    family(service, destination)?;
+    numbers(destination)?;
+    if matches!(
+        destination.method,
+        ForwardingMethod::Tunnel(Tunnel::Gue { port: 0, .. })
+    ) {
+        let message = format!("the GUE tunnel to {} needs a port above 0", destination.key);
+        return Err(Error::new(Code::Invalid, message));
+    }
+    if !is_host(destination.key.address) {
+        let message = format!(
+            "{} is not the address of a single host",
+            destination.key.address
+        );
+        return Err(Error::new(Code::Invalid, message));
+    }
+    Ok(())
+}
+
+pub(super) fn timeouts(named: &[(&str, u32)]) -> Checked {
+    match named.iter().find(|(_, seconds)| *seconds > LONGEST_TIMEOUT) {
+        None => Ok(()),
+        Some((name, seconds)) => Err(range(
+            format_args!("the timeout {name}"),
+            *seconds,
+            format_args!("0 (leave it) to {LONGEST_TIMEOUT} seconds"),
+        )),
+    }
+}
+
+fn scheduler(service: &Service) -> Checked {
+    let name = service.scheduler.as_str();
+    if !SCHEDULERS.contains(&name) {
+        let known = SCHEDULERS.join(", ");
+        let message = format!(
+            "there is no scheduler `{name}' (for {}): use {known}",
+            service.key
+        );
+        return Err(Error::new(Code::UnknownScheduler, message));
+    }
+    if service.scheduler_flags > ALL_FLAGS {
+        let allowed = format_args!("0 to {ALL_FLAGS}");
+        return Err(range(
+            "scheduler_flags",
+            service.scheduler_flags.into(),
+            allowed,
+        ));
+    }
+    Ok(())
+}
+
+fn key(service: &Service) -> Checked {
+    match service.key {
+        ServiceKey::Mark { mark: 0, .. } => {
+            invalid(service, "0 is no firewall mark: use 1 or above")
+        }
+        ServiceKey::Address { port: 0, .. } if service.persistence.is_none() => invalid(
+            service,
+            "port 0 stands for all ports and needs persistence (-p)",
+        ),
+        ServiceKey::Address { protocol, .. } if service.one_packet && protocol != Protocol::Udp => {
+            invalid(
+                service,
+                "only UDP services can be scheduled by single packets (-o)",
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+fn persistence(key: &ServiceKey, persistence: &Persistence) -> Checked {
+    if !(1..=LONGEST_TIMEOUT).contains(&persistence.timeout) {
+        return Err(range(
+            format_args!("the persistence timeout of {key}"),
+            persistence.timeout,
+            format_args!("1 to {LONGEST_TIMEOUT} seconds"),
+        ));
+    }
+    let wants = match (key.family(), persistence.granularity) {
+        (Family::Ipv4, Granularity::Mask(_)) | (Family::Ipv6, Granularity::Prefix(1..=128)) => {
+            return Ok(());
+        }
+        (Family::Ipv4, _) => "a netmask",
+        (Family::Ipv6, _) => "a prefix length of 1 to 128",
+    };
+    Err(Error::new(
+        Code::Invalid,
+        format!("the persistence granularity of {key} must be {wants}"),
+    ))
+}
+
+fn family(service: &ServiceKey, destination: &Destination) -> Checked {
+    let same = match destination.key.address {
+        IpAddr::V4(_) => service.family() == Family::Ipv4,
+        IpAddr::V6(_) => service.family() == Family::Ipv6,
+    };
+    if same || matches!(destination.method, ForwardingMethod::Tunnel(_)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::Invalid,
+        format!(
+            "{} and {service} differ in IP version: only a tunnel (-i) can bridge that",
+            destination.key
+        ),
+    ))
+}
+
+fn numbers(destination: &Destination) -> Checked {
+    let Destination {
+        key,
+        weight,
+        upper_threshold: upper,
+        lower_threshold: lower,
+        ..
+    } = destination;
+    for (name, value) in [("weight", *weight), ("upper threshold", *upper)] {
+        if value > LARGEST_NUMBER {
+            let name = format_args!("the {name} of {key}");
+            return Err(range(name, value, format_args!("0 to {LARGEST_NUMBER}")));
+        }
+    }
+    if lower > upper {
+        let name = format_args!("the lower threshold of {key}");
+        return Err(range(
+            name,
+            *lower,
+            format_args!("0 to its upper one, which is {upper}"),
+        ));
+    }
+    Ok(())
+}
+
+/// Neither a group nor everybody nor nobody nor, for want of an interface, link-local.
+fn is_host(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            !(address.octets()[0] == 0 || address.is_multicast() || address.is_broadcast())
+        }
+        IpAddr::V6(address) => {
+            !(address.is_unspecified() || address.is_multicast() || address.is_unicast_link_local())
+        }
+    }
+}
+
+fn port(key: &ServiceKey) -> u16 {
+    match key {
+        ServiceKey::Address { port, .. } => *port,
+        ServiceKey::Mark { .. } => 0,
+    }
+}
+
+fn invalid(service: &Service, why: &str) -> Checked {
+    Err(Error::new(Code::Invalid, format!("{}: {why}", service.key)))
+}
+
+fn range(what: impl std::fmt::Display, value: u32, allowed: impl std::fmt::Display) -> Error {
+    Error::new(
+        Code::Range,
+        format!("{what} is {value}: it must be {allowed}"),
+    )
+}

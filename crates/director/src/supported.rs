@@ -1,0 +1,187 @@
+//! What the data plane cannot do yet.
+//!
+//! The model speaks all of LVS so that configurations can be read and errors named; what would be
+//! accepted and then not done is refused here instead.
+
+use rlvs_control::{Change, Code, Destination, Error, ForwardingMethod, Protocol};
+use rlvs_control::{Service, ServiceKey};
+
+/// Schedulers of the data plane; a name that LVS does not know at all is
+/// [`Desired`](crate::desired::Desired)'s to refuse.
+const SCHEDULERS: [&str; 4] = ["rr", "wrr", "lc", "wlc"];
+/// Schedulers of LVS that are still to come.
+const LATER_SCHEDULERS: [&str; 11] = [
+    "dh", "fo", "lblc", "lblcr", "mh", "none", "nq", "ovf", "sed", "sh", "twos",
+];
+
+/// Refuses what would not be carried out.
+pub fn check(change: &Change) -> Result<(), Error> {
+    let missing = match change {
+        Change::AddService(service) | Change::EditService(service) => in_service(service),
+        Change::AddDestination { destination, .. }
+        | Change::EditDestination { destination, .. } => in_destination(destination),
+        Change::DeleteService(_)
+        | Change::Flush
+        | Change::DeleteDestination { .. }
+        | Change::SetTimeouts { .. }
+        | Change::Zero { .. } => None,
+    };
+    match missing {
+        None => Ok(()),
+        Some(what) => Err(Error::new(
+            Code::Unsupported,
+            format!("{what}: not there yet in rlvs"),
+        )),
+    }
+}
+
+fn in_service(service: &Service) -> Option<String> {
+    let key = service.key;
+    let missing = match key {
+        ServiceKey::Mark { .. } => "firewall-mark services (-f)",
+        ServiceKey::Address {
+            protocol: Protocol::Sctp,
+            ..
+        } => "SCTP services",
+        ServiceKey::Address { port: 0, .. } => "services on all ports (port 0)",
+        _ if service.one_packet => "scheduling by single packets (-o)",
+        _ if service.persistence_engine.is_some() => "persistence engines (--pe)",
+        _ => return in_scheduler(service),
+    };
+    Some(format!("{key}: {missing}"))
+}
+
+fn in_scheduler(service: &Service) -> Option<String> {
+    let Service { key, scheduler, .. } = service;
+    if LATER_SCHEDULERS.contains(&scheduler.as_str()) {
+        let have = SCHEDULERS.join(", ");
+        return Some(format!(
+            "{key}: the scheduler `{scheduler}' (there are {have})"
+        ));
+    }
+    (service.scheduler_flags != 0).then(|| format!("{key}: scheduler flags (-b)"))
+}
+
+fn in_destination(destination: &Destination) -> Option<String> {
+    let missing = match destination.method {
+        ForwardingMethod::Route => return None,
+        ForwardingMethod::Masquerade => "masquerading (-m)",
+        ForwardingMethod::Tunnel(_) => "tunnelling (-i)",
+        ForwardingMethod::Local => "local destinations",
+    };
+    Some(format!(
+        "{}: {missing}, only direct routing (-g) is there",
+        destination.key
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use rlvs_control::DestinationKey;
+    use rlvs_control::model::{Family, Granularity, Persistence, Tunnel};
+
+    use super::*;
+
+    #[test]
+    fn takes_what_is_there() {
+        for scheduler in SCHEDULERS {
+            assert_eq!(
+                check_service(|service| service.scheduler = scheduler.into()),
+                Ok(())
+            );
+        }
+        assert_eq!(
+            check_service(|service| service.persistence = Some(persistence())),
+            Ok(())
+        );
+        assert_eq!(check_destination(ForwardingMethod::Route), Ok(()));
+    }
+
+    #[test]
+    fn names_what_is_missing() {
+        let edits: [fn(&mut Service); 7] = [
+            |service| service.scheduler = "mh".into(),
+            |service| service.scheduler_flags = 1,
+            |service| service.one_packet = true,
+            |service| service.persistence_engine = Some("sip".into()),
+            |service| {
+                service.key = ServiceKey::Mark {
+                    family: Family::Ipv4,
+                    mark: 7,
+                }
+            },
+            |service| service.key = key(Protocol::Sctp, 80),
+            |service| {
+                service.key = key(Protocol::Tcp, 0);
+                service.persistence = Some(persistence());
+            },
+        ];
+        for edit in edits {
+            assert_eq!(check_service(edit).unwrap_err().code, Code::Unsupported);
+        }
+        for method in [
+            ForwardingMethod::Masquerade,
+            ForwardingMethod::Tunnel(Tunnel::Ipip),
+            ForwardingMethod::Local,
+        ] {
+            assert_eq!(
+                check_destination(method).unwrap_err().code,
+                Code::Unsupported
+            );
+        }
+    }
+
+    #[test]
+    fn leaves_unknown_schedulers_to_others() {
+        assert_eq!(
+            check_service(|service| service.scheduler = "fastest".into()),
+            Ok(())
+        );
+    }
+
+    fn check_service(edit: impl FnOnce(&mut Service)) -> Result<(), Error> {
+        let mut service = Service {
+            key: key(Protocol::Tcp, 80),
+            scheduler: "wlc".into(),
+            scheduler_flags: 0,
+            persistence: None,
+            one_packet: false,
+            persistence_engine: None,
+        };
+        edit(&mut service);
+        check(&Change::AddService(service))
+    }
+
+    fn check_destination(method: ForwardingMethod) -> Result<(), Error> {
+        check(&Change::AddDestination {
+            service: key(Protocol::Tcp, 80),
+            destination: Destination {
+                key: DestinationKey {
+                    address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    port: 80,
+                },
+                method,
+                weight: 1,
+                upper_threshold: 0,
+                lower_threshold: 0,
+            },
+        })
+    }
+
+    fn key(protocol: Protocol, port: u16) -> ServiceKey {
+        ServiceKey::Address {
+            protocol,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port,
+        }
+    }
+
+    fn persistence() -> Persistence {
+        Persistence {
+            timeout: 360,
+            granularity: Granularity::Mask(Ipv4Addr::BROADCAST),
+        }
+    }
+}

@@ -4,9 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Once};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -22,8 +21,8 @@ pub struct Lab {
 struct Inner {
     name: String,
     directory: PathBuf,
-    warden: std::sync::Mutex<Warden>,
-    started: Instant,
+    warden: Mutex<Warden>,
+    kept: AtomicBool,
 }
 
 impl Lab {
@@ -49,7 +48,7 @@ impl Lab {
             name: name.to_owned(),
             directory,
             warden,
-            started: Instant::now(),
+            kept: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -61,8 +60,13 @@ impl Lab {
         self.inner
             .warden
             .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .unwrap_or_else(PoisonError::into_inner)
             .dismiss()
+    }
+
+    /// Whether this lab outlives its owner.
+    pub(crate) fn kept(&self) -> bool {
+        self.inner.kept.load(Ordering::Relaxed)
     }
 
     pub fn name(&self) -> &str {
@@ -72,11 +76,6 @@ impl Lab {
     /// For logs, configurations and links; removed with the lab.
     pub fn directory(&self) -> &Path {
         &self.inner.directory
-    }
-
-    /// The age of the lab.
-    pub fn elapsed(&self) -> Duration {
-        self.inner.started.elapsed()
     }
 
     /// Links `rlvs` and `ipvsadm`, which are one program, into the lab's `bin`.

@@ -1,6 +1,7 @@
 //! A program in the background.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -20,8 +21,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
-    /// Keeps the host that it runs in.
-    _lab: Lab,
+    /// Its host ends with the lab.
+    lab: Lab,
 }
 
 impl Process {
@@ -31,13 +32,14 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
+            .process_group(0) // Ctrl-C is for its owner, who ends things in order
             .spawn()
             .with_context(|| command::line(&command))?;
         Ok(Self {
             name: name.to_owned(),
             child,
             log,
-            _lab: lab.clone(),
+            lab: lab.clone(),
         })
     }
 
@@ -77,7 +79,20 @@ impl Process {
 
     /// Waits until the program ends by itself.
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
-        command::wait(&mut self.child, limit, |_| ()).with_context(|| self.name.clone())
+        self.wait_until_ended(limit, |_| ())
+    }
+
+    /// As [`Process::wait`], telling `tick` now and then.
+    pub fn wait_until_ended(
+        &mut self,
+        limit: Duration,
+        mut tick: impl FnMut(&Self),
+    ) -> Result<ExitStatus> {
+        wait::until(&format!("{} ends", self.name), limit, || {
+            tick(self);
+            Ok(self.exited()?.is_some())
+        })?;
+        self.exited()?.context("a program that ended and runs")
     }
 
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
@@ -110,6 +125,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if self.lab.kept() {
+            return;
+        }
         if let Err(error) = self.stop() {
             eprintln!("cannot stop {}: {error:#}", self.name);
         }

@@ -1,10 +1,12 @@
 //! The project's own commands, as `cargo xtask VERB`.
 //!
+//! * [`demo`]: LVS-DR shown in a laboratory of namespaces
 //! * [`setup`]: what Debian and cargo have to install
 //! * [`vm`]: a command on Debian's stock kernel, emulated
 #![forbid(unsafe_code)]
 
 mod console;
+mod demo;
 mod progress;
 mod setup;
 mod vm;
@@ -25,6 +27,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Show LVS-DR at work: real servers, real requests, in network namespaces
+    Demo(demo::Arguments),
     /// Install what is missing to build rlvs, for labs, and for the virtual machine
     Setup,
     /// Run a command as root on Debian's stock kernel in an emulated machine
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
+        Verb::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::Setup => setup::run(&setup::ALL).map(|()| ExitCode::SUCCESS),
         Verb::Vm(arguments) => vm::run(&arguments),
     }

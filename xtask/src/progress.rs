@@ -19,6 +19,14 @@ const ON_A_TERMINAL: Duration = Duration::from_millis(200);
 const TAIL: usize = 400;
 const WIDTH: usize = 100;
 
+/// Does `step`, for which one line is shown.
+pub(crate) fn step<T>(what: &str, step: impl FnOnce(&mut Line) -> Result<T>) -> Result<T> {
+    let mut line = Line::new(what);
+    let result = step(&mut line);
+    line.end(result.is_ok());
+    result
+}
+
 /// Runs `command`; an error, with all it printed, unless it succeeds within `limit`.
 pub(crate) fn run(what: &str, command: &mut Command, limit: Duration) -> Result<()> {
     let mut log = tempfile::tempfile()?;
@@ -29,7 +37,7 @@ pub(crate) fn run(what: &str, command: &mut Command, limit: Duration) -> Result<
         .spawn()
         .with_context(|| command::line(command))?;
     let mut line = Line::new(what);
-    let ended = command::wait(&mut child, limit, |_| line.update(&log));
+    let ended = command::wait(&mut child, limit, |_| line.update(|| last_line(&log)));
     let succeeded = ended.as_ref().is_ok_and(|status| status.success());
     line.end(succeeded);
     if !succeeded {
@@ -43,7 +51,8 @@ pub(crate) fn run(what: &str, command: &mut Command, limit: Duration) -> Result<
     Ok(())
 }
 
-struct Line {
+/// The line of a step that is under way.
+pub(crate) struct Line {
     what: String,
     started: Instant,
     shown: Instant,
@@ -51,7 +60,7 @@ struct Line {
 }
 
 impl Line {
-    fn new(what: &str) -> Self {
+    pub(crate) fn new(what: &str) -> Self {
         let now = Instant::now();
         let line = Self {
             what: what.to_owned(),
@@ -63,7 +72,8 @@ impl Line {
         line
     }
 
-    fn update(&mut self, log: &File) {
+    /// Shows the time that has passed, with a detail, if it is long since it was shown.
+    pub(crate) fn update(&mut self, detail: impl FnOnce() -> String) {
         let pause = if self.terminal {
             ON_A_TERMINAL
         } else {
@@ -71,7 +81,7 @@ impl Line {
         };
         if self.shown.elapsed() >= pause {
             self.shown = Instant::now();
-            self.show(&last_line(log));
+            self.show(&detail());
         }
     }
 
@@ -83,7 +93,7 @@ impl Line {
         self.print(text.trim_end(), if self.terminal { "" } else { "\n" });
     }
 
-    fn end(&self, succeeded: bool) {
+    pub(crate) fn end(&self, succeeded: bool) {
         let word = if succeeded {
             green("done")
         } else {

@@ -1,7 +1,7 @@
 //! The endpoints: a request in, the core's answer out, every refusal as JSON.
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, SERVER, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -42,12 +42,17 @@ pub(super) fn refusal() -> Router {
 
 async fn transaction(State(handle): State<Handle>, request: Request) -> Answer<StatusCode> {
     let (head, body) = request.into_parts();
-    let bytes = to_bytes(body, REQUEST_LIMIT)
-        .await
-        .map_err(|_| too_large())?;
+    let bytes = whole(body).await?;
     let transaction = parse(&bytes).map_err(|error| blame_versions(error, &head.headers))?;
     handle.apply(transaction).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn whole(body: Body) -> Result<Bytes, Error> {
+    if body.size_hint().lower() > REQUEST_LIMIT as u64 {
+        return Err(too_large());
+    }
+    to_bytes(body, REQUEST_LIMIT).await.map_err(|_| too_large())
 }
 
 async fn services(State(handle): State<Handle>) -> Answer<Response> {
@@ -98,9 +103,12 @@ async fn unknown_path(uri: Uri) -> Refusal {
     Refusal(Error::new(Code::Unsupported, message))
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> Refusal {
+async fn wrong_method(method: Method, uri: Uri) -> Answer<Response> {
     let message = format!("{} does not take {method}", uri.path());
-    Refusal(Error::new(Code::Malformed, message))
+    json(
+        StatusCode::METHOD_NOT_ALLOWED,
+        &Error::new(Code::Malformed, message),
+    )
 }
 
 /// Lets a client of another version say which director it met.

@@ -1,0 +1,277 @@
+//! A director whose core keeps services in memory only.
+
+use std::io::{Read, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rlvs_control::listing::{ServiceStatus, Services, Statistics};
+use rlvs_control::status::{
+    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, NetworkNamespace,
+    NextHop, ServiceState,
+};
+use rlvs_control::{
+    Change, Client, ConnectionEntry, DestinationKey, ForwardingMethod, Protocol, Service,
+    ServiceKey, Status, Timeouts, Transaction, model::Family,
+};
+use rlvs_director::desired::Desired;
+use rlvs_director::server::{Access, ConnectionSource, Handle, Request, Server};
+use tokio::sync::{mpsc, oneshot};
+
+/// How long the core works on [`slow`].
+const SLOW: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running server.
+pub(crate) struct Fake {
+    name: String,
+    stop: oneshot::Sender<()>,
+    slow: std::sync::mpsc::Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Fake {
+    pub(crate) fn start() -> Self {
+        Self::with(Access::new(None).unwrap(), Arc::new(NoConnections))
+    }
+
+    pub(crate) fn with(
+        access: Access,
+        connections: Arc<dyn ConnectionSource + Send + Sync>,
+    ) -> Self {
+        Self::run(access, connections, true)
+    }
+
+    pub(crate) fn without_core() -> Self {
+        Self::run(Access::new(None).unwrap(), Arc::new(NoConnections), false)
+    }
+
+    fn run(
+        access: Access,
+        connections: Arc<dyn ConnectionSource + Send + Sync>,
+        with_core: bool,
+    ) -> Self {
+        let name = unused_name();
+        let server = Server::bind(&name).unwrap();
+        let (handle, requests) = Handle::new(connections);
+        let (stop, stopped) = oneshot::channel();
+        let (began, slow) = std::sync::mpsc::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                match with_core {
+                    true => drop(tokio::spawn(core(requests, began))),
+                    false => drop(requests),
+                }
+                let shutdown = async { drop(stopped.await) };
+                server.serve(access, handle, shutdown).await.unwrap();
+            });
+        });
+        Self {
+            name,
+            stop,
+            slow,
+            thread,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect_to(&self.name).unwrap()
+    }
+
+    /// Until the core works on [`slow`].
+    pub(crate) fn wait_for_slow(&self) {
+        self.slow.recv_timeout(PATIENCE).unwrap();
+    }
+
+    pub(crate) fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.thread.join().unwrap();
+    }
+}
+
+async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Sender<()>) {
+    let mut desired = Desired::default();
+    while let Some(request) = requests.recv().await {
+        match request {
+            Request::Apply(transaction, reply) => {
+                if transaction == self::slow() {
+                    slow.send(()).unwrap();
+                    tokio::time::sleep(SLOW).await;
+                }
+                reply.send(desired.apply(&transaction, &mut |_, _| {}));
+            }
+            Request::Services(reply) => reply.send(Ok(list(&desired))),
+            Request::Status(reply) => reply.send(Ok(status())),
+            Request::Timeouts(reply) => reply.send(Ok(Timeouts::default())),
+        }
+    }
+}
+
+fn list(desired: &Desired) -> Services {
+    let services = desired.services().map(|service| ServiceStatus {
+        service: service.service().clone(),
+        statistics: Statistics::default(),
+        destinations: Vec::new(),
+    });
+    Services {
+        table_size: 4096,
+        services: services.collect(),
+    }
+}
+
+pub(crate) struct NoConnections;
+
+impl ConnectionSource for NoConnections {
+    fn visit(&self, _each: &mut dyn FnMut(ConnectionEntry) -> bool) {}
+}
+
+/// A socket name of this test alone.
+pub(crate) fn unused_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("rlvs-test-{}-{count}", std::process::id())
+}
+
+/// A transaction that takes a while.
+pub(crate) fn slow() -> Transaction {
+    Change::SetTimeouts {
+        tcp: 4711,
+        tcp_fin: 0,
+        udp: 0,
+    }
+    .into()
+}
+
+/// Sends a request by hand and reads the whole answer.
+pub(crate) fn post(name: &str, path: &str, headers: &str, body: &str) -> String {
+    let mut stream = connect(name);
+    let length = match headers.contains("Content-Length") {
+        true => String::new(),
+        false => format!("Content-Length: {}\r\n", body.len()),
+    };
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}{length}");
+    stream
+        .write_all(format!("{head}\r\n{body}").as_bytes())
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+pub(crate) fn connect(name: &str) -> UnixStream {
+    let address = SocketAddr::from_abstract_name(name).unwrap();
+    let stream = UnixStream::connect_addr(&address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+pub(crate) fn service(port: u16) -> Service {
+    Service {
+        key: service_key(port),
+        scheduler: "wlc".to_owned(),
+        scheduler_flags: 0,
+        persistence: None,
+        one_packet: false,
+        persistence_engine: None,
+    }
+}
+
+fn service_key(port: u16) -> ServiceKey {
+    ServiceKey::Address {
+        protocol: Protocol::Tcp,
+        address: [192, 0, 2, 1].into(),
+        port,
+    }
+}
+
+/// One of everything.
+pub(crate) fn status() -> Status {
+    let destination = |host, next_hop| DestinationState {
+        key: DestinationKey {
+            address: [192, 0, 2, host].into(),
+            port: 80,
+        },
+        method: ForwardingMethod::Route,
+        weight: 1,
+        active_connections: 2,
+        inactive_connections: 3,
+        next_hop,
+    };
+    let interface = |name: &str, index, attachment| {
+        let name = name.to_owned();
+        Interface {
+            name,
+            index,
+            attachment,
+        }
+    };
+    let counter = |reason: &str| Counter {
+        reason: reason.to_owned(),
+        meaning: "in words".to_owned(),
+        packets: 7,
+    };
+    Status {
+        daemon: Daemon {
+            version: "0.1.0".to_owned(),
+            pid: 1,
+            uptime_seconds: 2,
+            network_namespace: NetworkNamespace {
+                cookie: u64::MAX,
+                name: Some("d".to_owned()),
+            },
+        },
+        interfaces: vec![
+            interface("eth0", 2, Attachment::Native),
+            interface("eth1", 3, Attachment::Generic),
+            interface(
+                "eth2",
+                4,
+                Attachment::Detached {
+                    reason: "it is down".to_owned(),
+                },
+            ),
+        ],
+        services: vec![ServiceState {
+            key: service_key(80),
+            scheduler: "wlc".to_owned(),
+            destinations: vec![
+                destination(2, resolved()),
+                destination(
+                    3,
+                    NextHop::Unresolved {
+                        reason: "no route".to_owned(),
+                    },
+                ),
+            ],
+        }],
+        connections: vec![ConnectionTable {
+            family: Family::Ipv4,
+            entries: 5,
+            size: 1000,
+            slots: 1536,
+            bytes: 98304,
+            evicted: 0,
+            stateless: 0,
+        }],
+        passed: vec![counter("not-ours")],
+        dropped: vec![counter("no-next-hop")],
+    }
+}
+
+fn resolved() -> NextHop {
+    NextHop::Resolved {
+        interface: "eth0".to_owned(),
+        mac: "02:00:00:00:00:02".to_owned(),
+    }
+}

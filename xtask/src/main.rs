@@ -1,14 +1,19 @@
 //! The project's own commands, as `cargo xtask VERB`.
 //!
 //! * [`demo`]: LVS-DR shown in a laboratory of namespaces
+//! * [`lint`]: formatting and lints, those of the eBPF crate too
 //! * [`setup`]: what Debian and cargo have to install
+//! * [`test`]: all of that, and every test
 //! * [`vm`]: a command on Debian's stock kernel, emulated
 #![forbid(unsafe_code)]
 
 mod console;
 mod demo;
+mod lint;
 mod progress;
 mod setup;
+mod test;
+mod toolchain;
 mod vm;
 mod workspace;
 
@@ -29,8 +34,12 @@ struct Arguments {
 enum Verb {
     /// Show LVS-DR at work: real servers, real requests, in network namespaces
     Demo(demo::Arguments),
+    /// Check formatting and lints, warnings being errors
+    Lint,
     /// Install what is missing to build rlvs, for labs, and for the virtual machine
     Setup,
+    /// Lint and run every test: without root, in namespaces, in the emulated machine
+    Test(test::Arguments),
     /// Run a command as root on Debian's stock kernel in an emulated machine
     Vm(vm::Arguments),
 }
@@ -53,7 +62,9 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Verb::Lint => lint::run(),
         Verb::Setup => setup::run(&setup::ALL).map(|()| ExitCode::SUCCESS),
+        Verb::Test(arguments) => test::run(&arguments),
         Verb::Vm(arguments) => vm::run(&arguments),
     }
 }

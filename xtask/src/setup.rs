@@ -3,11 +3,13 @@
 mod apt;
 mod linker;
 
-use std::path::{Path, PathBuf};
+use std::env;
+use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, fs};
 
 use anyhow::Result;
+
+use crate::toolchain;
 
 /// Packages that belong together, and why.
 #[derive(Clone, Copy, Debug)]
@@ -71,24 +73,11 @@ const LIMIT: Duration = Duration::from_secs(1800);
 pub(crate) fn run(groups: &[Group]) -> Result<()> {
     let mut groups = groups.to_vec();
     let builds = groups.iter().any(|group| group.name == BUILD.name);
-    if builds && !rustup_has_library_source() {
+    if builds && toolchain::rustup_rustc().is_none() {
         groups.push(DEBIAN_RUST);
     }
     apt::install(&groups)?;
     if builds { linker::install() } else { Ok(()) }
-}
-
-/// Whether a toolchain of rustup can build `core` for the eBPF target.
-fn rustup_has_library_source() -> bool {
-    let home = env::var_os("RUSTUP_HOME").map_or_else(|| home().join(".rustup"), PathBuf::from);
-    let Ok(toolchains) = fs::read_dir(home.join("toolchains")) else {
-        return false;
-    };
-    let has_source =
-        |toolchain: &Path| toolchain.join("lib/rustlib/src/rust/library/core").is_dir();
-    toolchains
-        .flatten()
-        .any(|toolchain| has_source(&toolchain.path()))
 }
 
 fn home() -> PathBuf {

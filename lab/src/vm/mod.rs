@@ -24,13 +24,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use initramfs::Job;
 use qemu::Qemu;
 
 /// Exit status for a command whose virtual machine died or ran out of time.
 pub const VM_FAILED: u8 = 125;
+
+/// Whether this program runs in such a machine.
+pub fn inside() -> bool {
+    env::var_os("RLVS_VM").is_some()
+}
 
 /// A virtual machine to be: it boots when a command is run in it.
 #[derive(Clone, Debug)]
@@ -155,6 +160,22 @@ impl Vm {
         let ended = relay::relay(&mut qemu, token.trim(), self.limit, stdout, stderr);
         self.save_kernel_log(directory.path())?;
         ended.with_context(|| format!("{}virtual machine", qemu.last_words()))
+    }
+
+    /// Runs a test of the running test program in the guest, alone; an error unless it passes.
+    /// In the guest that test finds [`inside`] true.
+    pub fn run_test(&self, name: &str) -> Result<()> {
+        let program = env::current_exe()?;
+        let program = program.to_str().context("test program: not UTF-8")?;
+        let output = self.run(&[program, "--exact", name, "--nocapture"])?;
+        let passed = output.status == 0 && output.stdout.contains("1 passed");
+        ensure!(
+            passed,
+            "{name} in the virtual machine\n{}{}",
+            output.stdout,
+            output.stderr
+        );
+        Ok(())
     }
 
     fn job<S: AsRef<str>>(&self, command: &[S], token: &str) -> Result<Job> {

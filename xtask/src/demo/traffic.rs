@@ -49,7 +49,7 @@ pub(super) fn print_shares(lab: &DirectRouting, weights: &[u32], answers: &[Stri
                 .filter(|answer| *answer == server.name())
                 .count();
             vec![
-                format!("{} ({})", server.name(), server.host.address().v4),
+                server.name().to_owned(),
                 weight.to_string(),
                 table::percent(weight.into(), weight_sum.into()),
                 got.to_string(),

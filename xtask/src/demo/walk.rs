@@ -153,10 +153,6 @@ impl Walk {
         let meters = Meters::read(&self.lab)?;
         let answers = traffic::request(&self.lab.client, &format!("http://{vip}/"), REQUESTS)?;
         traffic::print_shares(&self.lab, &WEIGHTS, &answers);
-        typed(
-            &self.lab.client,
-            &format!("curl -s -m 60 http://{vip}/big | wc -c"),
-        )?;
 
         heading("Replies did not pass the director");
         let sources = capture.sources()?;
@@ -166,7 +162,11 @@ impl Walk {
             !sources.contains_key(director),
             "replies came through the director"
         );
-        say("since the first request, the download included, on each eth0:");
+        typed(
+            &self.lab.client,
+            &format!("curl -s -m 60 http://{vip}/big | wc -c"),
+        )?;
+        say("on each eth0 since the first request, this download included:");
         meters.print_since(&self.lab)
     }
 

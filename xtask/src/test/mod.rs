@@ -1,0 +1,111 @@
+//! `cargo xtask test`: lints and every test, with one line at the end that sums up.
+//!
+//! Tests that need root are those of the packages `rlvs-lab` and `rlvs-tests`; of these, the test
+//! programs named `vm` or `vm_*` boot the emulated machine.
+
+mod tally;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+pub(crate) use tally::Tally;
+
+use crate::{lint, setup, workspace};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// Leave out what boots the emulated machine
+    #[arg(long)]
+    no_vm: bool,
+    /// Leave out what needs root and network namespaces
+    #[arg(long)]
+    no_lab: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    setup::run(&arguments.groups())?;
+    let mut tally = Tally::default();
+    lint::lint(&mut tally)?;
+    let everything = ["test", "--no-fail-fast"];
+    tally.tests("tests without root", workspace::cargo().args(everything))?;
+    if !(arguments.no_lab && arguments.no_vm) {
+        let build = ["build", "--release", "--package", "rlvs"];
+        tally.check("release build", workspace::cargo().args(build))?;
+    }
+    for (package, directory) in [("rlvs-lab", "lab"), ("rlvs-tests", "tests")] {
+        run_package(arguments, &mut tally, package, directory)?;
+    }
+    Ok(tally.finish())
+}
+
+impl Arguments {
+    fn groups(&self) -> Vec<setup::Group> {
+        let lab = (!self.no_lab).then_some(setup::LAB);
+        let vm = (!self.no_vm).then_some(setup::VM);
+        [Some(setup::BUILD), lab, vm]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn wants(&self, program: &str) -> bool {
+        if program == "vm" || program.starts_with("vm_") {
+            !self.no_vm
+        } else {
+            !self.no_lab
+        }
+    }
+}
+
+/// Runs the package's own tests and the test programs that are wanted.
+fn run_package(
+    arguments: &Arguments,
+    tally: &mut Tally,
+    package: &str,
+    directory: &str,
+) -> Result<()> {
+    let mut cargo = test_package(package);
+    tally.tests(&format!("{package}: library"), cargo.arg("--lib"))?;
+    for program in test_programs(&workspace::root().join(directory).join("tests"))? {
+        if arguments.wants(&program) {
+            let mut cargo = test_package(package);
+            tally.tests(
+                &format!("{package}: {program}"),
+                cargo.args(["--test", &program]),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn test_package(package: &str) -> Command {
+    let mut cargo = workspace::cargo();
+    cargo.args(["test", "--package", package]);
+    cargo
+}
+
+/// Names of the test programs in a package's `tests` directory: `NAME.rs` or `NAME/main.rs`.
+fn test_programs(directory: &Path) -> Result<Vec<String>> {
+    if !directory.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut programs = Vec::new();
+    for entry in directory
+        .read_dir()
+        .with_context(|| directory.display().to_string())?
+    {
+        let path = entry?.path();
+        let is_program = path.extension().is_some_and(|end| end == "rs");
+        if is_program || path.join("main.rs").is_file() {
+            programs.extend(
+                path.file_stem()
+                    .and_then(|name| name.to_str())
+                    .map(str::to_owned),
+            );
+        }
+    }
+    programs.sort();
+    Ok(programs)
+}

@@ -1,0 +1,172 @@
+//! What passed and what failed, over several runs of cargo.
+
+use std::io::{BufRead, BufReader, Read, Write, stdout};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rlvs_lab::command;
+
+use crate::console::{bold, green, red};
+
+/// For one run of cargo, compilation included.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+/// Passed and failed checks and tests; the names of runs in which something failed.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    passed: u64,
+    failed: u64,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    /// Runs what passes or fails as a whole.
+    pub(crate) fn check(&mut self, name: &str, command: &mut Command) -> Result<()> {
+        let (succeeded, _) = run(name, command)?;
+        self.note(
+            name,
+            succeeded,
+            Counts {
+                passed: u64::from(succeeded),
+                failed: 0,
+            },
+        );
+        Ok(())
+    }
+
+    /// Runs test programs, and counts their tests.
+    pub(crate) fn tests(&mut self, name: &str, command: &mut Command) -> Result<()> {
+        let (succeeded, counts) = run(name, command)?;
+        self.note(name, succeeded, counts);
+        Ok(())
+    }
+
+    fn note(&mut self, name: &str, succeeded: bool, counts: Counts) {
+        self.passed += counts.passed;
+        // What fails without a failed test, for example to compile, is one failure.
+        self.failed += if succeeded { 0 } else { counts.failed.max(1) };
+        if !succeeded {
+            self.failures.push(name.to_owned());
+        }
+    }
+
+    /// Prints the closing lines; a failure where there was one.
+    pub(crate) fn finish(self) -> ExitCode {
+        println!();
+        for name in &self.failures {
+            println!("{} {name}", red("failed:"));
+        }
+        println!("{} passed, {} failed", self.passed, self.failed);
+        if self.failed == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+}
+
+/// Runs `command`, its output shown as it comes; whether it succeeded, and its tests.
+fn run(name: &str, command: &mut Command) -> Result<(bool, Counts)> {
+    println!(
+        "\n{} {}",
+        bold(&format!("── {name}:")),
+        command::line(command)
+    );
+    let started = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = child.stdout.take().context("a child without output")?;
+    let reader = thread::spawn(move || show_and_count(output));
+    let status = command::wait(&mut child, LIMIT, |_| ())?;
+    let counts = reader.join().unwrap_or_default();
+    let word = if status.success() {
+        green("done")
+    } else {
+        red("failed")
+    };
+    println!(
+        "── {name}: {word} in {:.1} s",
+        started.elapsed().as_secs_f32()
+    );
+    Ok((status.success(), counts))
+}
+
+fn show_and_count(output: impl Read) -> Counts {
+    let mut counts = Counts::default();
+    let mut lines = BufReader::new(output).split(b'\n');
+    while let Some(Ok(line)) = lines.next() {
+        // A closed standard output does not end the tests.
+        let _ = stdout().write_all(&[&line[..], b"\n"].concat());
+        if let Some(more) = summary(&String::from_utf8_lossy(&line)) {
+            counts.passed += more.passed;
+            counts.failed += more.failed;
+        }
+    }
+    counts
+}
+
+/// The numbers in `test result: ok. 3 passed; 0 failed; ...`.
+fn summary(line: &str) -> Option<Counts> {
+    let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let number = |word: &str| {
+        let part = numbers.split("; ").find(|part| part.ends_with(word))?;
+        part.split(' ').next()?.parse().ok()
+    };
+    Some(Counts {
+        passed: number("passed")?,
+        failed: number("failed")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RESULT: &str = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; \
+                          0 filtered out; finished in 0.10s";
+
+    #[test]
+    fn summaries_are_read() {
+        assert_eq!(
+            summary(RESULT),
+            Some(Counts {
+                passed: 12,
+                failed: 3
+            })
+        );
+        assert_eq!(summary("test result::parse ... ok"), None);
+    }
+
+    #[test]
+    fn a_run_that_fails_without_a_failed_test_is_one_failure() {
+        let mut tally = Tally::default();
+        tally.note("one", false, Counts::default());
+        tally.note(
+            "two",
+            false,
+            Counts {
+                passed: 4,
+                failed: 2,
+            },
+        );
+        tally.note(
+            "three",
+            true,
+            Counts {
+                passed: 5,
+                failed: 0,
+            },
+        );
+        assert_eq!((tally.passed, tally.failed), (9, 3));
+    }
+}

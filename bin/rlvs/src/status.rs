@@ -1,0 +1,225 @@
+//! `rlvs status`: how the director fares, for a person or for a program.
+//!
+//! What is wrong stands out without colour too: in capitals, with the reason. Counters that are
+//! zero are left out for a person; `--json` has them all.
+
+mod table;
+mod units;
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use rlvs_control::Client;
+use rlvs_control::model::{Family, ForwardingMethod};
+use rlvs_control::status::{
+    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, NextHop,
+    ServiceState, Status,
+};
+
+use table::{Cell, Table};
+
+const TITLE: Style = Style::new().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
+
+/// Asks the director of this network namespace and prints the answer.
+pub(crate) fn run(json: bool) -> anyhow::Result<()> {
+    let status = Client::connect()?.status()?;
+    let text = if json {
+        serde_json::to_string_pretty(&status)? + "\n"
+    } else {
+        render(&status)
+    };
+    match anstream::stdout().write_all(text.as_bytes()) {
+        // `rlvs status | head` has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+fn render(status: &Status) -> String {
+    let mut text = String::new();
+    daemon(&mut text, &status.daemon);
+    section(&mut text, "Interfaces", interfaces(&status.interfaces));
+    section(&mut text, "Services", services(&status.services));
+    section(&mut text, "Connections", connections(&status.connections));
+    section(
+        &mut text,
+        "Packets passed",
+        counters(&status.passed, Style::new()),
+    );
+    section(&mut text, "Packets dropped", counters(&status.dropped, BAD));
+    text
+}
+
+fn daemon(text: &mut String, daemon: &Daemon) {
+    let Daemon {
+        version,
+        pid,
+        uptime_seconds,
+        network_namespace,
+    } = daemon;
+    let uptime = units::duration(*uptime_seconds);
+    let namespace = match &network_namespace.name {
+        Some(name) => format!("{name} ({})", network_namespace.cookie),
+        None => network_namespace.cookie.to_string(),
+    };
+    let line = format!("process {pid}, up {uptime}, network namespace {namespace}");
+    let _ = writeln!(text, "{TITLE}rlvs {version}{TITLE:#}  {line}");
+}
+
+fn section(text: &mut String, title: &str, body: String) {
+    let _ = write!(text, "\n{TITLE}{title}{TITLE:#}\n{body}");
+}
+
+fn interfaces(interfaces: &[Interface]) -> String {
+    let mut table = Table::new("  ");
+    for Interface {
+        name,
+        index,
+        attachment,
+    } in interfaces
+    {
+        // As `ip link` does: the number first.
+        let index = Cell::right(format!("{index}:"));
+        table.row([index, Cell::left(name), attachment_cell(attachment)]);
+    }
+    table.or("none is known: no packet is balanced")
+}
+
+fn attachment_cell(attachment: &Attachment) -> Cell {
+    match attachment {
+        Attachment::Native => Cell::left("native"),
+        Attachment::Generic => Cell::left("generic"),
+        Attachment::Detached { reason } => {
+            Cell::left(format!("NOT ATTACHED: {reason}")).styled(BAD)
+        }
+    }
+}
+
+fn services(services: &[ServiceState]) -> String {
+    let mut table = Table::new("  ");
+    table.row(["", "method", "weight", "active", "inactive", "next hop"].map(Cell::heading));
+    for ServiceState {
+        key,
+        scheduler,
+        destinations,
+    } in services
+    {
+        table.row(service_row(
+            format!("{key} {scheduler}"),
+            destinations.is_empty(),
+        ));
+        destinations
+            .iter()
+            .for_each(|destination| table.row(destination_row(destination)));
+    }
+    if services.is_empty() {
+        "  none: `ipvsadm -A` adds one\n".to_owned()
+    } else {
+        table.to_string()
+    }
+}
+
+fn service_row(name: String, without_destination: bool) -> [Cell; 6] {
+    let mut row = [(); 6].map(|()| Cell::empty());
+    row[0] = Cell::left(name);
+    if without_destination {
+        row[5] = Cell::left("NO DESTINATION").styled(DOUBTFUL);
+    }
+    row
+}
+
+fn destination_row(destination: &DestinationState) -> [Cell; 6] {
+    [
+        Cell::left(format!("  {}", destination.key)),
+        Cell::left(method(destination.method)),
+        Cell::right(destination.weight),
+        Cell::right(destination.active_connections),
+        Cell::right(destination.inactive_connections),
+        next_hop(&destination.next_hop),
+    ]
+}
+
+/// As `ipvsadm -L` says it.
+fn method(method: ForwardingMethod) -> &'static str {
+    match method {
+        ForwardingMethod::Local => "Local",
+        ForwardingMethod::Masquerade => "Masq",
+        ForwardingMethod::Route => "Route",
+        ForwardingMethod::Tunnel(_) => "Tunnel",
+    }
+}
+
+fn next_hop(next_hop: &NextHop) -> Cell {
+    match next_hop {
+        NextHop::Resolved { interface, mac } => Cell::left(format!("{mac} on {interface}")),
+        NextHop::Unresolved { reason } => Cell::left(format!("UNRESOLVED: {reason}")).styled(BAD),
+    }
+}
+
+fn connections(tables: &[ConnectionTable]) -> String {
+    let mut table = Table::new("  ");
+    let heading = [
+        "",
+        "entries",
+        "size",
+        "slots",
+        "memory",
+        "evicted",
+        "stateless",
+    ];
+    table.row(heading.map(Cell::heading));
+    for ConnectionTable {
+        family,
+        entries,
+        size,
+        slots,
+        bytes,
+        evicted,
+        stateless,
+    } in tables
+    {
+        table.row([
+            Cell::left(if *family == Family::Ipv4 {
+                "IPv4"
+            } else {
+                "IPv6"
+            }),
+            Cell::right(entries),
+            Cell::right(size),
+            Cell::right(slots),
+            Cell::right(units::bytes(*bytes)),
+            doubtful(*evicted),
+            doubtful(*stateless),
+        ]);
+    }
+    table.to_string()
+}
+
+/// A count that should stay zero.
+fn doubtful(count: u64) -> Cell {
+    let style = if count == 0 { Style::new() } else { DOUBTFUL };
+    Cell::right(count).styled(style)
+}
+
+fn counters(counters: &[Counter], style: Style) -> String {
+    let mut table = Table::new("  ");
+    for Counter {
+        reason,
+        meaning,
+        packets,
+    } in counters.iter().filter(|c| c.packets > 0)
+    {
+        table.row([
+            Cell::right(packets).styled(style),
+            Cell::left(reason).styled(style),
+            Cell::left(meaning),
+        ]);
+    }
+    table.or("none")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! What a person sees.
+
+use rlvs_control::model::{DestinationKey, Protocol, ServiceKey};
+use rlvs_control::status::NetworkNamespace;
+
+use super::*;
+
+#[test]
+fn a_director_at_work() {
+    let text = anstream::adapter::strip_str(&render(&at_work())).to_string();
+    assert_eq!(text, AT_WORK);
+}
+
+#[test]
+fn a_director_with_nothing_to_do() {
+    let text = anstream::adapter::strip_str(&render(&idle())).to_string();
+    assert_eq!(text, IDLE);
+}
+
+#[test]
+fn only_what_is_wrong_is_red() {
+    let text = render(&at_work());
+    let red: Vec<_> = text.split("\u{1b}[31m").skip(1).map(first_words).collect();
+    assert_eq!(red, ["NOT ATTACHED", "UNRESOLVED", "12", "no-next-hop"]);
+}
+
+fn first_words(text: &str) -> &str {
+    text.split([':', '\u{1b}']).next().unwrap()
+}
+
+const AT_WORK: &str = "\
+rlvs 0.1.0  process 4711, up 1 h 2 min, network namespace director (42)
+
+Interfaces
+   2:  eth0    native
+   3:  uplink  generic
+  14:  eth2    NOT ATTACHED: the driver has no XDP
+
+Services
+                         method  weight  active  inactive  next hop
+  TCP 192.0.2.1:80 wlc
+    198.51.100.2:80      Route      100       2         3  02:00:00:00:00:02 on eth0
+    198.51.100.113:80    Route      100     113         3  UNRESOLVED: no route
+  TCP 192.0.2.1:443 wlc                                    NO DESTINATION
+
+Connections
+        entries     size    slots    memory  evicted  stateless
+  IPv4   123456  1000000  1048576  91.6 MiB        7          0
+  IPv6        0  1000000  1048576  91.6 MiB        0          0
+
+Packets passed
+  1000000  not-ours  not for a virtual service
+
+Packets dropped
+  12  no-next-hop  the destination's next hop is unknown
+";
+
+const IDLE: &str = "\
+rlvs 0.1.0  process 4711, up 0 s, network namespace 42
+
+Interfaces
+  none is known: no packet is balanced
+
+Services
+  none: `ipvsadm -A` adds one
+
+Connections
+    entries  size  slots  memory  evicted  stateless
+
+Packets passed
+  none
+
+Packets dropped
+  none
+";
+
+fn at_work() -> Status {
+    let name = Some("director".to_owned());
+    let idle = idle();
+    Status {
+        daemon: Daemon {
+            uptime_seconds: 3_725,
+            network_namespace: NetworkNamespace { cookie: 42, name },
+            ..idle.daemon
+        },
+        interfaces: vec![
+            interface("eth0", 2, Attachment::Native),
+            interface("uplink", 3, Attachment::Generic),
+            interface("eth2", 14, detached("the driver has no XDP")),
+        ],
+        services: vec![
+            service(
+                80,
+                vec![
+                    destination(2, resolved()),
+                    destination(113, unresolved("no route")),
+                ],
+            ),
+            service(443, vec![]),
+        ],
+        connections: vec![table(Family::Ipv4, 123_456, 7), table(Family::Ipv6, 0, 0)],
+        passed: vec![counter("not-ours", "not for a virtual service", 1_000_000)],
+        dropped: vec![
+            counter("truncated", "shorter than its headers say", 0),
+            counter("no-next-hop", "the destination's next hop is unknown", 12),
+        ],
+    }
+}
+
+fn idle() -> Status {
+    let network_namespace = NetworkNamespace {
+        cookie: 42,
+        name: None,
+    };
+    let version = "0.1.0".to_owned();
+    Status {
+        daemon: Daemon {
+            version,
+            pid: 4711,
+            uptime_seconds: 0,
+            network_namespace,
+        },
+        interfaces: vec![],
+        services: vec![],
+        connections: vec![],
+        passed: vec![],
+        dropped: vec![],
+    }
+}
+
+fn interface(name: &str, index: u32, attachment: Attachment) -> Interface {
+    Interface {
+        name: name.to_owned(),
+        index,
+        attachment,
+    }
+}
+
+fn detached(reason: &str) -> Attachment {
+    Attachment::Detached {
+        reason: reason.to_owned(),
+    }
+}
+
+fn service(port: u16, destinations: Vec<DestinationState>) -> ServiceState {
+    let address = [192, 0, 2, 1].into();
+    let key = ServiceKey::Address {
+        protocol: Protocol::Tcp,
+        address,
+        port,
+    };
+    ServiceState {
+        key,
+        scheduler: "wlc".to_owned(),
+        destinations,
+    }
+}
+
+fn destination(host: u8, next_hop: NextHop) -> DestinationState {
+    DestinationState {
+        key: DestinationKey {
+            address: [198, 51, 100, host].into(),
+            port: 80,
+        },
+        method: ForwardingMethod::Route,
+        weight: 100,
+        active_connections: u32::from(host),
+        inactive_connections: 3,
+        next_hop,
+    }
+}
+
+fn resolved() -> NextHop {
+    NextHop::Resolved {
+        interface: "eth0".to_owned(),
+        mac: "02:00:00:00:00:02".to_owned(),
+    }
+}
+
+fn unresolved(reason: &str) -> NextHop {
+    NextHop::Unresolved {
+        reason: reason.to_owned(),
+    }
+}
+
+fn table(family: Family, entries: u64, evicted: u64) -> ConnectionTable {
+    let (size, slots, bytes, stateless) = (1_000_000, 1_048_576, 96_000_000, 0);
+    ConnectionTable {
+        family,
+        entries,
+        size,
+        slots,
+        bytes,
+        evicted,
+        stateless,
+    }
+}
+
+fn counter(reason: &str, meaning: &str, packets: u64) -> Counter {
+    Counter {
+        reason: reason.to_owned(),
+        meaning: meaning.to_owned(),
+        packets,
+    }
+}

@@ -168,6 +168,17 @@ impl Host {
         self.run("sysctl", words).map(drop)
     }
 
+    /// Gives the first interface another MAC address, as a machine that was replaced has.
+    pub fn set_mac(&mut self, mac: &str) -> Result<()> {
+        ip_batch(self, &[format!("link set eth0 address {mac}")])?;
+        let address = self
+            .addresses
+            .first_mut()
+            .context("a host without address")?;
+        mac.clone_into(&mut address.mac);
+        Ok(())
+    }
+
     /// Gives the host one more address on `interface`, as /32 or /128.
     pub fn add_address(&self, address: impl Into<IpAddr>, interface: &str) -> Result<()> {
         let address = address.into();

@@ -51,6 +51,18 @@ impl Segment {
         Ok(port)
     }
 
+    /// Takes the cable of the host's first interface out of its port, or puts it in again.
+    pub fn set_plugged(&self, host: &Host, plugged: bool) -> Result<()> {
+        let state = if plugged { "up" } else { "down" };
+        ip_batch(
+            &self.host,
+            &[format!(
+                "link set {} {state}",
+                port_name(host.name(), "eth0")
+            )],
+        )
+    }
+
     /// A veth hands on frames whose checksum is still to be made, and many as one, which XDP at the
     /// other end would take for what is on the wire: off. Native XDP_REDIRECT towards this port
     /// needs its receive queues, which come with GRO: on.

@@ -69,6 +69,34 @@ fn requests_and_frames_are_counted() -> Result<()> {
 }
 
 #[test]
+fn a_real_server_goes_and_comes_back_as_another_machine() -> Result<()> {
+    let lab = Lab::new()?;
+    let switch = Segment::new(&lab, "switch", 0)?;
+    let mut client = Host::new(&lab, "client")?;
+    client.join(&switch, 2)?;
+    let mut host = Host::new(&lab, "rs1")?;
+    let address = host.join(&switch, 11)?.v4.to_string();
+    let mut server = RealServer::start(host)?;
+    let get = Get::new(format!("http://{address}/")).limit(Duration::from_secs(1));
+    get.once(&client)?;
+
+    switch.set_plugged(&server.host, false)?;
+    assert!(get.once(&client).is_err());
+    server.host.set_mac("02:00:0a:00:0a:11")?;
+    switch.set_plugged(&server.host, true)?;
+    client.run("ip", ["neigh", "flush", "dev", "eth0"])?;
+    wait::until("an answer", Duration::from_secs(20), || {
+        Ok(get.once(&client).is_ok())
+    })?;
+    let neighbour = client.run("ip", ["neigh", "show", &address])?;
+    assert!(
+        neighbour.contains(&server.host.address().mac),
+        "{neighbour}"
+    );
+    Ok(())
+}
+
+#[test]
 fn nothing_is_left_of_a_lab() -> Result<()> {
     let lab = Lab::new()?;
     let (client, server) = client_and_server(&lab)?;

@@ -11,7 +11,7 @@ mod walk;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use rlvs_lab::warden;
+use rlvs_lab::{interrupt, warden};
 
 use crate::{progress, setup, workspace};
 use walk::Walk;
@@ -42,6 +42,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     build()?;
     let mut walk = Walk::begin(LAB)?;
     let walked = walk.go();
+    if walked.is_err() && !interrupt::raised() {
+        walk.show_daemon_log();
+    }
     match walked {
         Ok(()) if arguments.keep => walk.keep(),
         walked => walk.end().and(walked),

@@ -8,10 +8,12 @@ use rlvs_lab::counters::Counters;
 use rlvs_lab::{DirectRouting, Host, Process};
 
 use super::narrate::{prompt, say};
-use super::table;
+use super::table::{self, percent};
 use crate::progress;
 
 const LIMIT: Duration = Duration::from_secs(300);
+/// One part in so many, by which a share may miss what is asked: 4 %.
+const TOLERANCE: u64 = 25;
 
 /// Makes `count` requests to `url`, one curl and so one new connection each; the answers.
 pub(super) fn request(client: &Host, url: &str, count: usize) -> Result<Vec<String>> {
@@ -36,27 +38,33 @@ fn answers(curls: &Process) -> Vec<String> {
     curls.log().lines().map(str::to_owned).collect()
 }
 
-/// Prints how many requests each real server got, beside what its weight asks for.
-pub(super) fn print_shares(lab: &DirectRouting, weights: &[u32], answers: &[String]) {
-    let weight_sum: u32 = weights.iter().sum();
-    let rows: Vec<Vec<String>> = lab
+/// Prints how many requests each real server got, beside what its weight asks for; an error where
+/// these differ by more than a few percent.
+pub(super) fn show_shares(lab: &DirectRouting, weights: &[u32], answers: &[String]) -> Result<()> {
+    let weight_sum: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
+    let all = answers.len() as u64;
+    let mut rows = Vec::new();
+    let mut fair = true;
+    for (server, weight) in lab
         .real_servers
         .iter()
-        .zip(weights)
-        .map(|(server, &weight)| {
-            let got = answers
-                .iter()
-                .filter(|answer| *answer == server.name())
-                .count();
-            vec![
-                server.name().to_owned(),
-                weight.to_string(),
-                table::percent(weight.into(), weight_sum.into()),
-                got.to_string(),
-                table::percent(got as u64, answers.len() as u64),
-            ]
-        })
-        .collect();
+        .zip(weights.iter().copied().map(u64::from))
+    {
+        let got = answers
+            .iter()
+            .filter(|answer| *answer == server.name())
+            .count() as u64;
+        fair &= (got * weight_sum).abs_diff(all * weight) * TOLERANCE <= all * weight_sum;
+        let (asked_share, got_share) = (percent(weight, weight_sum), percent(got, all));
+        let name = server.name().to_owned();
+        rows.push(vec![
+            name,
+            weight.to_string(),
+            asked_share,
+            got.to_string(),
+            got_share,
+        ]);
+    }
     table::print(
         &[
             "real server",
@@ -67,10 +75,13 @@ pub(super) fn print_shares(lab: &DirectRouting, weights: &[u32], answers: &[Stri
         ],
         &rows,
     );
+    ensure!(fair, "the shares are not what the weights ask for");
+    Ok(())
 }
 
-/// Prints whose MAC addresses the replies came from: `sources`, as the client saw them.
-pub(super) fn print_sources(lab: &DirectRouting, sources: &BTreeMap<String, u32>) {
+/// Prints whose MAC addresses the replies came from: `sources`, as the client saw them. An error
+/// where the director's is among them.
+pub(super) fn show_sources(lab: &DirectRouting, sources: &BTreeMap<String, u32>) -> Result<()> {
     say("frames from the VIP, port 80, as the client received them, by the sender's MAC address:");
     let hosts = lab
         .real_servers
@@ -86,6 +97,12 @@ pub(super) fn print_sources(lab: &DirectRouting, sources: &BTreeMap<String, u32>
         &["sent by", "MAC address", "frames"],
         &hosts.map(row).collect::<Vec<_>>(),
     );
+    let director = &lab.director.host.address().mac;
+    ensure!(
+        !sources.contains_key(director),
+        "replies came through the director"
+    );
+    Ok(())
 }
 
 /// Counters of all hosts at one time.
@@ -100,7 +117,7 @@ impl Meters {
     }
 
     /// Prints what went through each host's interface since `self`.
-    pub(super) fn print_since(&self, lab: &DirectRouting) -> Result<()> {
+    pub(super) fn show_since(&self, lab: &DirectRouting) -> Result<()> {
         let mut rows = Vec::new();
         for ((host, &then), now) in hosts(lab).zip(&self.0).zip(Self::read(lab)?.0) {
             let moved = now.since(then);

@@ -47,6 +47,14 @@ impl Walk {
         typed(&self.lab.director.host, "rlvs status").map(drop)
     }
 
+    /// For a walk that failed: what rlvs said.
+    pub(super) fn show_daemon_log(&mut self) {
+        if let Some(daemon) = self.lab.director.daemon() {
+            heading("A step failed; the log of rlvs");
+            print!("{}", daemon.log());
+        }
+    }
+
     /// Removes the lab.
     pub(super) fn end(self) -> Result<()> {
         heading("The end");
@@ -65,16 +73,12 @@ impl Walk {
     pub(super) fn keep(self) -> Result<()> {
         self.lab.lab.keep()?;
         heading("The lab is yours");
-        let bin = self.lab.lab.directory().join("bin");
-        say("enter a host (client, switch, director, rs1, rs2, rs3):");
-        println!(
-            "  nsenter --net={} bash",
-            self.lab.director.host.namespace_file()
-        );
-        say("there, for rlvs and ipvsadm:");
-        println!("  PATH={}:$PATH", bin.display());
+        let directory = self.lab.lab.directory().display();
+        let director = self.lab.director.host.namespace_file();
+        say("enter a host (client, switch, director, rs1, rs2, rs3), rlvs and ipvsadm at hand:");
+        println!("  PATH={directory}/bin:$PATH nsenter --net={director} bash");
         say("logs and configurations:");
-        println!("  {}", self.lab.lab.directory().display());
+        println!("  {directory}");
         say("remove it:");
         println!("  cargo xtask demo --down");
         Ok(())
@@ -152,22 +156,16 @@ impl Walk {
         let capture = Capture::start(&self.lab.client, "eth0", &filter)?;
         let meters = Meters::read(&self.lab)?;
         let answers = traffic::request(&self.lab.client, &format!("http://{vip}/"), REQUESTS)?;
-        traffic::print_shares(&self.lab, &WEIGHTS, &answers);
+        traffic::show_shares(&self.lab, &WEIGHTS, &answers)?;
 
         heading("Replies did not pass the director");
-        let sources = capture.sources()?;
-        traffic::print_sources(&self.lab, &sources);
-        let director = &self.lab.director.host.address().mac;
-        ensure!(
-            !sources.contains_key(director),
-            "replies came through the director"
-        );
+        traffic::show_sources(&self.lab, &capture.sources()?)?;
         typed(
             &self.lab.client,
             &format!("curl -s -m 60 http://{vip}/big | wc -c"),
         )?;
         say("on each eth0 since the first request, this download included:");
-        meters.print_since(&self.lab)
+        meters.show_since(&self.lab)
     }
 
     fn show_state(&self) -> Result<()> {
@@ -198,9 +196,8 @@ impl Walk {
         let capture = Capture::start(&self.lab.client, "eth0", &filter)?;
         let url = format!("'http://[{}]/'", self.lab.vip6());
         let answers = traffic::request(&self.lab.client, &url, REQUESTS_V6)?;
-        traffic::print_shares(&self.lab, &WEIGHTS, &answers);
-        traffic::print_sources(&self.lab, &capture.sources()?);
-        Ok(())
+        traffic::show_shares(&self.lab, &WEIGHTS, &answers)?;
+        traffic::show_sources(&self.lab, &capture.sources()?)
     }
 }
 

@@ -1,0 +1,54 @@
+//! Why a real server could not be set up, in words that say how to mend it.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{action}: permission denied; run it as root")]
+    NotRoot { action: String },
+    #[error("there is no interface {0} in this network namespace (ip link shows those there are)")]
+    NoSuchInterface(String),
+    #[error("no virtual address given: add --vip ADDRESS")]
+    NoVip,
+    #[error("{0} cannot be a virtual address: it is not a unicast address that others reach")]
+    NotUnicast(IpAddr),
+    #[error(
+        "{vip} is on {interface} of this host, which answers for it on the segment; \
+         take it away first: ip address del {vip}/{prefix} dev {interface}"
+    )]
+    OnAnotherInterface {
+        vip: IpAddr,
+        interface: String,
+        prefix: u8,
+    },
+    #[error(
+        "{vip} is on lo as /{prefix}, which makes that whole network local; \
+         take it away first: ip address del {vip}/{prefix} dev lo"
+    )]
+    WiderPrefix { vip: IpAddr, prefix: u8 },
+    #[error("lo is down, so no address on it is local: ip link set lo up")]
+    LoopbackDown,
+    #[error("IPv6 is off on lo: sysctl -w net.ipv6.conf.lo.disable_ipv6=0")]
+    NoIpv6,
+    #[error("{action}: {source}")]
+    Io { action: String, source: io::Error },
+    #[error("{} is damaged ({source}); look at it, then remove it", path.display())]
+    Damaged {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+}
+
+impl Error {
+    /// What went wrong in doing `action`.
+    pub(crate) fn io(action: impl Into<String>, source: io::Error) -> Self {
+        let action = action.into();
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            Self::NotRoot { action }
+        } else {
+            Self::Io { action, source }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Interfaces and addresses, read and changed over netlink.
+
+use std::io;
+use std::net::IpAddr;
+
+use futures::TryStreamExt;
+use rtnetlink::Handle;
+use rtnetlink::packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
+use rtnetlink::packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage,
+};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use crate::Error;
+use crate::present::{Interface, whole};
+
+/// All interfaces with their addresses.
+pub(crate) async fn interfaces(handle: &Handle) -> Result<Vec<Interface>, Error> {
+    let failed = |error| Error::io("reading the interfaces", to_io(error));
+    let links: Vec<_> = handle
+        .link()
+        .get()
+        .execute()
+        .try_collect()
+        .await
+        .map_err(failed)?;
+    let addresses: Vec<_> = handle
+        .address()
+        .get()
+        .execute()
+        .try_collect()
+        .await
+        .map_err(failed)?;
+    let mut interfaces: Vec<_> = links.iter().filter_map(interface).collect();
+    for message in &addresses {
+        let of = |interface: &&mut Interface| interface.index == message.header.index;
+        if let Some(interface) = interfaces.iter_mut().find(of) {
+            interface.addresses.extend(address(message));
+        }
+    }
+    Ok(interfaces)
+}
+
+/// Puts `vip` on an interface. IPv6 without duplicate address detection: the director and the
+/// other real servers have the address too.
+pub(crate) async fn add(handle: &Handle, vip: IpAddr, index: u32) -> Result<(), Error> {
+    let mut message = host(vip, index);
+    if vip.is_ipv6() {
+        message.header.flags = AddressHeaderFlags::Nodad;
+        message
+            .attributes
+            .push(AddressAttribute::Flags(AddressFlags::Nodad));
+    }
+    let change = RouteNetlinkMessage::NewAddress(message);
+    let outcome = request(handle, change, NLM_F_CREATE | NLM_F_EXCL).await;
+    unless(outcome, io::ErrorKind::AlreadyExists)
+        .map_err(|error| Error::io(format!("adding {vip} to lo"), error))
+}
+
+/// Takes `vip` from an interface.
+pub(crate) async fn remove(handle: &Handle, vip: IpAddr, index: u32) -> Result<(), Error> {
+    let change = RouteNetlinkMessage::DelAddress(host(vip, index));
+    let outcome = request(handle, change, 0).await;
+    unless(outcome, io::ErrorKind::AddrNotAvailable)
+        .map_err(|error| Error::io(format!("removing {vip} from lo"), error))
+}
+
+async fn request(handle: &Handle, change: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+    let mut message = NetlinkMessage::from(change);
+    message.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+    let answers = handle.clone().request(message).map_err(to_io)?;
+    let answers: Vec<_> = futures::StreamExt::collect(answers).await;
+    answers
+        .into_iter()
+        .try_for_each(|answer| match answer.payload {
+            NetlinkPayload::Error(error) if error.code.is_some() => Err(error.to_io()),
+            _ => Ok(()),
+        })
+}
+
+fn unless(outcome: io::Result<()>, expected: io::ErrorKind) -> io::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == expected => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn host(vip: IpAddr, index: u32) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = if vip.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
+    message.header.prefix_len = whole(vip);
+    message.header.index = index;
+    message.attributes = vec![AddressAttribute::Local(vip), AddressAttribute::Address(vip)];
+    message
+}
+
+fn interface(message: &LinkMessage) -> Option<Interface> {
+    let name = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.clone()),
+            _ => None,
+        });
+    Some(Interface {
+        index: message.header.index,
+        name: name?,
+        up: message.header.flags.contains(LinkFlags::Up),
+        addresses: Vec::new(),
+    })
+}
+
+/// On a point-to-point interface the local address is ours and the other the peer's.
+fn address(message: &AddressMessage) -> Option<(IpAddr, u8)> {
+    let local = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            AddressAttribute::Local(address) => Some(*address),
+            _ => None,
+        });
+    let address = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            AddressAttribute::Address(address) => Some(*address),
+            _ => None,
+        });
+    local
+        .or(address)
+        .map(|address| (address, message.header.prefix_len))
+}
+
+fn to_io(error: rtnetlink::Error) -> io::Error {
+    match error {
+        rtnetlink::Error::NetlinkError(message) => message.to_io(),
+        other => io::Error::other(other),
+    }
+}

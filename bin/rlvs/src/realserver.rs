@@ -1,0 +1,106 @@
+//! `rlvs realserver`: what is done on each real server for direct routing.
+
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use rlvs_realserver::{Report, Wanted, down, status, up};
+
+/// Make this host a real server, or look whether it is one
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Put virtual addresses on lo, and keep this host from answering for them on its segment
+    Up {
+        /// A virtual address; may be given several times
+        #[arg(long, value_name = "ADDRESS", required = true)]
+        vip: Vec<IpAddr>,
+        #[command(flatten)]
+        segment: Segment,
+    },
+    /// Take virtual addresses away; with the last one, settings become what they were
+    Down {
+        /// A virtual address; all that were brought up where none is given
+        #[arg(long, value_name = "ADDRESS")]
+        vip: Vec<IpAddr>,
+    },
+    /// Show each setting, and how to mend those that are wrong; exit status 1 if one is
+    Status {
+        /// A virtual address; all that were brought up where none is given
+        #[arg(long, value_name = "ADDRESS")]
+        vip: Vec<IpAddr>,
+        #[command(flatten)]
+        segment: Segment,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Segment {
+    /// The interface that faces the director; every one where none is given
+    #[arg(long, value_name = "NAME")]
+    interface: Option<String>,
+}
+
+/// Does what was asked, in this network namespace.
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
+    attempt(arguments.verb).unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn attempt(verb: Verb) -> anyhow::Result<ExitCode> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_io().build()?.block_on(answer(verb))
+}
+
+async fn answer(verb: Verb) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Up { vip, segment } => {
+            let wanted = wanted(vip, segment.interface);
+            up(&wanted).await?;
+            print(&status(&wanted).await?, false)
+        }
+        Verb::Down { vip } => {
+            down(&wanted(vip, None)).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Status { vip, segment, json } => {
+            print(&status(&wanted(vip, segment.interface)).await?, json)
+        }
+    }
+}
+
+fn wanted(vips: Vec<IpAddr>, interface: Option<String>) -> Wanted {
+    Wanted {
+        vips: vips.into_iter().collect(),
+        interface,
+    }
+}
+
+fn print(report: &Report, json: bool) -> anyhow::Result<ExitCode> {
+    let text = if json {
+        serde_json::to_string_pretty(report)? + "\n"
+    } else {
+        report.to_string()
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        // `rlvs realserver status | head` has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
+    }
+    Ok(if report.right {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

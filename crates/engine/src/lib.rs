@@ -1,1 +1,43 @@
+//! LVS itself: what happens to one packet.
+//!
+//! Everything that decides about a packet is here, generic over two traits: [`Frame`] (packet
+//! memory) and [`Tables`] (look-ups and counters). The same code is compiled into the eBPF
+//! programs, the daemon's sweep and ordinary tests; no logic exists twice.
+//!
+//! One packet's way: [`process`](process::process) reads a [`tuple`], finds its [`connection`]
+//! in the [`table`] or lets [`schedule`] choose a [`destination`] of its [`service`], moves the
+//! connection's state ([`tcp`]) and writes the packet ([`forward`]). It is read, then decided,
+//! then written: nothing is looked up after the first byte has changed.
+//!
+//! Rules of this crate, because the kernel's verifier reads it too: no slices of packets, no
+//! `dyn`, no panicking index, no `u128`, and functions that take a frame are inlined.
+#![no_std]
+#![forbid(unsafe_code)]
 
+#[cfg(not(target_arch = "bpf"))]
+extern crate std;
+
+pub mod connection;
+pub mod destination;
+pub mod family;
+pub mod forward;
+pub mod frame;
+#[cfg(not(target_arch = "bpf"))]
+pub mod memory;
+pub mod process;
+pub mod reason;
+pub mod schedule;
+pub mod service;
+pub mod settings;
+pub mod statistics;
+pub mod table;
+pub mod tables;
+pub mod tcp;
+pub mod template;
+pub mod tuple;
+
+pub use family::{Family, V4, V6};
+pub use frame::Frame;
+pub use process::Verdict;
+pub use reason::Reason;
+pub use tables::{FamilyTables, Tables};

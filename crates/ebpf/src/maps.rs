@@ -1,0 +1,368 @@
+//! The tables as eBPF maps. Their lengths here are least ones: the loader sets the real ones.
+
+use core::ffi::c_void;
+use core::ops::ControlFlow;
+
+use aya_ebpf::bindings::BPF_F_MMAPABLE;
+use aya_ebpf::btf_maps::{Array, HashMap};
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_coarse_ns, bpf_loop};
+use aya_ebpf::macros::btf_map;
+use rlvs_engine::connection::{Bucket, Meta};
+use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::reason::{Event, ROOM, Reason};
+use rlvs_engine::schedule::{self, Members};
+use rlvs_engine::service::{Service, ServiceKey, filter};
+use rlvs_engine::settings::{Settings, TICK_SHIFT};
+use rlvs_engine::statistics::{Counters, bump};
+use rlvs_engine::table::{self, Spot};
+use rlvs_engine::tables::{KeyOf, interface};
+use rlvs_engine::tuple::Tuple;
+use rlvs_engine::{Family, FamilyTables, Tables, V4, V6, process, template};
+use rlvs_word::{Shared32, Shared64};
+
+const SHARED: usize = BPF_F_MMAPABLE as usize;
+
+#[btf_map]
+static SETTINGS: Array<Settings, 1, SHARED> = Array::new();
+#[btf_map]
+static FILTER: Array<Shared64, { filter::WORDS as usize }, SHARED> = Array::new();
+#[btf_map]
+static INTERFACES: Array<Shared64, { interface::SLOTS as usize }, SHARED> = Array::new();
+#[btf_map]
+static SERVICES: Array<Service, 1, SHARED> = Array::new();
+#[btf_map]
+static DESTINATIONS: Array<Destination, 1, SHARED> = Array::new();
+#[btf_map]
+static LOADS: Array<Load, 1, SHARED> = Array::new();
+#[btf_map]
+static NODES: Array<Shared64, 1, SHARED> = Array::new();
+#[btf_map]
+static COUNTERS: Array<Counters, 1, SHARED> = Array::new();
+#[btf_map]
+static REASONS: Array<Shared64, { ROOM as usize }, SHARED> = Array::new();
+#[btf_map]
+static CONNECTIONS4: Array<Bucket<<V4 as Family>::Key>, 1, SHARED> = Array::new();
+#[btf_map]
+static CONNECTIONS6: Array<Bucket<<V6 as Family>::Key>, 1, SHARED> = Array::new();
+#[btf_map]
+static DISPLACED4: Array<Shared32, 1, SHARED> = Array::new();
+#[btf_map]
+static DISPLACED6: Array<Shared32, 1, SHARED> = Array::new();
+#[btf_map]
+static INDEX4: HashMap<ServiceKey<<V4 as Family>::Address>, u32, 1> = HashMap::new();
+#[btf_map]
+static INDEX6: HashMap<ServiceKey<<V6 as Family>::Address>, u32, 1> = HashMap::new();
+
+/// The tables of this program.
+pub(crate) struct Maps;
+
+impl Tables for Maps {
+    #[inline(always)]
+    fn now(&self) -> u32 {
+        // SAFETY: the helper takes nothing.
+        (unsafe { bpf_ktime_get_coarse_ns() } >> TICK_SHIFT) as u32
+    }
+
+    #[inline(always)]
+    fn settings(&self) -> Option<&Settings> {
+        SETTINGS.get(0)
+    }
+
+    #[inline(always)]
+    fn filter(&self, word: u32) -> Option<&Shared64> {
+        FILTER.get(word)
+    }
+
+    #[inline(always)]
+    fn interface(&self, slot: u32) -> Option<&Shared64> {
+        INTERFACES.get(slot)
+    }
+
+    #[inline(always)]
+    fn service_at(&self, number: u32) -> Option<&Service> {
+        SERVICES.get(number)
+    }
+
+    #[inline(always)]
+    fn destination(&self, number: u32) -> Option<&Destination> {
+        DESTINATIONS.get(number)
+    }
+
+    #[inline(always)]
+    fn load(&self, destination: u32) -> Option<&Load> {
+        LOADS.get(destination)
+    }
+
+    #[inline(always)]
+    fn node(&self, index: u32) -> Option<&Shared64> {
+        NODES.get(index)
+    }
+
+    #[inline(always)]
+    fn counters(&self, settings: &Settings, destination: u32) -> Option<&Counters> {
+        COUNTERS.get(cpu().wrapping_mul(settings.destinations).wrapping_add(destination))
+    }
+
+    #[inline(always)]
+    fn count(&self, reason: Reason) {
+        count(reason as u32);
+    }
+
+    #[inline(always)]
+    fn note(&self, event: Event) {
+        count(event as u32);
+    }
+
+    #[inline(always)]
+    fn pick(&self, service: u32) -> Option<u32> {
+        let destination = rlvs_pick(service);
+        (destination != NONE).then_some(destination)
+    }
+
+    #[inline(always)]
+    fn next(&self, members: Members, start: u32, weight: u32) -> u64 {
+        rlvs_next(members.0, start, weight)
+    }
+
+    #[inline(always)]
+    fn repeat<S: FnMut(u32) -> ControlFlow<()>>(&self, times: u32, mut step: S) {
+        let context = (&raw mut step).cast();
+        let call: unsafe extern "C" fn(u64, *mut c_void) -> i64 = call::<S>;
+        // SAFETY: `call` gets the closure of its own type, which lives until the loop is over.
+        unsafe { bpf_loop(times, call as *mut c_void, context, 0) };
+    }
+}
+
+/// No destination.
+const NONE: u32 = u32::MAX;
+
+/// A global function: the verifier reads it once, for any service number.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_pick(service: u32) -> u32 {
+    let service = Maps.service_at(service);
+    service.and_then(|service| schedule::pick(&Maps, service)).unwrap_or(NONE)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_next(members: u64, start: u32, weight: u32) -> u64 {
+    schedule::next(&Maps, Members(members), start, weight).0
+}
+
+/// A turn of a loop: 1 ends it.
+unsafe extern "C" fn call<S: FnMut(u32) -> ControlFlow<()>>(turn: u64, step: *mut c_void) -> i64 {
+    // SAFETY: `repeat` passed its closure.
+    let step = unsafe { &mut *step.cast::<S>() };
+    step(turn as u32).is_break() as i64
+}
+
+#[inline(always)]
+fn cpu() -> u32 {
+    // SAFETY: the helper takes nothing.
+    unsafe { bpf_get_smp_processor_id() }
+}
+
+#[inline(always)]
+fn count(place: u32) {
+    if let Some(counter) = REASONS.get(cpu().wrapping_mul(ROOM).wrapping_add(place)) {
+        bump(counter, 1);
+    }
+}
+
+macro_rules! family_tables {
+    ($family:ty, $connections:ident, $displaced:ident, $index:ident,
+     $begin:ident, $insert:ident, $make_room:ident, $victim:ident, $find:ident, $settle:ident,
+     $recall:ident, $remember:ident, $forget:ident) => {
+        impl FamilyTables<$family> for Maps {
+            #[inline(always)]
+            fn bucket(&self, index: u32) -> Option<&Bucket<<$family as Family>::Key>> {
+                $connections.get(index)
+            }
+
+            #[inline(always)]
+            fn displaced(&self, bucket: u32) -> Option<&Shared32> {
+                $displaced.get(bucket)
+            }
+
+            #[inline(always)]
+            fn service(&self, key: &ServiceKey<<$family as Family>::Address>) -> Option<u32> {
+                // SAFETY: a number is read at once; the daemon never changes one in place.
+                unsafe { $index.get(key) }.copied()
+            }
+
+            #[inline(always)]
+            fn begin(&self, tuple: &Tuple<$family>) -> Result<u32, Reason> {
+                answer::unpack($begin(tuple))
+            }
+
+            #[inline(always)]
+            fn insert(&self, key: &KeyOf<$family>, meta: Meta) -> Spot {
+                Spot($insert(key, meta.0))
+            }
+
+            #[inline(always)]
+            fn make_room(&self, key: &KeyOf<$family>) -> bool {
+                $make_room(key) != 0
+            }
+
+            #[inline(always)]
+            fn victim(&self, key: &KeyOf<$family>) -> Spot {
+                Spot($victim(key))
+            }
+
+            #[inline(always)]
+            fn recall(&self, key: &KeyOf<$family>, service: u32) -> Option<u32> {
+                let destination = $recall(key, service);
+                (destination != NONE).then_some(destination)
+            }
+
+            #[inline(always)]
+            fn remember(
+                &self,
+                key: &KeyOf<$family>,
+                service: u32,
+                destination: u32,
+            ) -> Option<u32> {
+                let destination = $remember(key, service, destination);
+                (destination != NONE).then_some(destination)
+            }
+
+            #[inline(always)]
+            fn forget(&self, key: &KeyOf<$family>, destination: u32) {
+                $forget(key, destination);
+            }
+
+            #[inline(always)]
+            fn find_displaced(&self, key: &KeyOf<$family>) -> Spot {
+                Spot($find(key))
+            }
+
+            #[inline(always)]
+            fn settle(&self, key: &KeyOf<$family>, meta: Meta) {
+                $settle(key, meta.0);
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $begin(tuple: *const Tuple<$family>) -> u64 {
+            // SAFETY: the verifier passes null or all of a tuple.
+            match unsafe { tuple.as_ref() } {
+                Some(tuple) => answer::pack(process::begin::<$family, _>(&Maps, tuple)),
+                None => answer::pack(Err(Reason::Internal)),
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $insert(key: *const KeyOf<$family>, meta: u64) -> u64 {
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { key.as_ref() } {
+                Some(key) => table::insert::<$family, _>(&Maps, key, Meta(meta)).0,
+                None => Spot::NONE.0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $make_room(key: *const KeyOf<$family>) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { key.as_ref() } {
+                Some(key) => table::make_room::<$family, _>(&Maps, key) as u32,
+                None => 0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $victim(key: *const KeyOf<$family>) -> u64 {
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { key.as_ref() } {
+                Some(key) => table::victim::<$family, _>(&Maps, key).0,
+                None => Spot::NONE.0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $recall(key: *const KeyOf<$family>, service: u32) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            let key = unsafe { key.as_ref() };
+            key.and_then(|key| template::recall::<$family, _>(&Maps, key, service))
+                .unwrap_or(NONE)
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $remember(
+            key: *const KeyOf<$family>,
+            service: u32,
+            destination: u32,
+        ) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            let key = unsafe { key.as_ref() };
+            key.and_then(|key| template::remember::<$family, _>(&Maps, key, service, destination))
+                .unwrap_or(NONE)
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $forget(key: *const KeyOf<$family>, destination: u32) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            if let Some(key) = unsafe { key.as_ref() } {
+                template::forget::<$family, _>(&Maps, key, destination);
+            }
+            0
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $find(key: *const KeyOf<$family>) -> u64 {
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { key.as_ref() } {
+                Some(key) => table::find_displaced::<$family, _>(&Maps, key).0,
+                None => Spot::NONE.0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $settle(key: *const KeyOf<$family>, meta: u64) -> u64 {
+            // SAFETY: the verifier passes null or all of a key.
+            if let Some(key) = unsafe { key.as_ref() } {
+                table::settle::<$family, _>(&Maps, key, Meta(meta));
+            }
+            0
+        }
+    };
+}
+
+family_tables!(
+    V4, CONNECTIONS4, DISPLACED4, INDEX4, rlvs_begin4, rlvs_insert4, rlvs_make_room4, rlvs_victim4, rlvs_find4,
+    rlvs_settle4, rlvs_recall4, rlvs_remember4, rlvs_forget4
+);
+family_tables!(
+    V6, CONNECTIONS6, DISPLACED6, INDEX6, rlvs_begin6, rlvs_insert6, rlvs_make_room6, rlvs_victim6, rlvs_find6,
+    rlvs_settle6, rlvs_recall6, rlvs_remember6, rlvs_forget6
+);
+
+/// A destination or a reason in one register.
+mod answer {
+    use rlvs_engine::Reason;
+
+    const FAILED: u64 = 1 << 32;
+
+    #[inline(always)]
+    pub(super) fn pack(answer: Result<u32, Reason>) -> u64 {
+        match answer {
+            Ok(destination) => destination as u64,
+            Err(reason) => FAILED | reason as u64,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn unpack(answer: u64) -> Result<u32, Reason> {
+        if answer & FAILED == 0 { Ok(answer as u32) } else { Err(Reason::from_bits(answer as u8)) }
+    }
+}

@@ -1,0 +1,164 @@
+//! A real server inside one service, as the packet path knows it.
+
+use rlvs_word::{Shared32, Shared64};
+
+/// One destination; its place in the table is its number.
+///
+/// The daemon writes it, packet paths read it. Words that change while packets flow are shared;
+/// the others are written before the destination's number is first given out.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Destination {
+    /// Next hop: its MAC address (48 bits).
+    pub next_hop: Shared64,
+    /// MAC address of the director's interface towards it (48 bits).
+    pub source: Shared64,
+    /// That interface's index.
+    pub interface: Shared32,
+    pub flags: Shared32,
+    pub weight: Shared32,
+    /// No new connections at this many; 0: no limit.
+    pub upper_threshold: Shared32,
+    /// New ones again below this many; 0: at 3/4 of the upper threshold.
+    pub lower_threshold: Shared32,
+    /// Number of the service it belongs to.
+    pub service: u32,
+    /// Real server; IPv4 in the first four bytes.
+    pub address: [u8; 16],
+    pub port: [u8; 2],
+    pub reserved: [u8; 6],
+}
+
+const _: () = assert!(size_of::<Destination>() == 64);
+
+impl Destination {
+    /// It is one of its service's destinations; without it packets of its connections are
+    /// dropped, as in IPVS (`IP_VS_DEST_F_AVAILABLE`).
+    pub const AVAILABLE: u32 = 1;
+    /// The next hop is known.
+    pub const RESOLVED: u32 = 2;
+    /// Frames go by redirect even when they leave where they came in.
+    pub const REDIRECT: u32 = 4;
+
+    #[inline(always)]
+    pub fn is(&self, flag: u32) -> bool {
+        self.flags.load() & flag != 0
+    }
+}
+
+/// How loaded a destination is: apart from it, so that a scheduler's walk reads little memory.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Load {
+    /// Active connections in the upper half, inactive ones in the lower.
+    counts: Shared64,
+    /// Persistence templates.
+    pub persistent: Shared32,
+    /// 1: at its upper threshold, takes no new connections.
+    pub overloaded: Shared32,
+}
+
+const _: () = assert!(size_of::<Load>() == 16);
+
+const ACTIVE: u64 = 1 << 32;
+const INACTIVE: u64 = 1;
+
+impl Load {
+    /// Active and inactive connections.
+    #[inline(always)]
+    pub fn counts(&self) -> (u32, u32) {
+        let counts = self.counts.load();
+        ((counts >> 32) as u32, counts as u32)
+    }
+
+    /// IPVS's measure (`ip_vs_dest_conn_overhead`, Linux 6.1).
+    #[inline(always)]
+    pub fn overhead(&self) -> u64 {
+        let (active, inactive) = self.counts();
+        ((active as u64) << 8) + inactive as u64
+    }
+
+    /// A connection begins.
+    #[inline(always)]
+    pub fn begin(&self, active: bool, of: &Destination) {
+        let before = self.counts.add(unit(active));
+        let upper = of.upper_threshold.load();
+        if upper != 0 && total(before).wrapping_add(1) >= upper {
+            self.overloaded.store(1);
+        }
+    }
+
+    /// A connection ends.
+    #[inline(always)]
+    pub fn end(&self, active: bool, of: &Destination) {
+        let before = self.counts.add(unit(active).wrapping_neg());
+        if self.overloaded.load() != 0 && relieved(total(before).wrapping_sub(1), of) {
+            self.overloaded.store(0);
+        }
+    }
+
+    /// A connection becomes active, or inactive.
+    #[inline(always)]
+    pub fn shift(&self, to_active: bool) {
+        let by = ACTIVE.wrapping_sub(INACTIVE);
+        self.counts.add(if to_active { by } else { by.wrapping_neg() });
+    }
+}
+
+#[inline(always)]
+fn unit(active: bool) -> u64 {
+    if active { ACTIVE } else { INACTIVE }
+}
+
+#[inline(always)]
+fn total(counts: u64) -> u32 {
+    ((counts >> 32) as u32).wrapping_add(counts as u32)
+}
+
+/// `ip_vs_unbind_dest`: below the lower threshold, or 3/4 of the upper one.
+#[inline(always)]
+fn relieved(total: u32, of: &Destination) -> bool {
+    let (upper, lower) = (of.upper_threshold.load(), of.lower_threshold.load());
+    if lower != 0 {
+        total < lower
+    } else {
+        upper == 0 || (total as u64) * 4 < (upper as u64) * 3
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_move_and_return_to_zero() {
+        let (load, of) = (Load::default(), Destination::default());
+        load.begin(true, &of);
+        load.begin(false, &of);
+        assert_eq!((load.counts(), load.overhead()), ((1, 1), 257));
+        load.shift(false);
+        assert_eq!(load.counts(), (0, 2));
+        load.shift(true);
+        load.end(true, &of);
+        load.end(false, &of);
+        assert_eq!(load.counts(), (0, 0));
+    }
+
+    #[test]
+    fn thresholds_hold_back_and_let_go() {
+        for (lower, let_go_at) in [(0, 2), (2, 1)] {
+            let (load, of) = (Load::default(), Destination::default());
+            of.upper_threshold.store(4);
+            of.lower_threshold.store(lower);
+            for _ in 0..4 {
+                assert_eq!(load.overloaded.load(), 0);
+                load.begin(true, &of);
+            }
+            assert_eq!(load.overloaded.load(), 1);
+            while load.overloaded.load() == 1 {
+                load.end(true, &of);
+            }
+            assert_eq!(load.counts().0, let_go_at, "lower threshold {lower}");
+        }
+    }
+}

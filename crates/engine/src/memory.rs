@@ -1,0 +1,222 @@
+//! The tables in plain memory: for tests, models and the simulator.
+
+use core::ops::ControlFlow;
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::boxed::Box;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{PoisonError, RwLock};
+use std::vec::Vec;
+
+use rlvs_word::{Shared32, Shared64};
+
+use crate::connection::Bucket;
+use crate::destination::{Destination, Load};
+use crate::family::{Family, V4, V6};
+use crate::frame::Frame;
+use crate::reason::{Event, ROOM, Reason};
+use crate::service::{Service, ServiceKey, filter};
+use crate::settings::Settings;
+use crate::statistics::{Counters, bump};
+use crate::table::buckets_for;
+use crate::tables::{FamilyTables, Tables, interface};
+
+/// A data plane of one CPU in memory, with a clock that tests set.
+#[derive(Debug)]
+pub struct Memory {
+    pub clock: AtomicU32,
+    pub settings: Settings,
+    pub filter: Box<[Shared64]>,
+    pub interfaces: Box<[Shared64]>,
+    pub services: Box<[Service]>,
+    pub destinations: Box<[Destination]>,
+    pub loads: Box<[Load]>,
+    pub nodes: Box<[Shared64]>,
+    pub counters: Box<[Counters]>,
+    pub reasons: Box<[Shared64]>,
+    pub v4: Entries<V4>,
+    pub v6: Entries<V6>,
+}
+
+/// One IP version's tables.
+#[derive(Debug)]
+pub struct Entries<F: Family> {
+    pub buckets: Box<[Bucket<F::Key>]>,
+    pub displaced: Box<[Shared32]>,
+    pub services: RwLock<HashMap<ServiceKey<F::Address>, u32>>,
+}
+
+/// Sizes of the tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    pub connections: u32,
+    pub services: u32,
+    pub destinations: u32,
+    pub nodes: u32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { connections: 1024, services: 16, destinations: 64, nodes: 1024 }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new(Sizes::default())
+    }
+}
+
+impl Memory {
+    pub fn new(sizes: Sizes) -> Self {
+        let buckets = buckets_for(sizes.connections);
+        let settings = Settings {
+            seed: 0x5eed,
+            buckets: [buckets; 2],
+            destinations: sizes.destinations,
+            conn_reuse_mode: Shared32::new(1),
+            ..Settings::default()
+        };
+        settings.set_default_timeouts();
+        Self {
+            clock: AtomicU32::new(0),
+            settings,
+            filter: table(filter::WORDS),
+            interfaces: table(interface::SLOTS),
+            services: table(sizes.services),
+            destinations: table(sizes.destinations),
+            loads: table(sizes.destinations),
+            nodes: table(sizes.nodes),
+            counters: table(sizes.destinations),
+            reasons: table(ROOM),
+            v4: Entries::new(buckets),
+            v6: Entries::new(buckets),
+        }
+    }
+
+    /// How many packets were not forwarded for this reason.
+    pub fn counted(&self, reason: Reason) -> u64 {
+        self.reasons[reason as usize].load()
+    }
+
+    pub fn noted(&self, event: Event) -> u64 {
+        self.reasons[event as usize].load()
+    }
+}
+
+impl<F: Family> Entries<F>
+where
+    F::Address: Hash,
+{
+    fn new(buckets: u32) -> Self {
+        Self {
+            buckets: table(buckets),
+            displaced: table(buckets),
+            services: RwLock::new(HashMap::new()),
+        }
+    }
+
+    fn service(&self, key: &ServiceKey<F::Address>) -> Option<u32> {
+        self.services.read().unwrap_or_else(PoisonError::into_inner).get(key).copied()
+    }
+}
+
+fn table<T: Default>(length: u32) -> Box<[T]> {
+    (0..length).map(|_| T::default()).collect()
+}
+
+impl Tables for Memory {
+    fn now(&self) -> u32 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    fn settings(&self) -> Option<&Settings> {
+        Some(&self.settings)
+    }
+
+    fn filter(&self, word: u32) -> Option<&Shared64> {
+        self.filter.get(word as usize)
+    }
+
+    fn interface(&self, slot: u32) -> Option<&Shared64> {
+        self.interfaces.get(slot as usize)
+    }
+
+    fn service_at(&self, number: u32) -> Option<&Service> {
+        self.services.get(number as usize)
+    }
+
+    fn destination(&self, number: u32) -> Option<&Destination> {
+        self.destinations.get(number as usize)
+    }
+
+    fn load(&self, destination: u32) -> Option<&Load> {
+        self.loads.get(destination as usize)
+    }
+
+    fn node(&self, index: u32) -> Option<&Shared64> {
+        self.nodes.get(index as usize)
+    }
+
+    fn counters(&self, _: &Settings, destination: u32) -> Option<&Counters> {
+        self.counters.get(destination as usize)
+    }
+
+    fn count(&self, reason: Reason) {
+        bump(&self.reasons[reason as usize], 1);
+    }
+
+    fn note(&self, event: Event) {
+        bump(&self.reasons[event as usize], 1);
+    }
+
+    fn repeat<S: FnMut(u32) -> ControlFlow<()>>(&self, times: u32, step: S) {
+        let _ = (0..times).try_for_each(step);
+    }
+}
+
+macro_rules! family_tables {
+    ($family:ty, $entries:ident) => {
+        impl FamilyTables<$family> for Memory {
+            fn bucket(&self, index: u32) -> Option<&Bucket<<$family as Family>::Key>> {
+                self.$entries.buckets.get(index as usize)
+            }
+
+            fn displaced(&self, bucket: u32) -> Option<&Shared32> {
+                self.$entries.displaced.get(bucket as usize)
+            }
+
+            fn service(&self, key: &ServiceKey<<$family as Family>::Address>) -> Option<u32> {
+                self.$entries.service(key)
+            }
+        }
+    };
+}
+
+family_tables!(V4, v4);
+family_tables!(V6, v6);
+
+/// A frame in memory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Bytes {
+    pub bytes: Vec<u8>,
+    pub interface: u32,
+}
+
+impl Frame for Bytes {
+    fn header<H: rlvs_wire::Header>(&self, offset: usize) -> Option<&H> {
+        H::ref_from_bytes(self.bytes.get(offset..)?.get(..size_of::<H>())?).ok()
+    }
+
+    fn header_mut<H: rlvs_wire::Header>(&mut self, offset: usize) -> Option<&mut H> {
+        H::mut_from_bytes(self.bytes.get_mut(offset..)?.get_mut(..size_of::<H>())?).ok()
+    }
+
+    fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn interface(&self) -> u32 {
+        self.interface
+    }
+}

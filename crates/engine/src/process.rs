@@ -1,0 +1,296 @@
+//! One packet: read, decide, write.
+
+use rlvs_wire::{Ethernet, ethernet, protocol, tcp::RST, tcp::SYN};
+
+use crate::connection::{Meta, State};
+use crate::destination::Destination;
+use crate::family::{Endpoints, V4, V6};
+use crate::forward::direct_route;
+use crate::frame::Frame;
+use crate::reason::{Event, Reason};
+use crate::schedule;
+use crate::service::{Service, ServiceKey, filter};
+use crate::settings::{elapsed, ticks};
+use crate::table::{self, Entry, Inserted};
+use crate::tables::{Context, FamilyTables, Tables, interface};
+use crate::tcp;
+use crate::tuple::{Packet, Tuple};
+
+/// What becomes of a frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It ends here.
+    Drop,
+    /// It goes on to the stack, untouched.
+    Pass,
+    /// It leaves by the interface it came in on.
+    Transmit,
+    /// It leaves by this interface.
+    Redirect(u32),
+}
+
+/// Decides about a frame, and writes it if it is to be forwarded.
+#[inline(always)]
+pub fn process<R, T>(frame: &mut R, tables: &T) -> Verdict
+where
+    R: Frame,
+    T: FamilyTables<V4> + FamilyTables<V6>,
+{
+    let ethertype = frame.header::<Ethernet>(0).map(|ethernet| ethernet.ethertype.get());
+    let outcome = match ethertype {
+        Some(ethernet::IPV4) => packet::<V4, R, T>(frame, tables),
+        Some(ethernet::IPV6) => packet::<V6, R, T>(frame, tables),
+        _ => Err(Reason::NotIp),
+    };
+    outcome.unwrap_or_else(|reason| {
+        tables.count(reason);
+        reason.verdict()
+    })
+}
+
+#[inline(always)]
+fn packet<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
+where
+    F: Packet,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    let (word, bit) = filter::place::<F>(F::destination(frame)?);
+    if tables.filter(word).ok_or(Reason::Internal)?.load() & bit == 0 {
+        return Err(Reason::NotVirtual);
+    }
+    if !is_for_us(frame, tables) {
+        return Err(Reason::OtherHost);
+    }
+    let tuple = F::read(frame)?;
+    let number = decide(tables, &tuple)?;
+    let destination = tables.destination(number).ok_or(Reason::Internal)?;
+    direct_route(frame, &tuple, destination)
+}
+
+/// Whether the frame was sent to the MAC address of the interface it came in on.
+#[inline(always)]
+fn is_for_us<R: Frame, T: Tables>(frame: &R, tables: &T) -> bool {
+    let index = frame.interface();
+    let (Some(own), Some(ethernet)) =
+        (tables.interface(interface::slot(index)), frame.header::<Ethernet>(0))
+    else {
+        return false;
+    };
+    own.load() == interface::word(index, ethernet.destination)
+}
+
+/// The destination of the packet: its connection's, or the one chosen for a new connection.
+#[inline(always)]
+fn decide<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
+    let context = Context::new(tables).ok_or(Reason::Internal)?;
+    match table::find::<F, T>(context, &tuple.key) {
+        Some(entry) if !begins_anew(context, tuple.flags, entry) => follow(context, tuple, entry),
+        Some(entry) => {
+            table::release::<F, T>(tables, entry);
+            tables.begin(tuple)
+        }
+        None => tables.begin(tuple),
+    }
+}
+
+/// Whether a found connection is over: its time is, or the client uses its port again.
+///
+/// `conn_reuse_mode` as in IPVS (ip_vs_core.c, `is_new_conn_expected`): with any bit set, a SYN
+/// ends a connection in TIME_WAIT or CLOSE; with bit 1, also one in FIN_WAIT.
+#[inline(always)]
+fn begins_anew<K, T: Tables>(context: Context<'_, T>, flags: u8, entry: Entry<'_, K>) -> bool {
+    if table::is_over(context, entry, 0) {
+        return true;
+    }
+    if flags & SYN == 0 {
+        return false;
+    }
+    let mode = context.settings.conn_reuse_mode.load();
+    match entry.meta.state() {
+        State::TimeWait | State::Close => mode != 0,
+        State::FinWait => mode & 2 != 0,
+        _ => false,
+    }
+}
+
+/// A packet of a known connection.
+#[inline(always)]
+fn follow<F: Packet, T: FamilyTables<F>>(
+    context: Context<'_, T>,
+    tuple: &Tuple<F>,
+    entry: Entry<'_, F::Key>,
+) -> Result<u32, Reason> {
+    let number = entry.meta.destination();
+    let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
+    if !destination.is(Destination::AVAILABLE) {
+        return Err(Reason::DestinationGone);
+    }
+    entry.slot.seen.store(context.now);
+    if tuple.protocol == protocol::TCP {
+        advance(context.tables, tuple.flags, entry);
+    }
+    count(context, tuple, number, false);
+    Ok(number)
+}
+
+/// Moves a TCP connection's state, and its destination's counts if the swap is won.
+#[inline(always)]
+fn advance<K, T: Tables>(tables: &T, flags: u8, entry: Entry<'_, K>) {
+    let state = entry.meta.state();
+    let next = tcp::next(state, flags);
+    if next as u8 == state as u8 {
+        return;
+    }
+    let moved = entry.slot.meta.replace(entry.meta.0, entry.meta.with_state(next).0);
+    if moved
+        && next.is_active() != state.is_active()
+        && let Some(load) = tables.load(entry.meta.destination())
+    {
+        load.shift(next.is_active());
+    }
+}
+
+/// A packet of no known connection: begins one if it may and belongs to a service.
+#[inline(always)]
+pub fn begin<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    tuple: &Tuple<F>,
+) -> Result<u32, Reason> {
+    let context = Context::new(tables).ok_or(Reason::Internal)?;
+    let is_tcp = tuple.protocol == protocol::TCP;
+    let starts = !is_tcp || tuple.flags & (SYN | RST) == SYN;
+    if !starts && !was_stateless(context) {
+        return Err(Reason::NoConnection);
+    }
+    let Endpoints { virtual_address, virtual_port, .. } = F::endpoints(&tuple.key);
+    let key = ServiceKey::new(virtual_address, virtual_port, tuple.protocol);
+    let service = tables.service(&key).ok_or(Reason::NoService)?;
+    let first = if starts { State::None } else { State::Established };
+    let state = if is_tcp { tcp::next(first, tuple.flags) } else { State::Udp };
+    let (destination, flags) = match starts {
+        true => choose(tables, tuple, service)?,
+        // A later packet of what may be a connection without an entry: it goes where its first
+        // went, and gets an entry when there is room.
+        false => (constant(context, tuple, service)?, 0),
+    };
+    match table::add(tables, &tuple.key, Meta::new(destination, state, flags)) {
+        Inserted::New(_) => enter(context, tuple, destination, state),
+        Inserted::Existing(entry) => {
+            forgo(tables, tuple, destination, flags);
+            follow(context, tuple, entry)
+        }
+        Inserted::Full => {
+            forgo(tables, tuple, destination, flags);
+            stateless(context, tuple, service)
+        }
+    }
+}
+
+/// The destination for a new connection, and its flags.
+#[inline(always)]
+fn choose<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    tuple: &Tuple<F>,
+    service: u32,
+) -> Result<(u32, u8), Reason> {
+    let record = tables.service_at(service).ok_or(Reason::Internal)?;
+    if !record.is(Service::PERSISTENT) {
+        return Ok((tables.pick(service).ok_or(Reason::NoDestination)?, 0));
+    }
+    if let Some(remembered) = tables.recall(&tuple.key, service) {
+        return Ok((remembered, Meta::CONTROLLED));
+    }
+    let chosen = tables.pick(service).ok_or(Reason::NoDestination)?;
+    match tables.remember(&tuple.key, service, chosen) {
+        Some(remembered) => Ok((remembered, Meta::CONTROLLED)),
+        None => Ok((chosen, 0)),
+    }
+}
+
+/// Takes back what [`choose`] counted.
+#[inline(always)]
+fn forgo<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    tuple: &Tuple<F>,
+    destination: u32,
+    flags: u8,
+) {
+    if flags & Meta::CONTROLLED != 0 {
+        tables.forget(&tuple.key, destination);
+    }
+}
+
+/// Enters a new connection in the counts.
+#[inline(always)]
+fn enter<F: Packet, T: Tables>(
+    context: Context<'_, T>,
+    tuple: &Tuple<F>,
+    number: u32,
+    state: State,
+) -> Result<u32, Reason> {
+    let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
+    if let Some(load) = context.tables.load(number) {
+        load.begin(state.is_active(), destination);
+    }
+    count(context, tuple, number, true);
+    Ok(number)
+}
+
+#[inline(always)]
+fn count<F: Packet, T: Tables>(
+    context: Context<'_, T>,
+    tuple: &Tuple<F>,
+    number: u32,
+    begins: bool,
+) {
+    if let Some(counters) = context.tables.counters(context.settings, number) {
+        counters.packet(tuple.bytes);
+        if begins {
+            counters.connection();
+        }
+    }
+}
+
+/// The destination that a flow without an entry has, now and later.
+#[inline(always)]
+fn constant<F: Packet, T: Tables>(
+    context: Context<'_, T>,
+    tuple: &Tuple<F>,
+    service: u32,
+) -> Result<u32, Reason> {
+    let service = context.tables.service_at(service).ok_or(Reason::Internal)?;
+    let hash = F::hash(&tuple.key, context.settings.seed);
+    schedule::stateless(context.tables, service, hash).ok_or(Reason::NoDestination)
+}
+
+/// Forwards without an entry: no client is refused for want of memory.
+#[inline(always)]
+fn stateless<F: Packet, T: Tables>(
+    context: Context<'_, T>,
+    tuple: &Tuple<F>,
+    service: u32,
+) -> Result<u32, Reason> {
+    let number = constant(context, tuple, service)?;
+    let settings = context.settings;
+    // Seldom written, for every packet reads this memory.
+    if !was_stateless(context) || elapsed(context.now, settings.last_stateless.load()) > A_SECOND {
+        settings.last_stateless.store(context.now);
+        settings.ever_stateless.store(1);
+    }
+    context.tables.note(Event::Stateless);
+    count(context, tuple, number, false);
+    Ok(number)
+}
+
+const A_SECOND: u32 = ticks(1);
+
+/// Whether connections without an entry may still live: one was begun, or seen, no longer ago
+/// than an idle connection lives.
+#[inline(always)]
+fn was_stateless<T: Tables>(context: Context<'_, T>) -> bool {
+    let settings = context.settings;
+    settings.ever_stateless.load() != 0
+        && elapsed(context.now, settings.last_stateless.load())
+            <= settings.timeout(State::Established)
+}

@@ -1,0 +1,89 @@
+//! Why a packet was not forwarded. Every such packet is counted under exactly one of these.
+
+use crate::process::Verdict;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $kind:ident $slug:literal $meaning:literal;)*) => {
+        /// Why a packet was not forwarded.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        #[repr(u8)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// All reasons, in the order of their counters.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Bits that were stored from a reason; others are a bug.
+            #[inline(always)]
+            pub const fn from_bits(bits: u8) -> Self {
+                $(if bits == Self::$name as u8 {
+                    return Self::$name;
+                })*
+                Self::Internal
+            }
+
+            /// What is done with such a packet.
+            #[inline(always)]
+            pub const fn verdict(self) -> Verdict {
+                match self {
+                    $(Self::$name => Verdict::$kind,)*
+                }
+            }
+
+            /// Name in status, metrics and tests.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $slug,)*
+                }
+            }
+
+            /// A sentence for the operator.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => $meaning,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    NotIp = Pass "not-ip" "not an IPv4 or IPv6 packet in an untagged Ethernet frame";
+    NotVirtual = Pass "not-virtual" "sent to an address that is no virtual one";
+    OtherHost = Pass "other-host" "the frame is addressed to another host's MAC address";
+    NoService = Pass "no-service" "sent to a virtual address, but to no virtual service there";
+    NoConnection = Pass "no-connection"
+        "TCP of no known connection and not the start of one; the stack answers with a reset";
+    Protocol = Pass "protocol" "a protocol that is not balanced, to a virtual address";
+    Fragment = Pass "fragment" "a part of a fragmented packet to a virtual address";
+    Truncated = Pass "truncated" "shorter than its headers say; the stack drops it";
+    Malformed = Pass "malformed" "a header contradicts itself; the stack drops it";
+    HeaderChecksum = Pass "header-checksum"
+        "the IPv4 header's checksum is wrong; the stack drops it";
+    Extensions = Pass "extensions" "more IPv6 extension headers than are walked";
+    NoDestination = Drop "no-destination"
+        "no destination of the service takes new connections: none is there, or all have \
+         weight 0 or are overloaded";
+    DestinationGone = Drop "destination-gone"
+        "the connection's destination was removed from the service";
+    Unresolved = Drop "unresolved" "the destination's MAC address or route is not known";
+    HopLimit = Drop "hop-limit" "its time to live (hop limit) ended here";
+    Internal = Drop "internal" "the tables contradict themselves: a bug, please report it";
+}
+
+/// What happened besides, to no packet's harm; counted beside the reasons.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Event {
+    /// A full bucket gave up a half-open or closing connection for a new one.
+    Evicted = 48,
+    /// A packet was forwarded without an entry because the table was full.
+    Stateless = 49,
+}
+
+/// Counters of a CPU: reasons from 0 on, events from 48 on.
+pub const ROOM: u32 = 64;
+
+const _: () = assert!(Reason::ALL.len() <= Event::Evicted as usize);

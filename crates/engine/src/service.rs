@@ -1,0 +1,123 @@
+//! A virtual service, as the packet path knows it.
+
+use rlvs_word::{Shared32, Shared64};
+
+use crate::family::Family;
+use crate::schedule::{Members, Scheduler};
+
+/// One virtual service; its place in the table is its number.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Service {
+    /// Its destinations: see [`Members`].
+    pub members: Shared64,
+    /// The scheduler's memory: where it stands among them.
+    pub cursor: Shared64,
+    /// Scheduler in the lowest byte, flags above.
+    pub mode: Shared32,
+    /// How long a persistence template outlives its last connection, in ticks.
+    pub persistence: Shared32,
+    /// Which bits of a client's address count for persistence.
+    pub mask: [Shared64; 2],
+    /// Virtual address; IPv4 in the first four bytes.
+    pub address: [u8; 16],
+    pub port: [u8; 2],
+    pub protocol: u8,
+    /// 0: IPv4, 1: IPv6.
+    pub family: u8,
+    pub reserved: [u8; 4],
+}
+
+const _: () = assert!(size_of::<Service>() == 64);
+
+impl Service {
+    /// A client's connections go to the destination of its first.
+    pub const PERSISTENT: u32 = 1 << 8;
+
+    #[inline(always)]
+    pub fn scheduler(&self) -> Scheduler {
+        Scheduler::from_bits(self.mode.load() as u8)
+    }
+
+    #[inline(always)]
+    pub fn is(&self, flag: u32) -> bool {
+        self.mode.load() & flag != 0
+    }
+
+    #[inline(always)]
+    pub fn members(&self) -> Members {
+        Members(self.members.load())
+    }
+
+    /// The persistence mask as address bytes.
+    #[inline(always)]
+    pub fn mask(&self) -> [u8; 16] {
+        let [a, b, c, d, e, f, g, h] = self.mask[0].load().to_ne_bytes();
+        let [i, j, k, l, m, n, o, p] = self.mask[1].load().to_ne_bytes();
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+    }
+
+    pub fn set_mask(&self, mask: [u8; 16]) {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = mask;
+        self.mask[0].store(u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
+        self.mask[1].store(u64::from_ne_bytes([i, j, k, l, m, n, o, p]));
+    }
+}
+
+/// What a service is looked up by.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[repr(C)]
+pub struct ServiceKey<A> {
+    pub address: A,
+    pub port: [u8; 2],
+    pub protocol: u8,
+    pub padding: u8,
+}
+
+const _: () = assert!(size_of::<ServiceKey<[u8; 4]>>() == 8);
+const _: () = assert!(size_of::<ServiceKey<[u8; 16]>>() == 20);
+
+impl<A> ServiceKey<A> {
+    #[inline(always)]
+    pub fn new(address: A, port: [u8; 2], protocol: u8) -> Self {
+        Self { address, port, protocol, padding: 0 }
+    }
+}
+
+/// A filter of addresses that may be virtual: one bit for each 16-bit fold of an address. It
+/// lets packets that are not ours pass at the cost of one look-up in 8 KiB.
+pub mod filter {
+    use super::Family;
+
+    /// Number of 64-bit words.
+    pub const WORDS: u32 = 1024;
+
+    /// Word and bit of an address.
+    #[inline(always)]
+    pub fn place<F: Family>(address: F::Address) -> (u32, u64) {
+        let spread = F::folded(address).wrapping_mul(0x9e37_79b1) >> 16;
+        (spread >> 6, 1 << (spread & 63))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::V4;
+
+    #[test]
+    fn the_filter_stays_within_its_words() {
+        for last in 0..=255 {
+            let (word, bit) = filter::place::<V4>([203, 0, 113, last]);
+            assert!(word < filter::WORDS && bit.count_ones() == 1);
+        }
+    }
+
+    #[test]
+    fn masks_survive_their_words() {
+        let service = Service::default();
+        let mask = core::array::from_fn(|i| i as u8);
+        service.set_mask(mask);
+        assert_eq!(service.mask(), mask);
+    }
+}

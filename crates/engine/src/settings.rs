@@ -1,0 +1,100 @@
+//! What holds for the whole data plane: written by the daemon, read for every packet.
+
+use rlvs_word::Shared32;
+
+use crate::connection::State;
+
+/// One record in a table of its own.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Settings {
+    /// Secret of the connection table's hash, chosen when the table is made.
+    pub seed: u64,
+    /// Number of buckets of the IPv4 and IPv6 connection tables.
+    pub buckets: [u32; 2],
+    /// Capacity of the destination table.
+    pub destinations: u32,
+    /// IPVS's sysctl of that name: which closing connections a SYN starts anew.
+    pub conn_reuse_mode: Shared32,
+    /// When a connection was last forwarded without an entry, in ticks; see `schedule::stateless`.
+    pub last_stateless: Shared32,
+    /// 1 once `last_stateless` was set.
+    pub ever_stateless: Shared32,
+    /// Idle time after which a connection in each state ends, in ticks.
+    pub timeouts: [Shared32; STATES],
+}
+
+/// Room for states: a power of two above the number of [`State`]s.
+pub const STATES: usize = 32;
+
+/// A tick is 2^20 ns (1.05 ms): a shift away from the kernel's clock, fine enough for any
+/// timeout, and 32 bits of them count for 24 days either way.
+pub const TICK_SHIFT: u32 = 20;
+
+/// How many ticks `seconds` are; at most 2^31 - 1, which is 26 days.
+pub const fn ticks(seconds: u32) -> u32 {
+    let ticks = (seconds as u64 * 1_000_000_000) >> TICK_SHIFT;
+    if ticks > i32::MAX as u64 { i32::MAX as u32 } else { ticks as u32 }
+}
+
+/// How many whole seconds `ticks` are, rounded to the nearest.
+pub const fn seconds(ticks: u32) -> u32 {
+    (((ticks as u64) << TICK_SHIFT) + 500_000_000).div_euclid(1_000_000_000) as u32
+}
+
+/// Ticks from `then` to `now`; 0 if another CPU's clock made `then` the later one.
+#[inline(always)]
+pub fn elapsed(now: u32, then: u32) -> u32 {
+    let ticks = now.wrapping_sub(then);
+    if ticks as i32 >= 0 { ticks } else { 0 }
+}
+
+impl Settings {
+    #[inline(always)]
+    pub fn timeout(&self, state: State) -> u32 {
+        self.timeouts[state as usize & (STATES - 1)].load()
+    }
+
+    /// IPVS's defaults (ip_vs_proto_tcp.c, ip_vs_proto_udp.c).
+    pub fn set_default_timeouts(&self) {
+        for &(state, seconds) in &DEFAULT_TIMEOUTS {
+            self.timeouts[state as usize & (STATES - 1)].store(ticks(seconds));
+        }
+    }
+}
+
+const DEFAULT_TIMEOUTS: [(State, u32); 14] = [
+    (State::Udp, 300),
+    (State::Template, 360),
+    (State::Assured, 360),
+    (State::None, 2),
+    (State::Established, 900),
+    (State::SynSent, 120),
+    (State::SynRecv, 60),
+    (State::FinWait, 120),
+    (State::TimeWait, 120),
+    (State::Close, 10),
+    (State::CloseWait, 60),
+    (State::LastAck, 30),
+    (State::Listen, 120),
+    (State::SynAck, 120),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_survive_the_way_there_and_back() {
+        for s in [0, 1, 10, 60, 900, 86_400, 1_000_000] {
+            assert_eq!(seconds(ticks(s)), s);
+        }
+        assert_eq!(ticks(u32::MAX), i32::MAX as u32);
+    }
+
+    #[test]
+    fn elapsed_counts_over_the_wrap_and_never_backwards() {
+        assert_eq!(elapsed(5, u32::MAX - 4), 10);
+        assert_eq!(elapsed(7, 8), 0);
+    }
+}

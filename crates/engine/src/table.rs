@@ -1,0 +1,431 @@
+//! The connection table: set-associative, in one block of memory that user space maps.
+//!
+//! A key's hash names four buckets of eight slots. An entry lies in the first of them that had
+//! room when it came, mostly in the very slot the hash points at, so that finding it touches one
+//! cache line. How many entries of a bucket had to go elsewhere is counted, so that a key which
+//! is not there costs one bucket too. There is no list, no lock and no allocation.
+//!
+//! Why not a hash map for what finds no room, and why not tags: see ARCHITECTURE.md.
+
+use core::ops::ControlFlow;
+
+use crate::connection::{Key, Meta, Slot, State, WAYS};
+use crate::family::{Family, mix};
+use crate::reason::Event;
+use crate::settings::{Settings, elapsed};
+use crate::tables::{Context, FamilyTables, KeyOf, Tables};
+use crate::template;
+use crate::tuple::Packet;
+
+/// Buckets a key may lie in.
+pub const CHOICES: u32 = 4;
+
+/// How often a CPU looks whether another has finished filling a slot.
+const PATIENCE: u32 = 32;
+
+/// Number of buckets for `connections`: five to sixteen fills them to 40 %.
+pub const fn buckets_for(connections: u32) -> u32 {
+    let buckets = (connections as u64 * 5).div_ceil(16);
+    if buckets < CHOICES as u64 { CHOICES } else { buckets as u32 }
+}
+
+/// Where a key belongs.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u64,
+    buckets: u32,
+}
+
+/// A live entry as it was found.
+#[derive(Debug)]
+pub struct Entry<'t, K> {
+    pub slot: &'t Slot<K>,
+    pub meta: Meta,
+}
+
+impl<K> Clone for Entry<'_, K> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Entry<'_, K> {}
+
+/// What became of an insertion.
+#[derive(Debug)]
+pub enum Inserted<'t, K> {
+    /// The entry is in the table.
+    New(Entry<'t, K>),
+    /// Another CPU was faster with the same key.
+    Existing(Entry<'t, K>),
+    /// There was no room, and nothing that could go.
+    Full,
+}
+
+/// Where an entry lies, in numbers: bucket (32 bits), slot (8) and what it is (8).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Spot(pub u64);
+
+impl Spot {
+    pub const NONE: Self = Self(0);
+    const FOUND: u64 = 1 << 40;
+    const NEW: u64 = 1 << 41;
+
+    #[inline(always)]
+    const fn new(bucket: u32, slot: usize, what: u64) -> Self {
+        Self(bucket as u64 | (slot as u64) << 32 | what)
+    }
+
+    #[inline(always)]
+    const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    #[inline(always)]
+    const fn is_new(self) -> bool {
+        self.0 & Self::NEW != 0
+    }
+
+    #[inline(always)]
+    const fn bucket(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    fn flow(self) -> ControlFlow<()> {
+        if self.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    #[inline(always)]
+    fn inserted<F: Packet, T: FamilyTables<F>>(self, tables: &T) -> Inserted<'_, F::Key> {
+        match self.entry::<F, T>(tables) {
+            Some(entry) if self.is_new() => Inserted::New(entry),
+            Some(entry) => Inserted::Existing(entry),
+            None => Inserted::Full,
+        }
+    }
+
+    #[inline(always)]
+    fn entry<F: Packet, T: FamilyTables<F>>(self, tables: &T) -> Option<Entry<'_, F::Key>> {
+        if self.is_none() {
+            return None;
+        }
+        let slot = tables.bucket(self.bucket())?.slots.get((self.0 >> 32) as usize & (WAYS - 1))?;
+        Some(Entry { slot, meta: Meta(slot.meta.load()) })
+    }
+}
+
+impl Place {
+    #[inline(always)]
+    fn new<F: Family>(key: &KeyOf<F>, settings: &Settings) -> Self {
+        Self { hash: F::hash(key, settings.seed), buckets: settings.buckets[F::INDEX] }
+    }
+
+    #[inline(always)]
+    fn home(&self) -> u32 {
+        self.choice(self.hash)
+    }
+
+    /// The `n`th further choice.
+    #[inline(always)]
+    fn further(&self, n: u32) -> u32 {
+        self.choice(mix(self.hash.wrapping_add(n as u64)))
+    }
+
+    #[inline(always)]
+    fn choice(&self, hash: u64) -> u32 {
+        ((hash >> 32).wrapping_mul(self.buckets as u64) >> 32) as u32
+    }
+
+    /// The bucket of the `n`th slot to look at.
+    #[inline(always)]
+    fn bucket(&self, n: u32) -> u32 {
+        match n / WAYS as u32 {
+            0 => self.home(),
+            choice => self.further(choice.wrapping_sub(1)),
+        }
+    }
+
+    /// The slot to look at first.
+    #[inline(always)]
+    fn slot(&self) -> usize {
+        self.hash as usize & (WAYS - 1)
+    }
+}
+
+/// The entry with this key.
+#[inline(always)]
+pub fn find<'t, F: Packet, T: FamilyTables<F>>(
+    context: Context<'t, T>,
+    key: &KeyOf<F>,
+) -> Option<Entry<'t, F::Key>> {
+    let tables = context.tables;
+    let place = Place::new::<F>(key, context.settings);
+    let home = place.home();
+    let bucket = tables.bucket(home)?;
+    let first = bucket.slots.get(place.slot()).and_then(|slot| matching::<F>(slot, key));
+    let entry = first.or_else(|| bucket.slots.iter().find_map(|slot| matching::<F>(slot, key)));
+    if entry.is_some() || tables.displaced(home)?.load() == 0 {
+        return entry;
+    }
+    tables.find_displaced(key).entry::<F, T>(tables).filter(|entry| entry.meta.is_live())
+}
+
+/// The entry with this key in another bucket than its first.
+#[inline(always)]
+pub fn find_displaced<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>) -> Spot {
+    let mut spot = Spot::NONE;
+    let Some(settings) = tables.settings() else {
+        return spot;
+    };
+    let place = Place::new::<F>(key, settings);
+    tables.repeat((CHOICES - 1) * WAYS as u32, |n| {
+        let (index, slot) = (place.bucket(n.wrapping_add(WAYS as u32)), n as usize & (WAYS - 1));
+        let found = tables.bucket(index).and_then(|bucket| bucket.slots.get(slot));
+        if found.and_then(|slot| matching::<F>(slot, key)).is_some() {
+            spot = Spot::new(index, slot, Spot::FOUND);
+        }
+        spot.flow()
+    });
+    spot
+}
+
+/// The word is read before the key: if the slot changes hands in between, the key no longer
+/// matches, and if it does so later, no swap of that word succeeds.
+#[inline(always)]
+fn matching<'t, F: Family>(
+    slot: &'t Slot<F::Key>,
+    key: &KeyOf<F>,
+) -> Option<Entry<'t, F::Key>> {
+    let meta = Meta(slot.meta.load());
+    (meta.is_live() && slot.key.is(key)).then_some(Entry { slot, meta })
+}
+
+/// Adds an entry that [`find`] did not find; something expendable goes if there is no room.
+#[inline(always)]
+pub fn add<'t, F: Packet, T: FamilyTables<F>>(
+    tables: &'t T,
+    key: &KeyOf<F>,
+    meta: Meta,
+) -> Inserted<'t, F::Key> {
+    let mut spot = tables.insert(key, meta);
+    if spot.is_none() && tables.make_room(key) {
+        tables.note(Event::Evicted);
+        spot = tables.insert(key, meta);
+    }
+    spot.inserted::<F, T>(tables)
+}
+
+/// Adds an entry that [`find`] did not find, if there is room.
+#[inline(always)]
+pub fn add_if_room<'t, F: Packet, T: FamilyTables<F>>(
+    tables: &'t T,
+    key: &KeyOf<F>,
+    meta: Meta,
+) -> Inserted<'t, F::Key> {
+    tables.insert(key, meta).inserted::<F, T>(tables)
+}
+
+/// Claims a free slot for the key in one of its buckets, its own slot first.
+#[inline(always)]
+pub fn insert<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>, meta: Meta) -> Spot {
+    let mut spot = Spot::NONE;
+    let Some(context) = Context::new(tables) else {
+        return spot;
+    };
+    let place = Place::new::<F>(key, context.settings);
+    tables.repeat(CHOICES * WAYS as u32, |n| {
+        let index = place.bucket(n);
+        let number = (place.slot() + n as usize) & (WAYS - 1);
+        let Some(slot) = tables.bucket(index).and_then(|bucket| bucket.slots.get(number)) else {
+            return ControlFlow::Break(());
+        };
+        let flag = if n < WAYS as u32 { 0 } else { Meta::DISPLACED };
+        if claim::<F, T>(context, slot, key, meta.with(flag)) {
+            spot = Spot::new(index, number, Spot::NEW);
+        } else if settled::<F>(slot, key) {
+            spot = Spot::new(index, number, Spot::FOUND);
+        }
+        spot.flow()
+    });
+    if spot.is_new()
+        && spot.bucket() != place.home()
+        && let Some(displaced) = tables.displaced(place.home())
+    {
+        displaced.add(1);
+    }
+    spot
+}
+
+/// Takes a slot if it is free, and fills it.
+#[inline(always)]
+fn claim<F: Packet, T: Tables>(
+    context: Context<'_, T>,
+    slot: &Slot<F::Key>,
+    key: &KeyOf<F>,
+    meta: Meta,
+) -> bool {
+    let before = Meta(slot.meta.load());
+    if !before.is_free() {
+        return false;
+    }
+    let claimed = before.succeeded_by(Meta::new(0, State::Claimed, 0));
+    let won = slot.meta.replace(before.0, claimed.0);
+    if won {
+        publish::<F>(slot, key, claimed, meta, context.now);
+    }
+    won
+}
+
+#[inline(always)]
+fn publish<F: Family>(
+    slot: &Slot<F::Key>,
+    key: &KeyOf<F>,
+    claimed: Meta,
+    meta: Meta,
+    now: u32,
+) {
+    slot.key.store(key);
+    slot.children.store(0);
+    slot.seen.store(now);
+    slot.meta.replace(claimed.0, claimed.succeeded_by(meta).0);
+}
+
+/// Whether another CPU's entry in this slot has our key; waits until it is published, for that
+/// CPU may be inserting the same connection.
+#[inline(always)]
+fn settled<F: Family>(slot: &Slot<F::Key>, key: &KeyOf<F>) -> bool {
+    let mut waited = 0;
+    while Meta(slot.meta.load()).is_claimed() && waited < PATIENCE {
+        waited += 1;
+    }
+    matching::<F>(slot, key).is_some()
+}
+
+/// Ends the most expendable entry of the key's buckets, if any may go; whether one did.
+#[inline(always)]
+pub fn make_room<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>) -> bool {
+    let Some(context) = Context::new(tables) else {
+        return false;
+    };
+    match tables.victim(key).entry::<F, T>(tables) {
+        // Looked at again: another CPU may have put a new one there.
+        Some(entry) if worth(context, entry) != u64::MAX => release::<F, T>(tables, entry),
+        _ => false,
+    }
+}
+
+/// The entry of the key's buckets that is worth least.
+#[inline(always)]
+pub fn victim<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>) -> Spot {
+    let (mut victim, mut least) = (Spot::NONE, u64::MAX);
+    let Some(context) = Context::new(tables) else {
+        return victim;
+    };
+    let place = Place::new::<F>(key, context.settings);
+    tables.repeat(CHOICES * WAYS as u32, |n| {
+        let (index, number) = (place.bucket(n), n as usize & (WAYS - 1));
+        let Some(slot) = tables.bucket(index).and_then(|bucket| bucket.slots.get(number)) else {
+            return ControlFlow::Break(());
+        };
+        let worth = worth(context, Entry { slot, meta: Meta(slot.meta.load()) });
+        if worth < least {
+            (victim, least) = (Spot::new(index, number, Spot::FOUND), worth);
+        }
+        ControlFlow::Continue(())
+    });
+    victim
+}
+
+/// What a full table loses with an entry: nothing with an expired one, little with a half-open
+/// connection, something with a closing one; others it does not give up. Of two alike the one
+/// that has been idle longer is worth less.
+#[inline(always)]
+fn worth<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> u64 {
+    let rank: u64 = match entry.meta.state() {
+        State::Free | State::Claimed => return u64::MAX,
+        _ if is_over(context, entry, 0) => 0,
+        State::SynRecv | State::SynSent | State::SynAck | State::None => 1,
+        State::FinWait | State::TimeWait | State::Close | State::CloseWait | State::LastAck => 2,
+        _ => return u64::MAX,
+    };
+    rank << 32 | !elapsed(context.now, entry.slot.seen.load()) as u64
+}
+
+/// Whether an entry's time is over: it has been idle for longer than its timeout and `grace`.
+#[inline(always)]
+pub fn is_over<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>, grace: u32) -> bool {
+    let idle = elapsed(context.now, entry.slot.seen.load());
+    let state = entry.meta.state();
+    let timeout = if state.is_template() {
+        template::timeout(context, entry.meta)
+    } else {
+        context.settings.timeout(state)
+    };
+    idle > timeout.saturating_add(grace)
+        && !(state.is_template() && entry.slot.children.load() > 0)
+}
+
+/// Frees an entry and settles its accounts; false if it changed meanwhile.
+#[inline(always)]
+pub fn release<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Key>) -> bool {
+    // Before the swap: after it the slot may have a new tenant.
+    let key = entry.slot.key.load();
+    let freed = entry.slot.meta.replace(entry.meta.0, entry.meta.freed().0);
+    if freed {
+        tables.settle(&key, entry.meta);
+        if entry.meta.has(Meta::CONTROLLED) {
+            tables.forget(&key, entry.meta.destination());
+        }
+    }
+    freed
+}
+
+/// The same for a template, which no template controls.
+#[inline(always)]
+pub fn release_template<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Key>) {
+    let key = entry.slot.key.load();
+    if entry.slot.meta.replace(entry.meta.0, entry.meta.freed().0) {
+        tables.settle(&key, entry.meta);
+    }
+}
+
+/// Takes an entry that was freed out of all counts but its template's.
+#[inline(always)]
+pub fn settle<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>, meta: Meta) {
+    let Some(context) = Context::new(tables) else {
+        return;
+    };
+    let number = meta.destination();
+    let state = meta.state();
+    if let (Some(load), Some(destination)) = (tables.load(number), tables.destination(number)) {
+        if state.is_template() {
+            load.persistent.add(u32::MAX);
+        } else {
+            load.end(state.is_active(), destination);
+        }
+    }
+    if meta.has(Meta::DISPLACED)
+        && let Some(displaced) = tables.displaced(Place::new::<F>(key, context.settings).home())
+    {
+        displaced.add(u32::MAX);
+    }
+}
+
+/// How much later than the packet path the sweep calls an entry over, in ticks (about a second).
+///
+/// A packet that found its entry alive writes `seen` at once; by the time the sweep would end
+/// that entry the write is long visible. So no entry is ended under a packet that refreshed it.
+pub const SWEEP_GRACE: u32 = 954;
+
+/// Ends the entry of a slot whose time is over; true if it did. For the daemon's sweep.
+pub fn sweep<F: Packet, T: FamilyTables<F>>(
+    context: Context<'_, T>,
+    slot: &Slot<F::Key>,
+) -> bool {
+    let entry = Entry { slot, meta: Meta(slot.meta.load()) };
+    entry.meta.is_live()
+        && is_over(context, entry, SWEEP_GRACE)
+        && release::<F, T>(context.tables, entry)
+}

@@ -1,0 +1,181 @@
+//! Everything the packet path looks up: eBPF maps in the kernel, plain memory elsewhere.
+
+use core::ops::ControlFlow;
+
+use rlvs_word::{Shared32, Shared64};
+
+use crate::connection::{Bucket, Key, Meta};
+use crate::destination::{Destination, Load};
+use crate::family::Family;
+use crate::reason::{Event, Reason};
+use crate::process;
+use crate::schedule::{self, Members};
+use crate::service::{Service, ServiceKey};
+use crate::settings::Settings;
+use crate::statistics::Counters;
+use crate::table::{self, Spot};
+use crate::template;
+use crate::tuple::{Packet, Tuple};
+
+/// Tables that both IP versions share. A look-up past a table's end is `None`.
+pub trait Tables {
+    /// The present tick.
+    fn now(&self) -> u32;
+
+    fn settings(&self) -> Option<&Settings>;
+
+    /// A word of the filter of virtual addresses, see [`crate::service::filter`].
+    fn filter(&self, word: u32) -> Option<&Shared64>;
+
+    /// The director's interfaces by the lowest bits of their index, see [`interface`].
+    fn interface(&self, slot: u32) -> Option<&Shared64>;
+
+    fn service_at(&self, number: u32) -> Option<&Service>;
+
+    fn destination(&self, number: u32) -> Option<&Destination>;
+
+    fn load(&self, destination: u32) -> Option<&Load>;
+
+    /// A node of the members' trees, see [`crate::schedule::Members`].
+    fn node(&self, index: u32) -> Option<&Shared64>;
+
+    /// This CPU's counters of a destination.
+    fn counters(&self, settings: &Settings, destination: u32) -> Option<&Counters>;
+
+    /// Counts a packet that is not forwarded.
+    fn count(&self, reason: Reason);
+
+    /// Counts an event.
+    fn note(&self, event: Event);
+
+    /// [`schedule::pick`] for a service; a seam, see [`FamilyTables`].
+    fn pick(&self, service: u32) -> Option<u32>
+    where
+        Self: Sized,
+    {
+        schedule::pick(self, self.service_at(service)?)
+    }
+
+    /// [`Members::next`]: a [`schedule::Member`]; a seam as well.
+    fn next(&self, members: Members, start: u32, weight: u32) -> u64
+    where
+        Self: Sized,
+    {
+        schedule::next(self, members, start, weight).0
+    }
+
+    /// Calls `step` with 0, 1, ... `times - 1` until it breaks.
+    ///
+    /// In the kernel this is `bpf_loop`: the verifier reads the body once, however many times.
+    fn repeat<S: FnMut(u32) -> ControlFlow<()>>(&self, times: u32, step: S);
+}
+
+/// Tables that each IP version has for itself.
+///
+/// The methods with a body, here and in [`Tables`], are seams: the kernel side puts a global
+/// function at each, which takes and gives nothing but numbers. The verifier reads such a function
+/// once; without seams it reads what is behind them again for every way that leads there.
+pub trait FamilyTables<F: Packet>: Tables + Sized {
+    fn bucket(&self, index: u32) -> Option<&Bucket<F::Key>>;
+
+    /// How many entries of this bucket lie in others because it was full.
+    fn displaced(&self, bucket: u32) -> Option<&Shared32>;
+
+    /// Number of the service at an address.
+    fn service(&self, key: &ServiceKey<F::Address>) -> Option<u32>;
+
+    fn begin(&self, tuple: &Tuple<F>) -> Result<u32, Reason> {
+        process::begin(self, tuple)
+    }
+
+    fn insert(&self, key: &KeyOf<F>, meta: Meta) -> Spot {
+        table::insert(self, key, meta)
+    }
+
+    fn make_room(&self, key: &KeyOf<F>) -> bool {
+        table::make_room(self, key)
+    }
+
+    fn victim(&self, key: &KeyOf<F>) -> Spot {
+        table::victim(self, key)
+    }
+
+    fn recall(&self, key: &KeyOf<F>, service: u32) -> Option<u32> {
+        template::recall(self, key, service)
+    }
+
+    fn remember(&self, key: &KeyOf<F>, service: u32, destination: u32) -> Option<u32> {
+        template::remember(self, key, service, destination)
+    }
+
+    fn forget(&self, key: &KeyOf<F>, destination: u32) {
+        template::forget(self, key, destination);
+    }
+
+    fn find_displaced(&self, key: &KeyOf<F>) -> Spot {
+        table::find_displaced(self, key)
+    }
+
+    fn settle(&self, key: &KeyOf<F>, meta: Meta) {
+        table::settle(self, key, meta);
+    }
+}
+
+/// The key of a connection as a value.
+pub type KeyOf<F> = <<F as Family>::Key as Key>::Value;
+
+/// The director's own MAC addresses: a frame to another one is another host's, even if it got
+/// here because a switch floods or an interface is promiscuous.
+pub mod interface {
+    /// Slots in the table: attached interfaces' indexes must differ in their lowest ten bits.
+    pub const SLOTS: u32 = 1024;
+
+    #[inline(always)]
+    pub fn slot(index: u32) -> u32 {
+        index & (SLOTS - 1)
+    }
+
+    /// The address and what of the index the slot does not say.
+    #[inline(always)]
+    pub fn word(index: u32, address: [u8; 6]) -> u64 {
+        mac(address) | ((index >> 10) as u64) << 48
+    }
+
+    /// A MAC address in the lower 48 bits.
+    #[inline(always)]
+    pub fn mac([a, b, c, d, e, f]: [u8; 6]) -> u64 {
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+    }
+
+    /// The address back.
+    #[inline(always)]
+    pub fn bytes(word: u64) -> [u8; 6] {
+        let [a, b, c, d, e, f, _, _] = word.to_le_bytes();
+        [a, b, c, d, e, f]
+    }
+}
+
+/// What one packet or one sweep decides by: the tables, the settings and one moment.
+#[derive(Debug)]
+pub struct Context<'t, T> {
+    pub tables: &'t T,
+    pub settings: &'t Settings,
+    /// The present tick.
+    pub now: u32,
+}
+
+impl<'t, T: Tables> Context<'t, T> {
+    #[inline(always)]
+    pub fn new(tables: &'t T) -> Option<Self> {
+        Some(Self { tables, settings: tables.settings()?, now: tables.now() })
+    }
+}
+
+impl<T> Clone for Context<'_, T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Context<'_, T> {}

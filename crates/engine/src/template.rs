@@ -1,0 +1,113 @@
+//! Persistence: a template remembers where a client's connections go.
+//!
+//! As in IPVS (net/netfilter/ipvs/ip_vs_core.c, `ip_vs_sched_persist`) it is an entry of the
+//! connection table, from the client's masked address and port 0 to the service's address. It
+//! is refreshed by every connection it decides, and outlives its timeout while one of them lives.
+
+use crate::connection::{Meta, State};
+use crate::destination::Destination;
+use crate::family::{Endpoints, Family};
+use crate::service::Service;
+use crate::table::{self, Entry, Inserted};
+use crate::tables::{Context, FamilyTables, KeyOf, Tables};
+use crate::tuple::Packet;
+
+/// The destination that a template gives a new connection of a persistent service. The
+/// connection counts as the template's until [`forget`].
+#[inline(always)]
+pub fn recall<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    connection: &KeyOf<F>,
+    service: u32,
+) -> Option<u32> {
+    let context = Context::new(tables)?;
+    let key = key::<F>(tables.service_at(service)?, connection);
+    let entry = serving::<F, T>(context, &key)?;
+    entry.slot.seen.store(context.now);
+    entry.slot.children.add(1);
+    Some(entry.meta.destination())
+}
+
+/// Remembers a choice if the table has room; the choice that counts, which may be another CPU's,
+/// or `None` if there was no room.
+#[inline(always)]
+pub fn remember<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    connection: &KeyOf<F>,
+    service: u32,
+    destination: u32,
+) -> Option<u32> {
+    let key = key::<F>(tables.service_at(service)?, connection);
+    let entry = match table::add_if_room(tables, &key, Meta::new(destination, State::Template, 0)) {
+        Inserted::New(entry) => {
+            tables.load(destination)?.persistent.add(1);
+            entry
+        }
+        Inserted::Existing(entry) => entry,
+        Inserted::Full => return None,
+    };
+    entry.slot.children.add(1);
+    Some(entry.meta.destination())
+}
+
+/// A connection that its template counted has ended, or did not come to be.
+#[inline(always)]
+pub fn forget<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    connection: &KeyOf<F>,
+    destination: u32,
+) {
+    let service = tables
+        .destination(destination)
+        .and_then(|destination| tables.service_at(destination.service));
+    let (Some(context), Some(service)) = (Context::new(tables), service) else {
+        return;
+    };
+    if let Some(entry) = table::find::<F, T>(context, &key::<F>(service, connection))
+        && entry.slot.children.load() > 0
+    {
+        entry.slot.children.add(u32::MAX);
+    }
+}
+
+/// The key of the template of this connection's client and service.
+#[inline(always)]
+fn key<F: Family>(service: &Service, connection: &KeyOf<F>) -> KeyOf<F> {
+    let endpoints = F::endpoints(connection);
+    F::key(&Endpoints {
+        client: F::masked(endpoints.client, &service.mask()),
+        client_port: [0, 0],
+        ..endpoints
+    })
+}
+
+/// The template, if its destination still serves; one that no longer does is ended.
+#[inline(always)]
+fn serving<'t, F: Packet, T: FamilyTables<F>>(
+    context: Context<'t, T>,
+    key: &KeyOf<F>,
+) -> Option<Entry<'t, F::Key>> {
+    let entry = table::find::<F, T>(context, key)?;
+    let serves = context
+        .tables
+        .destination(entry.meta.destination())
+        .is_some_and(|destination| destination.is(Destination::AVAILABLE));
+    if serves && !table::is_over(context, entry, 0) {
+        return Some(entry);
+    }
+    table::release_template::<F, T>(context.tables, entry);
+    None
+}
+
+/// How long a template outlives its last use, in ticks: what its service says now.
+#[inline(always)]
+pub fn timeout<T: Tables>(context: Context<'_, T>, meta: Meta) -> u32 {
+    let tables = context.tables;
+    let service = tables
+        .destination(meta.destination())
+        .and_then(|destination| tables.service_at(destination.service));
+    match service {
+        Some(service) if service.is(Service::PERSISTENT) => service.persistence.load(),
+        _ => context.settings.timeout(State::Template),
+    }
+}

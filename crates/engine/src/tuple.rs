@@ -1,0 +1,224 @@
+//! What is read from one packet.
+
+use rlvs_wire::{Ipv4, Ipv6, Tcp, Udp, ipv4, ipv6, protocol, tcp, udp};
+
+use crate::family::{Endpoints, Family, V4, V6};
+use crate::frame::Frame;
+use crate::reason::Reason;
+use crate::tables::KeyOf;
+
+/// Length of the Ethernet header, behind which IP begins.
+pub const IP: usize = size_of::<rlvs_wire::Ethernet>();
+
+/// A well-formed TCP or UDP packet.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Tuple<F: Family> {
+    /// The key of its connection, which holds both ends and the protocol.
+    pub key: KeyOf<F>,
+    /// Length of the IP packet in bytes.
+    pub bytes: u32,
+    /// TCP's flags; 0 for UDP.
+    pub flags: u8,
+    /// Time to live or hop limit.
+    pub hops: u8,
+    pub protocol: u8,
+    pub padding: u8,
+}
+
+/// IP packets, as far as reading and writing them differ.
+pub trait Packet: Family {
+    /// Where the packet goes.
+    fn destination<R: Frame>(frame: &R) -> Result<Self::Address, Reason>;
+
+    /// The whole of it.
+    fn read<R: Frame>(frame: &R) -> Result<Tuple<Self>, Reason>;
+
+    /// Takes one from the time to live or hop limit.
+    fn decrement_hops<R: Frame>(frame: &mut R) -> Option<()>;
+}
+
+impl Packet for V4 {
+    #[inline(always)]
+    fn destination<R: Frame>(frame: &R) -> Result<[u8; 4], Reason> {
+        Ok(frame.header::<Ipv4>(IP).ok_or(Reason::Truncated)?.destination)
+    }
+
+    #[inline(always)]
+    fn read<R: Frame>(frame: &R) -> Result<Tuple<V4>, Reason> {
+        let ip = frame.header::<Ipv4>(IP).ok_or(Reason::Truncated)?;
+        let header = ip.header_length();
+        let total = ip.total_length.get() as usize;
+        if ip.version() != 4 || header < ipv4::MIN_LENGTH || total < header {
+            return Err(Reason::Malformed);
+        }
+        if total > frame.length().wrapping_sub(IP) {
+            return Err(Reason::Truncated);
+        }
+        if !sum_is_right(frame, ip, header)? {
+            return Err(Reason::HeaderChecksum);
+        }
+        if ip.is_fragment() {
+            return Err(Reason::Fragment);
+        }
+        let upper = upper(frame, ip.protocol, IP + header, total.wrapping_sub(header))?;
+        let key = Self::key(&Endpoints {
+            client: ip.source,
+            virtual_address: ip.destination,
+            client_port: upper.source,
+            virtual_port: upper.destination,
+            protocol: ip.protocol,
+        });
+        Ok(Tuple {
+            key,
+            protocol: ip.protocol,
+            padding: 0,
+            flags: upper.flags,
+            bytes: total as u32,
+            hops: ip.ttl,
+        })
+    }
+
+    #[inline(always)]
+    fn decrement_hops<R: Frame>(frame: &mut R) -> Option<()> {
+        frame.header_mut::<Ipv4>(IP)?.decrement_ttl();
+        Some(())
+    }
+}
+
+impl Packet for V6 {
+    #[inline(always)]
+    fn destination<R: Frame>(frame: &R) -> Result<[u8; 16], Reason> {
+        Ok(frame.header::<Ipv6>(IP).ok_or(Reason::Truncated)?.destination)
+    }
+
+    #[inline(always)]
+    fn read<R: Frame>(frame: &R) -> Result<Tuple<V6>, Reason> {
+        let ip = frame.header::<Ipv6>(IP).ok_or(Reason::Truncated)?;
+        let payload = ip.payload_length.get() as usize;
+        if ip.version() != 6 {
+            return Err(Reason::Malformed);
+        }
+        if payload.wrapping_add(ipv6::LENGTH) > frame.length().wrapping_sub(IP) {
+            return Err(Reason::Truncated);
+        }
+        let (number, skipped) = skip_extensions(frame, ip.next_header, payload)?;
+        let at = IP + ipv6::LENGTH + skipped;
+        let upper = upper(frame, number, at, payload.wrapping_sub(skipped))?;
+        let key = Self::key(&Endpoints {
+            client: ip.source,
+            virtual_address: ip.destination,
+            client_port: upper.source,
+            virtual_port: upper.destination,
+            protocol: number,
+        });
+        Ok(Tuple {
+            key,
+            protocol: number,
+            padding: 0,
+            flags: upper.flags,
+            bytes: payload.wrapping_add(ipv6::LENGTH) as u32,
+            hops: ip.hop_limit,
+        })
+    }
+
+    #[inline(always)]
+    fn decrement_hops<R: Frame>(frame: &mut R) -> Option<()> {
+        let ip = frame.header_mut::<Ipv6>(IP)?;
+        ip.hop_limit = ip.hop_limit.wrapping_sub(1);
+        Some(())
+    }
+}
+
+/// Whether an IPv4 header's checksum is right, options included. IPVS need not look, for the
+/// stack has; here the stack has not seen the packet yet.
+#[inline(always)]
+fn sum_is_right<R: Frame>(frame: &R, ip: &Ipv4, header: usize) -> Result<bool, Reason> {
+    let mut sum = ip.sum();
+    if header > ipv4::MIN_LENGTH {
+        let mut at = ipv4::MIN_LENGTH;
+        while at < ipv4::MAX_LENGTH {
+            if at < header {
+                sum = sum.add4(*frame.header::<[u8; 4]>(IP + at).ok_or(Reason::Truncated)?);
+            }
+            at += 4;
+        }
+    }
+    Ok(sum.verifies())
+}
+
+/// Extension headers walked; more are not seen in practice.
+const MOST_EXTENSIONS: u32 = 6;
+
+/// The upper-layer protocol and the length of all extension headers before it.
+#[inline(always)]
+fn skip_extensions<R: Frame>(
+    frame: &R,
+    first: u8,
+    payload: usize,
+) -> Result<(u8, usize), Reason> {
+    if first == protocol::TCP || first == protocol::UDP {
+        return Ok((first, 0));
+    }
+    let (mut number, mut skipped) = (first, 0usize);
+    let mut walked = 0;
+    while walked < MOST_EXTENSIONS {
+        let authentication = match number {
+            protocol::HOP_BY_HOP | protocol::ROUTING | protocol::DESTINATION_OPTIONS => false,
+            protocol::AUTHENTICATION => true,
+            protocol::FRAGMENT => return Err(Reason::Fragment),
+            _ => return Ok((number, skipped)),
+        };
+        let extension = frame
+            .header::<ipv6::Extension>(IP + ipv6::LENGTH + skipped)
+            .ok_or(Reason::Truncated)?;
+        number = extension.next_header;
+        skipped += match authentication {
+            true => extension.authentication_length(),
+            false => extension.options_length(),
+        };
+        if skipped > payload {
+            return Err(Reason::Malformed);
+        }
+        walked += 1;
+    }
+    Err(Reason::Extensions)
+}
+
+/// Ports in network byte order, and TCP's flags.
+struct Upper {
+    source: [u8; 2],
+    destination: [u8; 2],
+    flags: u8,
+}
+
+/// The header at `at`, of a segment of `length` bytes.
+#[inline(always)]
+fn upper<R: Frame>(frame: &R, number: u8, at: usize, length: usize) -> Result<Upper, Reason> {
+    match number {
+        protocol::TCP => {
+            let tcp = frame.header::<Tcp>(at).ok_or(Reason::Truncated)?;
+            if length < tcp::MIN_LENGTH {
+                return Err(Reason::Truncated);
+            }
+            if tcp.header_length() < tcp::MIN_LENGTH || tcp.header_length() > length {
+                return Err(Reason::Malformed);
+            }
+            let (source, destination) = (tcp.source.to_bytes(), tcp.destination.to_bytes());
+            Ok(Upper { source, destination, flags: tcp.flags })
+        }
+        protocol::UDP => {
+            let udp = frame.header::<Udp>(at).ok_or(Reason::Truncated)?;
+            if length < udp::LENGTH {
+                return Err(Reason::Truncated);
+            }
+            let claimed = udp.length.get() as usize;
+            if claimed < udp::LENGTH || claimed > length {
+                return Err(Reason::Malformed);
+            }
+            let (source, destination) = (udp.source.to_bytes(), udp.destination.to_bytes());
+            Ok(Upper { source, destination, flags: 0 })
+        }
+        _ => Err(Reason::Protocol),
+    }
+}

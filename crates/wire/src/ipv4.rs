@@ -1,0 +1,112 @@
+//! IPv4 (RFC 791).
+
+use zerocopy::byteorder::network_endian::U16;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::Checksum;
+
+/// The header without options.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Ipv4 {
+    /// Version 4 in the upper half, header length in 32-bit words in the lower.
+    pub version_ihl: u8,
+    pub tos: u8,
+    pub total_length: U16,
+    pub identification: U16,
+    /// Three flags and the offset in units of 8 bytes.
+    pub fragment: U16,
+    pub ttl: u8,
+    pub protocol: u8,
+    pub checksum: [u8; 2],
+    pub source: [u8; 4],
+    pub destination: [u8; 4],
+}
+
+/// Shortest and longest header in bytes.
+pub const MIN_LENGTH: usize = 20;
+pub const MAX_LENGTH: usize = 60;
+
+const MORE_FRAGMENTS: u16 = 0x2000;
+const FRAGMENT_OFFSET: u16 = 0x1fff;
+
+impl Ipv4 {
+    #[inline(always)]
+    pub fn version(&self) -> u8 {
+        self.version_ihl >> 4
+    }
+
+    /// Header length in bytes, options included: 0 to 60.
+    #[inline(always)]
+    pub fn header_length(&self) -> usize {
+        ((self.version_ihl & 0x0f) as usize) << 2
+    }
+
+    /// Whether this is a part of a larger datagram.
+    #[inline(always)]
+    pub fn is_fragment(&self) -> bool {
+        self.fragment.get() & (MORE_FRAGMENTS | FRAGMENT_OFFSET) != 0
+    }
+
+    /// The sum over the 20 bytes, checksum field included.
+    #[inline(always)]
+    pub fn sum(&self) -> Checksum {
+        let [a, b] = self.total_length.to_bytes();
+        let [c, d] = self.identification.to_bytes();
+        let [e, f] = self.fragment.to_bytes();
+        let [g, h] = self.checksum;
+        Checksum::default()
+            .add4([self.version_ihl, self.tos, a, b])
+            .add4([c, d, e, f])
+            .add4([self.ttl, self.protocol, g, h])
+            .add4(self.source)
+            .add4(self.destination)
+    }
+
+    /// Takes one hop from the time to live, which must not be 0, and mends the checksum.
+    #[inline(always)]
+    pub fn decrement_ttl(&mut self) {
+        let old = [self.ttl, self.protocol];
+        self.ttl = self.ttl.wrapping_sub(1);
+        let sum = Checksum::stored(self.checksum).replace(old, [self.ttl, self.protocol]);
+        self.checksum = sum.to_field();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A SYN from 192.168.1.2 to 10.200.1.1, as a capture has it.
+    const BYTES: [u8; 20] = [
+        0x45, 0x00, 0x00, 0x3c, 0x1c, 0x46, 0x40, 0x00, 0x40, 0x06, 0x51, 0x03, 0xc0, 0xa8, 0x01,
+        0x02, 0x0a, 0xc8, 0x01, 0x01,
+    ];
+
+    #[test]
+    fn reads_captured_bytes() {
+        let ip = Ipv4::read_from_bytes(&BYTES).unwrap();
+        assert_eq!((ip.version(), ip.header_length()), (4, MIN_LENGTH));
+        assert_eq!(ip.total_length.get(), 60);
+        assert!(!ip.is_fragment());
+        assert!(ip.sum().verifies());
+    }
+
+    #[test]
+    fn decrementing_keeps_the_checksum_right() {
+        let mut ip = Ipv4::read_from_bytes(&BYTES).unwrap();
+        while ip.ttl > 0 {
+            ip.decrement_ttl();
+            assert!(ip.sum().verifies(), "at ttl {}", ip.ttl);
+        }
+    }
+
+    #[test]
+    fn tells_fragments() {
+        let mut ip = Ipv4::read_from_bytes(&BYTES).unwrap();
+        for (fragment, expected) in [(0x4000, false), (0x2000, true), (0x0001, true)] {
+            ip.fragment.set(fragment);
+            assert_eq!(ip.is_fragment(), expected);
+        }
+    }
+}

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::care::{Action, Care};
 use crate::change::Change;
-use crate::neighbour::{Key, Neighbour};
+use crate::neighbour::{Condition, Keeper, Key, Neighbour};
 use crate::route::Route;
 use crate::snapshot::{Snapshot, resolve};
 use crate::stale::{Extent, Stale};
@@ -178,7 +178,7 @@ impl Follower {
 
     /// Every neighbour that is ours: what is to be handed back when the daemon leaves.
     pub(crate) fn ours(&self) -> Vec<Action> {
-        let ours = |(_, entry): &(&Key, &Neighbour)| entry.keeper == crate::neighbour::Keeper::Ours;
+        let ours = |(_, entry): &(&Key, &Neighbour)| entry.keeper == Keeper::Ours;
         let entries = self.snapshot.neighbours.iter().filter(ours);
         entries.map(|(key, _)| Action::Release(*key)).collect()
     }
@@ -264,7 +264,7 @@ impl Follower {
         }
         self.snapshot.neighbours.insert(key, entry);
         self.care.look_at(key);
-        let view = |entry: &Neighbour| (entry.mac(), entry.condition == FAILED);
+        let view = |entry: &Neighbour| (entry.mac(), entry.condition == Condition::Failed);
         if before.as_ref().map(view) != Some(view(&entry)) {
             self.unresolved.extend(self.care.users(&key));
         }
@@ -277,4 +277,179 @@ impl Follower {
     }
 }
 
-const FAILED: crate::neighbour::Condition = crate::neighbour::Condition::Failed;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::Path;
+
+    const OLD: [u8; 6] = [2, 0, 0, 0, 0, 1];
+    const NEW: [u8; 6] = [2, 0, 0, 0, 0, 2];
+
+    fn server() -> IpAddr {
+        [10, 0, 0, 7].into()
+    }
+
+    fn link(up: bool) -> Link {
+        Link {
+            index: 3,
+            name: "eth0".into(),
+            up,
+            loopback: false,
+            ethernet: true,
+            mtu: 1500,
+            address: [2, 0, 0, 0, 0, 9],
+            kind: None,
+        }
+    }
+
+    fn path(neighbour: IpAddr) -> Path {
+        Path {
+            interface: 3,
+            neighbour,
+            mtu: None,
+        }
+    }
+
+    fn entry(condition: Condition) -> Neighbour {
+        Neighbour {
+            condition,
+            keeper: Keeper::Ours,
+            managed: true,
+        }
+    }
+
+    fn tell(follower: &mut Follower, condition: Condition) -> Vec<Event> {
+        follower.apply(Change::Neighbour(path(server()).key(), entry(condition)));
+        follower.report()
+    }
+
+    fn destinations(events: &[Event]) -> Vec<Option<[u8; 6]>> {
+        let hop = |event: &Event| match event {
+            Event::NextHop { hop, .. } => Some(hop.as_ref().ok().map(|hop| hop.destination)),
+            Event::Links(_) => None,
+        };
+        events.iter().filter_map(hop).collect()
+    }
+
+    /// A follower of one server on the link, known to be at [`OLD`].
+    fn following() -> Follower {
+        let now = Instant::now();
+        let mut follower = Follower::new(now);
+        follower.resync(vec![link(true)], HashMap::new());
+        follower.watch(&[server()].into());
+        assert_eq!(follower.take_unrouted(now, 10), [server()]);
+        follower.routed(server(), Ok(path(server())), now);
+        assert_eq!(destinations(&follower.report()), [None]);
+        assert_eq!(
+            destinations(&tell(&mut follower, Condition::Known(OLD))),
+            [Some(OLD)]
+        );
+        follower
+    }
+
+    #[test]
+    fn only_what_changed_is_told() {
+        let mut follower = following();
+        assert_eq!(tell(&mut follower, Condition::Probing(OLD)), []);
+        assert_eq!(tell(&mut follower, Condition::Known(OLD)), []);
+        assert_eq!(
+            destinations(&tell(&mut follower, Condition::Known(NEW))),
+            [Some(NEW)]
+        );
+        assert_eq!(
+            destinations(&tell(&mut follower, Condition::Failed)),
+            [None]
+        );
+        assert_eq!(tell(&mut follower, Condition::Resolving), []);
+    }
+
+    #[test]
+    fn a_hop_lasts_while_it_is_resolved_anew() {
+        let mut follower = following();
+        follower.apply(Change::NeighbourGone(path(server()).key()));
+        assert_eq!(follower.report(), []);
+        let gateway = [10, 0, 0, 254].into();
+        follower.routed(server(), Ok(path(gateway)), Instant::now());
+        assert_eq!(follower.report(), [], "the new way is not known yet");
+        let key = path(gateway).key();
+        follower.apply(Change::Neighbour(key, entry(Condition::Known(NEW))));
+        assert_eq!(destinations(&follower.report()), [Some(NEW)]);
+    }
+
+    #[test]
+    fn a_hop_over_a_link_that_is_down_does_not_last() {
+        let mut follower = following();
+        follower.apply(Change::Link(link(false)));
+        assert_eq!(destinations(&follower.report()), [None]);
+        let later = Instant::now() + std::time::Duration::from_secs(1);
+        assert_eq!(follower.take_unrouted(later, 10), [server()]);
+    }
+
+    #[test]
+    fn who_is_no_longer_watched_is_forgotten_and_released() {
+        let mut follower = following();
+        follower.watch(&HashSet::new());
+        let released = follower.tend(Instant::now());
+        assert_eq!(released, [Action::Release(path(server()).key())]);
+        assert_eq!(tell(&mut follower, Condition::Known(NEW)), []);
+        follower.watch(&[server()].into());
+        assert_eq!(follower.take_unrouted(Instant::now(), 10), [server()]);
+    }
+
+    #[test]
+    fn nothing_is_released_before_it_was_said_what_to_watch() {
+        let mut follower = Follower::new(Instant::now());
+        let left = [(path(server()).key(), entry(Condition::Known(OLD)))];
+        follower.resync(vec![link(true)], left.into());
+        assert_eq!(follower.tend(Instant::now()), []);
+        follower.watch(&HashSet::new());
+        follower.resync(vec![link(true)], left.into());
+        assert_eq!(
+            follower.tend(Instant::now()),
+            [Action::Release(path(server()).key())]
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_its_reason_until_it_is_over() {
+        let mut follower = following();
+        tell(&mut follower, Condition::Failed);
+        let key = path(server()).key();
+        follower.managed(key, Err("No buffer space available".into()));
+        let events = follower.report();
+        let refused = |event: &Event| {
+            matches!(
+                event,
+                Event::NextHop {
+                    hop: Err(Unresolved::Refused { .. }),
+                    ..
+                }
+            )
+        };
+        assert!(events.iter().any(refused), "{events:?}");
+        follower.managed(key, Ok(()));
+        let silent = |event: &Event| {
+            matches!(
+                event,
+                Event::NextHop {
+                    hop: Err(Unresolved::NoAnswer { .. }),
+                    ..
+                }
+            )
+        };
+        assert!(follower.report().iter().any(silent));
+    }
+
+    #[test]
+    fn a_resync_finds_what_was_missed() {
+        let mut follower = following();
+        let key = path(server()).key();
+        follower.resync(
+            vec![link(true)],
+            [(key, entry(Condition::Known(NEW)))].into(),
+        );
+        assert_eq!(destinations(&follower.report()), [Some(NEW)]);
+        follower.resync(vec![], HashMap::new());
+        assert!(matches!(follower.report()[0], Event::Links(ref links) if links.is_empty()));
+    }
+}

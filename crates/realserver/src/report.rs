@@ -33,7 +33,6 @@ pub struct Check {
 
 pub(crate) fn report(present: &Present, wanted: &Wanted) -> Report {
     let mut checks = vec![loopback(present)];
-    checks.extend(wanted.vips.iter().map(|vip| place(present, *vip)));
     let required = required(present, wanted);
     checks.extend(
         required
@@ -43,6 +42,8 @@ pub(crate) fn report(present: &Present, wanted: &Wanted) -> Report {
     if wanted.vips.iter().any(IpAddr::is_ipv6) {
         checks.push(ipv6(present));
     }
+    // Last, as in `up`: who mends from top to bottom never answers for a VIP in between.
+    checks.extend(wanted.vips.iter().map(|vip| place(present, *vip)));
     let right = checks.iter().all(|check| check.right);
     Report {
         right,

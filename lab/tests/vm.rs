@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Result;
-use rlvs_lab::Vm;
+use rlvs_lab::{Get, Host, Lab, RealServer, Segment, Vm, vm};
 
 #[test]
 fn streams_and_status_of_a_command_come_back() -> Result<()> {
@@ -51,6 +51,21 @@ fn a_machine_that_dies_or_hangs_is_an_error_with_its_last_words() -> Result<()> 
         .run(&["sleep", "60"])
         .unwrap_err();
     assert!(format!("{error:#}").contains("timed out"), "{error:#}");
+    Ok(())
+}
+
+#[test]
+fn a_test_runs_in_the_machine_with_a_lab() -> Result<()> {
+    if !vm::inside() {
+        return Vm::new().run_test("a_test_runs_in_the_machine_with_a_lab");
+    }
+    let lab = Lab::new()?;
+    let switch = Segment::new(&lab, "switch", 0)?;
+    let mut host = Host::new(&lab, "rs1")?;
+    host.join(&switch, 11)?;
+    let server = RealServer::start(host)?;
+    let url = format!("http://[{}]/who", server.host.address().v6);
+    assert_eq!(Get::new(url).once(&server.host)?, "rs1\n");
     Ok(())
 }
 

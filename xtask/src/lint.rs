@@ -56,7 +56,8 @@ fn clippy_ebpf() -> Result<Command> {
         .env("RUSTC", rustc)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CLIPPY_ARGS", "-Dwarnings")
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-cpu=v3")
         .env_remove("RUSTUP_TOOLCHAIN")
-        .env_remove("RUSTFLAGS");
+        .env_remove("RUSTC_WRAPPER");
     Ok(cargo)
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::care::{Action, Care};
 use crate::change::Change;
 use crate::neighbour::{Condition, Keeper, Key, Neighbour};
+use crate::queue::Queue;
 use crate::route::Route;
 use crate::snapshot::{Snapshot, resolve};
 use crate::stale::{Extent, Stale};
@@ -27,7 +28,7 @@ pub(crate) struct Follower {
     told: bool,
     watched: HashSet<IpAddr>,
     stale: Stale,
-    unrouted: HashSet<IpAddr>,
+    unrouted: Queue,
     unresolved: HashSet<IpAddr>,
     reported: HashMap<IpAddr, Hop>,
     links_changed: bool,
@@ -41,7 +42,7 @@ impl Follower {
             told: false,
             watched: HashSet::new(),
             stale: Stale::default(),
-            unrouted: HashSet::new(),
+            unrouted: Queue::default(),
             unresolved: HashSet::new(),
             reported: HashMap::new(),
             links_changed: true,
@@ -66,7 +67,7 @@ impl Follower {
             Change::NeighbourGone(key) => self.remove_neighbour(key),
             Change::Routes(prefix) => match prefix.host() {
                 Some(address) if self.watched.contains(&address) => {
-                    self.unrouted.insert(address);
+                    self.unrouted.push(address);
                 }
                 Some(_) => {}
                 None => self.stale.add(prefix),
@@ -102,18 +103,14 @@ impl Follower {
     /// Up to `limit` addresses whose routes are to be looked up.
     pub(crate) fn take_unrouted(&mut self, now: Instant, limit: usize) -> Vec<IpAddr> {
         match self.stale.take(now) {
-            Some(Extent::All) => self.unrouted.clone_from(&self.watched),
+            Some(Extent::All) => self.unrouted.extend(&self.watched),
             Some(Extent::Prefixes(prefixes)) => {
                 let is_in = |address: &&IpAddr| prefixes.iter().any(|p| p.contains(address));
                 self.unrouted.extend(self.watched.iter().filter(is_in));
             }
             None => {}
         }
-        let taken: Vec<_> = self.unrouted.iter().copied().take(limit).collect();
-        taken
-            .iter()
-            .for_each(|address| _ = self.unrouted.remove(address));
-        taken
+        self.unrouted.take(limit)
     }
 
     /// The outcome of a look-up.

@@ -21,6 +21,7 @@ mod link;
 mod neighbour;
 mod network;
 mod next_hop;
+mod queue;
 mod route;
 mod snapshot;
 mod stale;

@@ -303,6 +303,27 @@ fn a_static_neighbour_stays_as_it_is() {
 }
 
 #[test]
+fn news_lost_in_a_flood_is_made_up_for() {
+    let Some((director, server)) = segment() else {
+        return;
+    };
+    director.run(async || {
+        let mut watcher = Watcher::new(&["10.0.0.2"]);
+        watcher.until_at("10.0.0.2", server.mac(), 2 * SECOND).await;
+        watcher.listen(SECOND).await;
+        // No one reads the socket meanwhile: this thread is the follower's, too.
+        let entry = |n: u32| {
+            let address = Ipv4Addr::from_bits(0x0a40_0000 + n);
+            format!("neigh add {address} lladdr 02:00:00:00:00:01 dev eth0 nud permanent\n")
+        };
+        director.ip_batch(&(0..40_000).map(entry).collect::<String>());
+        director.ip("neigh change 10.0.0.2 lladdr 02:00:00:00:00:77 dev eth0 nud permanent");
+        assert!(dropped() > 0, "the socket's buffer held it all");
+        watcher.until_at("10.0.0.2", NEW_MAC, 8 * SECOND).await;
+    });
+}
+
+#[test]
 fn forty_thousand_addresses_behind_a_gateway() {
     let Some((director, server)) = segment() else {
         return;
@@ -331,6 +352,19 @@ fn forty_thousand_addresses_behind_a_gateway() {
                 .all(|hop| hop.as_ref().unwrap().destination == mac)
         );
     });
+}
+
+/// Messages that netlink sockets of this thread's network namespace had no room for.
+fn dropped() -> u32 {
+    let sockets = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
+    let drops = |line: &str| {
+        line.split_whitespace()
+            .nth(8)
+            .unwrap()
+            .parse::<u32>()
+            .unwrap()
+    };
+    sockets.lines().skip(1).map(drops).sum()
 }
 
 fn no_answer(address: &str) -> Unresolved {

@@ -44,6 +44,14 @@ impl Namespace {
         run(&all)
     }
 
+    /// Runs `ip` once with all these lines.
+    pub(crate) fn ip_batch(&self, lines: &str) {
+        let file = std::env::temp_dir().join(format!("{}.batch", self.0));
+        std::fs::write(&file, lines).unwrap();
+        run(&["-n", &self.0, "-batch", file.to_str().unwrap()]);
+        std::fs::remove_file(file).unwrap();
+    }
+
     /// Joins this and `other` by a veth pair, each with `eth0` and these addresses.
     pub(crate) fn join(&self, other: &Self, here: &[&str], there: &[&str]) {
         self.ip(&format!(

@@ -117,6 +117,26 @@ fn masquerading_keeps_its_port() {
 }
 
 #[test]
+fn marks_have_no_port_to_take() {
+    let mut desired = with(&[Service {
+        key: mark(7),
+        ..service(80)
+    }]);
+    let change = Change::AddDestination {
+        service: mark(7),
+        destination: destination(1),
+    };
+    make(&mut desired, change).unwrap();
+    assert!(
+        desired
+            .service(&mark(7))
+            .unwrap()
+            .destination(&destination(1).key)
+            .is_some()
+    );
+}
+
+#[test]
 fn an_edit_replaces_everything_in_place() {
     let mut desired = with(&[service(80)]);
     make(

@@ -25,6 +25,7 @@ type Checked = Result<(), Error>;
 /// The change that `change` amounts to: a destination that gets the packets as they are
 /// (`-g`, `-i`) listens on the service's port, whatever port was named for it.
 pub(super) fn as_made(change: &Change) -> Cow<'_, Change> {
+    let mut made = Cow::Borrowed(change);
     let (Change::AddDestination {
         service,
         destination,
@@ -34,25 +35,17 @@ pub(super) fn as_made(change: &Change) -> Cow<'_, Change> {
         destination,
     }) = change
     else {
-        return Cow::Borrowed(change);
+        return made;
     };
-    let rewrites_port = destination.method == ForwardingMethod::Masquerade;
-    if rewrites_port || destination.key.port == port(service) {
-        return Cow::Borrowed(change);
-    }
-    let mut change = change.clone();
-    if let Change::AddDestination {
-        service,
-        destination,
-    }
-    | Change::EditDestination {
-        service,
-        destination,
-    } = &mut change
+    if let ServiceKey::Address { port, .. } = *service
+        && destination.method != ForwardingMethod::Masquerade
+        && destination.key.port != port
+        && let Change::AddDestination { destination, .. }
+        | Change::EditDestination { destination, .. } = made.to_mut()
     {
-        destination.key.port = port(service);
+        destination.key.port = port;
     }
-    Cow::Owned(change)
+    made
 }
 
 pub(super) fn service(service: &Service) -> Checked {
@@ -217,13 +210,6 @@ fn is_host(address: IpAddr) -> bool {
         IpAddr::V6(address) => {
             !(address.is_unspecified() || address.is_multicast() || address.is_unicast_link_local())
         }
-    }
-}
-
-fn port(key: &ServiceKey) -> u16 {
-    match key {
-        ServiceKey::Address { port, .. } => *port,
-        ServiceKey::Mark { .. } => 0,
     }
 }
 

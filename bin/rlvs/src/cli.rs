@@ -1,0 +1,84 @@
+//! The command line of `rlvs`, and who answers it.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rlvs_control::Client;
+
+use crate::ipvsadm::{Program, Surroundings, SystemNames};
+
+/// The Linux Virtual Server on XDP.
+#[derive(Debug, Parser)]
+#[command(name = "rlvs", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up and list virtual services: the command `ipvsadm`, under this name
+    #[command(disable_help_flag = true)]
+    Ipvsadm {
+        /// As for ipvsadm; `-h` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    Realserver(crate::realserver::Arguments),
+    /// Show how the director fares: interfaces, next hops, connections, dropped packets
+    Status {
+        /// Print all of it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the program that `arguments` call, the name it is called by first.
+pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.into_iter().collect::<Vec<_>>();
+    let name = arguments
+        .first()
+        .and_then(|path| Path::new(path).file_name());
+    if let Some(program) = name.and_then(OsStr::to_str).and_then(Program::named) {
+        return ipvsadm(program, &arguments.split_off(1));
+    }
+    match Cli::parse_from(arguments).command {
+        Command::Ipvsadm { arguments } => ipvsadm(Program::Ipvsadm, &arguments),
+        Command::Realserver(arguments) => crate::realserver::run(arguments),
+        Command::Status { json } => finish(crate::status::run(json)),
+    }
+}
+
+fn finish(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ipvsadm(program: Program, arguments: &[OsString]) -> ExitCode {
+    let mut client = match Client::connect() {
+        Ok(client) => client,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let status = program.run(
+        arguments,
+        &mut Surroundings {
+            director: &mut client,
+            names: &SystemNames::default(),
+            input: &mut io::stdin().lock(),
+            output: &mut io::BufWriter::new(io::stdout().lock()),
+            errors: &mut io::stderr().lock(),
+        },
+    );
+    ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
+}

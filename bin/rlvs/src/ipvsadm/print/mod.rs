@@ -1,0 +1,13 @@
+//! Listings, to the byte as `ipvsadm` prints them, blanks at the ends of lines included.
+
+mod columns;
+mod connections;
+mod name;
+mod order;
+mod save;
+mod services;
+
+pub(super) use connections::ConnectionListing;
+pub(super) use name::Namer;
+pub(super) use save::save;
+pub(super) use services::services;

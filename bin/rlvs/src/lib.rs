@@ -1,0 +1,9 @@
+//! The `rlvs` program: the director, its tools, and `ipvsadm` in one executable.
+#![forbid(unsafe_code)]
+
+mod cli;
+pub mod ipvsadm;
+mod realserver;
+mod status;
+
+pub use cli::start;

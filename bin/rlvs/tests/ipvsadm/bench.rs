@@ -1,0 +1,179 @@
+//! A director that only remembers, names that are given, and a way to run commands with them.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
+
+use rlvs::ipvsadm::{Names, Program, ServiceNames, Surroundings};
+use rlvs_control::listing::Statistics;
+use rlvs_control::{
+    ConnectionEntry, DestinationStatus, Director, Error, ServiceStatus, Services, Timeouts,
+    Transaction,
+};
+use rlvs_director::desired::{Desired, DesiredService};
+use rlvs_director::supported;
+
+/// What a command left behind.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) status: i32,
+}
+
+/// Runs command lines.
+#[derive(Debug, Default)]
+pub(crate) struct Bench<D> {
+    pub(crate) director: D,
+    pub(crate) names: FixedNames,
+}
+
+impl<D: Director> Bench<D> {
+    pub(crate) fn run(&mut self, line: &str) -> Outcome {
+        self.run_with(line, "")
+    }
+
+    /// The first word names the program.
+    pub(crate) fn run_with(&mut self, line: &str, stdin: &str) -> Outcome {
+        let words = shlex::split(line).expect("quotes are balanced");
+        let program = Program::named(&words[0]).expect("a program of ours");
+        let arguments = words[1..].iter().map(OsString::from).collect::<Vec<_>>();
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let status = program.run(
+            &arguments,
+            &mut Surroundings {
+                director: &mut self.director,
+                names: &self.names,
+                input: &mut stdin.as_bytes(),
+                output: &mut stdout,
+                errors: &mut stderr,
+            },
+        );
+        let text = |bytes| String::from_utf8(bytes).expect("all of it is text");
+        Outcome {
+            stdout: text(stdout),
+            stderr: text(stderr),
+            status,
+        }
+    }
+
+    /// Runs a line that must succeed and print nothing.
+    pub(crate) fn make(&mut self, line: &str) {
+        assert_eq!(self.run(line), Outcome::default(), "{line}");
+    }
+}
+
+/// Keeps what it is told, and no packet ever comes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) desired: Desired,
+    pub(crate) connections: Vec<ConnectionEntry>,
+    /// Refuse what the data plane cannot do yet.
+    pub(crate) strict: bool,
+}
+
+impl Director for Memory {
+    fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
+        if self.strict {
+            for (index, change) in transaction.changes.iter().enumerate() {
+                let at = |error| Error {
+                    change: Some(index),
+                    ..error
+                };
+                supported::check(change).map_err(at)?;
+            }
+        }
+        self.desired.apply(transaction, &mut |_, _| ())
+    }
+
+    fn services(&mut self) -> Result<Services, Error> {
+        let services = self.desired.services().map(service_status).collect();
+        Ok(Services {
+            table_size: 4096,
+            services,
+        })
+    }
+
+    fn connections(&mut self, each: &mut dyn FnMut(ConnectionEntry) -> bool) -> Result<(), Error> {
+        self.connections.iter().cloned().all(each);
+        Ok(())
+    }
+
+    fn timeouts(&mut self) -> Result<Timeouts, Error> {
+        Ok(self.desired.timeouts())
+    }
+}
+
+fn service_status(known: &DesiredService) -> ServiceStatus {
+    let destinations = known.destinations().map(|destination| DestinationStatus {
+        destination: destination.clone(),
+        active_connections: 0,
+        inactive_connections: 0,
+        persistent_connections: 0,
+        statistics: Statistics::default(),
+    });
+    ServiceStatus {
+        service: known.service().clone(),
+        statistics: Statistics::default(),
+        destinations: destinations.collect(),
+    }
+}
+
+/// The names of a hosts file, and of a few services.
+#[derive(Debug)]
+pub(crate) struct FixedNames {
+    addresses: HashMap<String, IpAddr>,
+    hosts: HashMap<IpAddr, String>,
+    services: ServiceNames,
+}
+
+impl FixedNames {
+    /// Reads hosts(5).
+    pub(crate) fn of(hosts_file: &str) -> Self {
+        let services = ServiceNames::parse(include_str!("../fixtures/services"));
+        let mut table = Self {
+            addresses: HashMap::new(),
+            hosts: HashMap::new(),
+            services,
+        };
+        for line in hosts_file.lines() {
+            let mut words = line.split_whitespace();
+            let address: IpAddr = words.next().unwrap().parse().unwrap();
+            for name in words {
+                table.addresses.insert(name.to_lowercase(), address);
+                table
+                    .hosts
+                    .entry(address)
+                    .or_insert_with(|| name.to_owned());
+            }
+        }
+        table
+    }
+}
+
+impl Default for FixedNames {
+    fn default() -> Self {
+        Self::of("")
+    }
+}
+
+impl Names for FixedNames {
+    fn ipv4(&self, host: &str) -> Option<Ipv4Addr> {
+        match self.addresses.get(&host.to_lowercase())? {
+            IpAddr::V4(address) => Some(*address),
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    fn host(&self, address: IpAddr) -> Option<String> {
+        self.hosts.get(&address).cloned()
+    }
+
+    fn port(&self, service: &str, protocol: &str) -> Option<u16> {
+        self.services.port(service, protocol)
+    }
+
+    fn service(&self, port: u16, protocol: &str) -> Option<String> {
+        self.services.name(port, protocol)
+    }
+}

@@ -1,0 +1,7 @@
+//! `ipvsadm` against a director in the same process.
+
+mod bench;
+mod corpus;
+mod listings;
+mod programs;
+mod restore;

@@ -1,0 +1,164 @@
+//! `ipvsadm-save`, the refusals that are ours, and what happens without a director.
+
+use rlvs_control::{Code, ConnectionEntry, Director, Error, Services, Timeouts, Transaction};
+
+use crate::bench::{Bench, Memory, Outcome};
+
+/// Refuses everything in the same way.
+#[derive(Debug)]
+struct Refusing(Code);
+
+impl Refusing {
+    fn refuse<T>(&self) -> Result<T, Error> {
+        Err(Error::new(self.0, "told so by the test"))
+    }
+}
+
+impl Director for Refusing {
+    fn apply(&mut self, _: &Transaction) -> Result<(), Error> {
+        self.refuse()
+    }
+
+    fn services(&mut self) -> Result<Services, Error> {
+        self.refuse()
+    }
+
+    fn connections(&mut self, _: &mut dyn FnMut(ConnectionEntry) -> bool) -> Result<(), Error> {
+        self.refuse()
+    }
+
+    fn timeouts(&mut self) -> Result<Timeouts, Error> {
+        self.refuse()
+    }
+}
+
+#[test]
+fn save_prints_commands() {
+    let mut bench = Bench::<Memory>::default();
+    bench.make("ipvsadm -A -t 192.0.2.1:80 -s rr");
+    bench.make("ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.1 -x 9 -y 5");
+    let saved = "-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -g -w 1 -x 9 -y 5\n";
+    for line in ["ipvsadm-save -n", "ipvsadm-save -n -n", "ipvsadm-save x -n"] {
+        assert_eq!(bench.run(line).stdout, saved);
+    }
+    assert!(
+        bench
+            .run("ipvsadm-save")
+            .stdout
+            .starts_with("-A -t 192.0.2.1:http -s rr\n")
+    );
+}
+
+#[test]
+fn save_explains_itself() {
+    for line in ["ipvsadm-save -h", "ipvsadm-save --", "ipvsadm-save -nn"] {
+        let outcome = Bench::<Memory>::default().run(line);
+        assert!(outcome.stdout.starts_with("ipvsadm-save: Script to save"));
+        assert_eq!((outcome.stderr.as_str(), outcome.status), ("", 1));
+    }
+}
+
+#[test]
+fn help_and_version_need_no_director() {
+    let mut bench = Bench {
+        director: Refusing(Code::NotRunning),
+        names: Default::default(),
+    };
+    for line in ["ipvsadm -h", "ipvsadm --help", "ipvsadm -hL"] {
+        let outcome = bench.run(line);
+        assert!(outcome.stdout.starts_with("ipvsadm v1.31"));
+        assert!(
+            outcome.stdout.contains("  -A, --add-service"),
+            "{}",
+            outcome.stdout
+        );
+        assert_eq!(outcome.status, 0);
+    }
+}
+
+#[test]
+fn without_a_director_there_is_a_hint() {
+    let mut bench = Bench {
+        director: Refusing(Code::NotRunning),
+        names: Default::default(),
+    };
+    for line in [
+        "ipvsadm -Ln",
+        "ipvsadm -C",
+        "ipvsadm -Lc",
+        "ipvsadm -S",
+        "ipvsadm -R",
+    ] {
+        let Outcome { stderr, status, .. } = bench.run(line);
+        assert!(stderr.starts_with("Can't initialize ipvs: "), "{stderr}");
+        assert!(stderr.contains("`rlvs run'"), "{stderr}");
+        assert_eq!(status, 2);
+    }
+}
+
+#[test]
+fn others_than_root_are_told() {
+    let mut bench = Bench {
+        director: Refusing(Code::PermissionDenied),
+        names: Default::default(),
+    };
+    let Outcome { stderr, status, .. } = bench.run("ipvsadm -Ln");
+    assert!(stderr.starts_with("Can't initialize ipvs: Permission denied (you must be root)\n"));
+    assert_eq!(status, 2);
+}
+
+#[test]
+fn refusals_without_a_text_of_ipvsadm_are_passed_on() {
+    let mut bench = Bench {
+        director: Refusing(Code::TableFull),
+        names: Default::default(),
+    };
+    for line in ["ipvsadm -C", "ipvsadm -a -t 1.2.3.4:80 -r 5.6.7.8"] {
+        let stderr = "told so by the test\n".to_owned();
+        assert_eq!(
+            bench.run(line),
+            Outcome {
+                stderr,
+                status: 255,
+                ..Outcome::default()
+            }
+        );
+    }
+}
+
+#[test]
+fn what_is_not_there_yet_says_so() {
+    let director = Memory {
+        strict: true,
+        ..Memory::default()
+    };
+    let mut bench = Bench {
+        director,
+        names: Default::default(),
+    };
+    bench.make("ipvsadm -A -t 192.0.2.1:80 -p 60 -M 255.255.255.0");
+    for line in [
+        "ipvsadm -A -f 1",
+        "ipvsadm -A --sctp-service 192.0.2.1:80",
+        "ipvsadm -A -u 192.0.2.1:53 -o",
+        "ipvsadm -A -u 192.0.2.1:5060 -p --pe sip",
+        "ipvsadm -A -t 192.0.2.1:0 -p",
+        "ipvsadm -A -t 192.0.2.1:81 -s mh",
+        "ipvsadm -A -t 192.0.2.1:81 -b flag-1",
+        "ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.1 -m",
+        "ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.1 -i",
+        "ipvsadm --start-daemon master",
+    ] {
+        let Outcome {
+            stdout,
+            stderr,
+            status,
+        } = bench.run(line);
+        assert!(stderr.contains("not there yet"), "{line}: {stderr}");
+        assert_eq!(
+            (stdout.as_str(), stderr.lines().count(), status),
+            ("", 1, 255),
+            "{line}"
+        );
+    }
+}

@@ -78,41 +78,40 @@ impl Typed {
 
     fn virtual_service(&self) -> Result<Service, Failure> {
         let key = self.key()?;
-        let persistent = self.given.has(Opt::Persistent);
-        if matches!(key, ServiceKey::Address { port: 0, .. }) && !persistent {
-            return Err(Failure::usage(
-                "Zero port specified for non-persistent service",
-            ));
-        }
-        let one_packet = self.given.has(Opt::OnePacket);
-        let streams = matches!(
-            key,
-            ServiceKey::Address {
-                protocol: Protocol::Tcp | Protocol::Sctp,
-                ..
-            }
-        );
-        if one_packet && streams {
-            let text = "One-Packet Scheduling is only for UDP virtual services";
-            return Err(Failure::usage(text));
-        }
-        let persistence = Persistence {
-            timeout: self.timeout,
-            granularity: self.granularity,
-        };
+        self.check_service(&key)?;
         let scheduler = if self.scheduler.is_empty() {
             USUAL_SCHEDULER
         } else {
             &self.scheduler
         };
+        let persistence = Persistence {
+            timeout: self.timeout,
+            granularity: self.granularity,
+        };
         Ok(Service {
             key,
             scheduler: scheduler.to_owned(),
             scheduler_flags: self.scheduler_bits,
-            persistence: persistent.then_some(persistence),
-            one_packet,
+            persistence: self.given.has(Opt::Persistent).then_some(persistence),
+            one_packet: self.given.has(Opt::OnePacket),
             persistence_engine: self.engine.clone(),
         })
+    }
+
+    fn check_service(&self, key: &ServiceKey) -> Result<(), Failure> {
+        let ServiceKey::Address { protocol, port, .. } = *key else {
+            return Ok(());
+        };
+        if port == 0 && !self.given.has(Opt::Persistent) {
+            return Err(Failure::usage(
+                "Zero port specified for non-persistent service",
+            ));
+        }
+        if self.given.has(Opt::OnePacket) && protocol != Protocol::Udp {
+            let text = "One-Packet Scheduling is only for UDP virtual services";
+            return Err(Failure::usage(text));
+        }
+        Ok(())
     }
 
     fn destination(&self) -> Result<(ServiceKey, Destination), Failure> {

@@ -42,7 +42,7 @@ impl Failure {
 
     /// A listing that failed.
     pub(super) fn listing(error: &Error) -> Self {
-        unreachable(error).unwrap_or_else(|| Self {
+        no_access(error).unwrap_or_else(|| Self {
             status: NO_LISTING,
             text: error.message.clone(),
         })
@@ -57,12 +57,12 @@ impl Failure {
 
     /// `change` was refused with `error`.
     pub(super) fn change(change: &Change, error: &Error) -> Self {
-        unreachable(error).unwrap_or_else(|| Self::refused(text(change, error)))
+        no_access(error).unwrap_or_else(|| Self::refused(text(change, error)))
     }
 
     /// One of many changes was refused: `prefix` tells which, the director's own words tell why.
     pub(super) fn one_of_many(prefix: &str, error: &Error) -> Self {
-        unreachable(error).unwrap_or_else(|| Self::refused(format!("{prefix}{}", error.message)))
+        no_access(error).unwrap_or_else(|| Self::refused(format!("{prefix}{}", error.message)))
     }
 }
 
@@ -83,13 +83,10 @@ impl From<io::Error> for Failure {
 }
 
 /// No director, or none for us.
-fn unreachable(error: &Error) -> Option<Failure> {
+fn no_access(error: &Error) -> Option<Failure> {
     let text = match error.code {
-        Code::NotRunning => format!(
-            "Can't initialize ipvs: {}\nThere is one in this network namespace while `rlvs run' \
-             runs.",
-            error.message
-        ),
+        // The message says how to start one.
+        Code::NotRunning => format!("Can't initialize ipvs: {}", error.message),
         Code::PermissionDenied => format!(
             "Can't initialize ipvs: Permission denied (you must be root)\n{}",
             error.message

@@ -171,51 +171,52 @@ struct Rule {
     allowed: &'static [Opt],
 }
 
+const SERVICE: &[Opt] = &[ServiceAddress];
+const SERVER: &[Opt] = &[ServiceAddress, RealServer];
+const SERVICE_OPTIONS: &[Opt] = &[
+    Scheduler,
+    Persistent,
+    Netmask,
+    OnePacket,
+    Engine,
+    SchedulerFlags,
+];
+const SERVER_OPTIONS: &[Opt] = &[
+    ForwardingMethod,
+    Weight,
+    Upper,
+    Lower,
+    TunnelType,
+    TunnelPort,
+    TunnelNoChecksum,
+    TunnelChecksum,
+    TunnelRemoteChecksum,
+];
+const LIST_OPTIONS: &[Opt] = &[
+    Numeric,
+    Connection,
+    ServiceAddress,
+    Timeout,
+    Daemon,
+    Statistics,
+    Rate,
+    Thresholds,
+    PersistentConnections,
+    NoSort,
+    SyncId,
+    Exact,
+    TunnelInfo,
+];
+const SYNC_OPTIONS: &[Opt] = &[
+    GroupInterface,
+    SyncId,
+    Group,
+    GroupPort,
+    GroupTtl,
+    SyncLength,
+];
+
 fn rule(verb: Verb) -> Rule {
-    const SERVICE: &[Opt] = &[ServiceAddress];
-    const SERVER: &[Opt] = &[ServiceAddress, RealServer];
-    const SERVICE_OPTIONS: &[Opt] = &[
-        Scheduler,
-        Persistent,
-        Netmask,
-        OnePacket,
-        Engine,
-        SchedulerFlags,
-    ];
-    const SERVER_OPTIONS: &[Opt] = &[
-        ForwardingMethod,
-        Weight,
-        Upper,
-        Lower,
-        TunnelType,
-        TunnelPort,
-        TunnelNoChecksum,
-        TunnelChecksum,
-        TunnelRemoteChecksum,
-    ];
-    const LIST_OPTIONS: &[Opt] = &[
-        Numeric,
-        Connection,
-        ServiceAddress,
-        Timeout,
-        Daemon,
-        Statistics,
-        Rate,
-        Thresholds,
-        PersistentConnections,
-        NoSort,
-        SyncId,
-        Exact,
-        TunnelInfo,
-    ];
-    const SYNC_OPTIONS: &[Opt] = &[
-        GroupInterface,
-        SyncId,
-        Group,
-        GroupPort,
-        GroupTtl,
-        SyncLength,
-    ];
     let (name, needed, allowed): (_, &[Opt], &[Opt]) = match verb {
         Verb::AddServer => ("add-server", SERVER, SERVER_OPTIONS),
         Verb::AddService => ("add-service", SERVICE, SERVICE_OPTIONS),

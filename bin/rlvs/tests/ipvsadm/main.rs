@@ -2,6 +2,7 @@
 
 mod bench;
 mod corpus;
+mod executable;
 mod listings;
 mod programs;
 mod restore;

@@ -5,10 +5,10 @@
 //! order of three such addresses is depends on the way of sorting, here as there a merge sort.
 
 use std::cmp::Ordering;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use rlvs_control::model::Family;
-use rlvs_control::{DestinationKey, DestinationStatus, ServiceKey, ServiceStatus};
+use rlvs_control::{DestinationKey, DestinationStatus, Protocol, ServiceKey, ServiceStatus};
 
 pub(super) fn sort_services(services: Vec<ServiceStatus>) -> Vec<ServiceStatus> {
     merge_sort(services, |a, b| {
@@ -24,37 +24,25 @@ pub(super) fn sort_destinations(destinations: Vec<DestinationStatus>) -> Vec<Des
 
 /// Firewall marks last, IPv4 before IPv6, then by protocol, address and port.
 fn compare_services(a: &ServiceKey, b: &ServiceKey) -> Ordering {
-    use ServiceKey::{Address, Mark};
-    match (a, b) {
-        (
-            Address {
-                protocol: protocol_a,
-                address: address_a,
-                port: port_a,
-            },
-            Address {
-                protocol: protocol_b,
-                address: address_b,
-                port: port_b,
-            },
-        ) => (address_a.is_ipv6().cmp(&address_b.is_ipv6()))
-            .then(protocol_a.cmp(protocol_b))
-            .then_with(|| compare_addresses(*address_a, *address_b))
-            .then(port_a.cmp(port_b)),
-        (
-            Mark {
-                mark: mark_a,
-                family: family_a,
-            },
-            Mark {
-                mark: mark_b,
-                family: family_b,
-            },
-        ) => mark_a
-            .cmp(mark_b)
-            .then(is_ipv6(*family_a).cmp(&is_ipv6(*family_b))),
-        (Address { .. }, Mark { .. }) => Ordering::Less,
-        (Mark { .. }, Address { .. }) => Ordering::Greater,
+    class(a).cmp(&class(b)).then_with(|| {
+        let ((address_a, port_a), (address_b, port_b)) = (endpoint(a), endpoint(b));
+        compare_addresses(address_a, address_b).then(port_a.cmp(&port_b))
+    })
+}
+
+fn class(key: &ServiceKey) -> (u32, bool, Option<Protocol>) {
+    match *key {
+        ServiceKey::Address {
+            protocol, address, ..
+        } => (0, address.is_ipv6(), Some(protocol)),
+        ServiceKey::Mark { mark, family } => (mark, family == Family::Ipv6, None),
+    }
+}
+
+fn endpoint(key: &ServiceKey) -> (IpAddr, u16) {
+    match *key {
+        ServiceKey::Address { address, port, .. } => (address, port),
+        ServiceKey::Mark { .. } => (Ipv4Addr::UNSPECIFIED.into(), 0),
     }
 }
 
@@ -84,10 +72,6 @@ fn words(address: IpAddr) -> [u32; 4] {
     }
 }
 
-fn is_ipv6(family: Family) -> bool {
-    family == Family::Ipv6
-}
-
 /// Halves, sorts and merges; the first half is the smaller, and first when equal.
 fn merge_sort<T>(mut items: Vec<T>, compare: impl Fn(&T, &T) -> Ordering + Copy) -> Vec<T> {
     if items.len() < 2 {
@@ -112,8 +96,6 @@ fn merge_sort<T>(mut items: Vec<T>, compare: impl Fn(&T, &T) -> Ordering + Copy)
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     /// As Linux's IPVS and ipvsadm 1.31 had them.
@@ -177,7 +159,7 @@ mod tests {
     #[test]
     fn marks_come_last() {
         let address = ServiceKey::Address {
-            protocol: rlvs_control::Protocol::Tcp,
+            protocol: Protocol::Tcp,
             address: Ipv4Addr::BROADCAST.into(),
             port: 65535,
         };

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use rlvs_control::model::{Granularity, Persistence};
-use rlvs_control::{Service, ServiceStatus, Services};
+use rlvs_control::{DestinationStatus, Service, ServiceStatus, Services};
 
 use super::columns;
 use super::name::{Namer, port_protocol, protocol};
@@ -54,39 +54,44 @@ fn one(
     names: Namer<'_>,
     output: &mut dyn Write,
 ) -> io::Result<()> {
-    let key = status.service.key;
-    let (protocol, name) = (protocol(&key), names.service(&key));
-    let exact = listing.exact;
-    match listing.columns {
-        Columns::Statistics => {
-            let numbers = columns::service_statistics(&status.statistics, exact);
-            writeln!(output, "{protocol:<4} {name:<28}{numbers}")?;
-        }
-        Columns::Rates => {
-            let numbers = columns::service_rates(&status.statistics, exact);
-            writeln!(output, "{protocol:<4} {name:<28}{numbers}")?;
-        }
-        _ => writeln!(output, "{protocol:<4} {name} {}", options(&status.service))?,
-    }
+    writeln!(output, "{}", service_line(listing, &status, names))?;
+    let protocol = port_protocol(&status.service.key);
     let sort = if listing.sorted {
         sort_destinations
     } else {
         std::convert::identity
     };
-    for known in sort(status.destinations) {
-        let key_of = known.destination.key;
-        let name = names.column(key_of.address, key_of.port, port_protocol(&key));
-        let numbers = match listing.columns {
-            Columns::Persistence => columns::persistence(&known),
-            Columns::Rates => columns::rates(&known.statistics, exact),
-            Columns::Statistics => columns::statistics(&known.statistics, exact),
-            Columns::Thresholds => columns::thresholds(&known),
-            Columns::Tunnels => columns::tunnel(&known),
-            Columns::Usual => columns::usual(&known),
-        };
-        writeln!(output, "  -> {name:<28}{numbers}")?;
+    sort(status.destinations).into_iter().try_for_each(|known| {
+        let key = known.destination.key;
+        let name = names.column(key.address, key.port, protocol);
+        writeln!(
+            output,
+            "  -> {name:<28}{}",
+            destination_columns(listing, &known)
+        )
+    })
+}
+
+fn service_line(listing: &ServiceListing, status: &ServiceStatus, names: Namer<'_>) -> String {
+    let key = &status.service.key;
+    let (protocol, name) = (protocol(key), names.service(key));
+    let numbers = match listing.columns {
+        Columns::Statistics => columns::service_statistics(&status.statistics, listing.exact),
+        Columns::Rates => columns::service_rates(&status.statistics, listing.exact),
+        _ => return format!("{protocol:<4} {name} {}", options(&status.service)),
+    };
+    format!("{protocol:<4} {name:<28}{numbers}")
+}
+
+fn destination_columns(listing: &ServiceListing, known: &DestinationStatus) -> String {
+    match listing.columns {
+        Columns::Persistence => columns::persistence(known),
+        Columns::Rates => columns::rates(&known.statistics, listing.exact),
+        Columns::Statistics => columns::statistics(&known.statistics, listing.exact),
+        Columns::Thresholds => columns::thresholds(known),
+        Columns::Tunnels => columns::tunnel(known),
+        Columns::Usual => columns::usual(known),
     }
-    Ok(())
 }
 
 /// The scheduler and what else was said of a service.

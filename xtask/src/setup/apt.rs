@@ -66,9 +66,11 @@ fn missing<'a>(wanted: &[&'a str]) -> Result<Vec<&'a str>> {
 
 fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
-    command
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .arg("--quiet");
+    command.env("DEBIAN_FRONTEND", "noninteractive").args([
+        "--quiet",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+    ]);
     command
 }
 

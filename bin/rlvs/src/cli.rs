@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +28,14 @@ enum Command {
         arguments: Vec<OsString>,
     },
     Realserver(crate::realserver::Arguments),
+    /// Be the director of this network namespace, in the foreground
+    Run {
+        /// Configuration file; /etc/rlvs/rlvs.toml if it is there, else the defaults
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// End forwarding: detach all programs, remove tables, rules and connections
+    Down,
     /// Show how the director fares: interfaces, next hops, connections, dropped packets
     Status {
         /// Print all of it as JSON
@@ -48,6 +56,8 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Cli::parse_from(arguments).command {
         Command::Ipvsadm { arguments } => ipvsadm(Program::Ipvsadm, &arguments),
         Command::Realserver(arguments) => crate::realserver::run(arguments),
+        Command::Run { config } => finish(crate::run::run(config.as_deref())),
+        Command::Down => finish(crate::run::down()),
         Command::Status { json } => finish(crate::status::run(json)),
     }
 }

@@ -4,6 +4,7 @@
 mod cli;
 pub mod ipvsadm;
 mod realserver;
+mod run;
 mod status;
 
 pub use cli::start;

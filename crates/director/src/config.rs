@@ -39,9 +39,9 @@ pub struct Config {
     /// Of all services together.
     #[serde(deserialize_with = "within::<1, MOST_DESTINATIONS, _>")]
     pub destinations: u32,
-    /// 1: a client port that is used again while its old connection closes is scheduled anew;
-    /// 0: it goes to the old connection's destination (IPVS's sysctl of that name).
-    #[serde(deserialize_with = "within::<0, 1, _>")]
+    /// Which closing connections a SYN from the same client port begins anew, as IPVS's sysctl of
+    /// that name: 0: none; 1: in TIME_WAIT or CLOSE; 2 or 3: in FIN_WAIT too.
+    #[serde(deserialize_with = "within::<0, 3, _>")]
     pub conn_reuse_mode: u32,
     #[serde(deserialize_with = "interfaces")]
     pub interfaces: Interfaces,

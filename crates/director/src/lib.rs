@@ -1,14 +1,30 @@
 //! The director daemon: the desired state, and the way from it to the installed one.
 //!
+//! * `daemon`: starts, runs and ends a director; `core` is its state
 //! * [`config`]: what is fixed for the life of a daemon
-//! * [`server`]: requests come in
-//! * [`desired`]: the services as they shall be
-//! * [`supported`]: what of LVS cannot be carried out yet
+//! * [`server`]: requests come in; `report` is what they are shown
+//! * [`desired`]: the services as they shall be; [`supported`]: what cannot be carried out yet
 //! * [`journal`]: the same on disk
+//! * [`installed`]: the services as records of the data plane's tables
+//! * `attach`: the program on interfaces
+//! * [`sweep`]: ends connections whose time is over; `connections` lists them
+//! * [`estimator`]: rates
 #![forbid(unsafe_code)]
 
+mod attach;
 pub mod config;
+mod connections;
+mod core;
+mod daemon;
 pub mod desired;
+mod error;
+pub mod estimator;
+pub mod installed;
 pub mod journal;
+mod report;
 pub mod server;
 pub mod supported;
+pub mod sweep;
+
+pub use daemon::{down, run};
+pub use error::Error;

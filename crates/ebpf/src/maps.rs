@@ -18,7 +18,7 @@ use rlvs_engine::table::{self, Spot};
 use rlvs_engine::tables::{KeyOf, interface};
 use rlvs_engine::tuple::Tuple;
 use rlvs_engine::{Family, FamilyTables, Tables, V4, V6, process, template};
-use rlvs_word::{Shared32, Shared64};
+use rlvs_word::Shared64;
 
 const SHARED: usize = BPF_F_MMAPABLE as usize;
 
@@ -38,6 +38,9 @@ static LOADS: Array<Load, 1, SHARED> = Array::new();
 static NODES: Array<Shared64, 1, SHARED> = Array::new();
 #[btf_map]
 static COUNTERS: Array<Counters, 1, SHARED> = Array::new();
+/// Not for packets: what the daemon takes off the counters, for destinations and then services.
+#[btf_map]
+static BASES: Array<Counters, 1, SHARED> = Array::new();
 #[btf_map]
 static REASONS: Array<Shared64, { ROOM as usize }, SHARED> = Array::new();
 #[btf_map]
@@ -45,9 +48,9 @@ static CONNECTIONS4: Array<Bucket<<V4 as Family>::Key>, 1, SHARED> = Array::new(
 #[btf_map]
 static CONNECTIONS6: Array<Bucket<<V6 as Family>::Key>, 1, SHARED> = Array::new();
 #[btf_map]
-static DISPLACED4: Array<Shared32, 1, SHARED> = Array::new();
+static DISPLACED4: Array<Shared64, 1, SHARED> = Array::new();
 #[btf_map]
-static DISPLACED6: Array<Shared32, 1, SHARED> = Array::new();
+static DISPLACED6: Array<Shared64, 1, SHARED> = Array::new();
 #[btf_map]
 static INDEX4: HashMap<ServiceKey<<V4 as Family>::Address>, u32, 1> = HashMap::new();
 #[btf_map]
@@ -100,7 +103,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn counters(&self, settings: &Settings, destination: u32) -> Option<&Counters> {
-        COUNTERS.get(cpu().wrapping_mul(settings.destinations).wrapping_add(destination))
+        COUNTERS.get(cpu().wrapping_mul(settings.destinations.load()).wrapping_add(destination))
     }
 
     #[inline(always)]
@@ -181,7 +184,7 @@ macro_rules! family_tables {
             }
 
             #[inline(always)]
-            fn displaced(&self, bucket: u32) -> Option<&Shared32> {
+            fn displaced(&self, bucket: u32) -> Option<&Shared64> {
                 $displaced.get(bucket)
             }
 

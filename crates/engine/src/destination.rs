@@ -22,11 +22,11 @@ pub struct Destination {
     /// New ones again below this many; 0: at 3/4 of the upper threshold.
     pub lower_threshold: Shared32,
     /// Number of the service it belongs to.
-    pub service: u32,
-    /// Real server; IPv4 in the first four bytes.
-    pub address: [u8; 16],
-    pub port: [u8; 2],
-    pub reserved: [u8; 6],
+    pub service: Shared32,
+    /// Real server; IPv4 in the first four bytes. For the daemon, as the port is.
+    pub address: [Shared64; 2],
+    pub port: Shared32,
+    pub reserved: Shared32,
 }
 
 const _: () = assert!(size_of::<Destination>() == 64);
@@ -39,6 +39,8 @@ impl Destination {
     pub const RESOLVED: u32 = 2;
     /// Frames go by redirect even when they leave where they came in.
     pub const REDIRECT: u32 = 4;
+    /// The record is taken: by a destination, or by a removed one whose connections live.
+    pub const USED: u32 = 8;
 
     #[inline(always)]
     pub fn is(&self, flag: u32) -> bool {

@@ -33,6 +33,7 @@ pub struct Memory {
     pub loads: Box<[Load]>,
     pub nodes: Box<[Shared64]>,
     pub counters: Box<[Counters]>,
+    pub bases: Box<[Counters]>,
     pub reasons: Box<[Shared64]>,
     pub v4: Entries<V4>,
     pub v6: Entries<V6>,
@@ -42,7 +43,7 @@ pub struct Memory {
 #[derive(Debug)]
 pub struct Entries<F: Family> {
     pub buckets: Box<[Bucket<F::Key>]>,
-    pub displaced: Box<[Shared32]>,
+    pub displaced: Box<[Shared64]>,
     pub services: RwLock<HashMap<ServiceKey<F::Address>, u32>>,
 }
 
@@ -71,12 +72,13 @@ impl Memory {
     pub fn new(sizes: Sizes) -> Self {
         let buckets = buckets_for(sizes.connections);
         let settings = Settings {
-            seed: 0x5eed,
-            buckets: [buckets; 2],
-            destinations: sizes.destinations,
+            seed: Shared64::new(0x5eed),
+            buckets: [const { Shared32::new(0) }; 2],
+            destinations: Shared32::new(sizes.destinations),
             conn_reuse_mode: Shared32::new(1),
             ..Settings::default()
         };
+        settings.buckets.iter().for_each(|of_family| of_family.store(buckets));
         settings.set_default_timeouts();
         Self {
             clock: AtomicU32::new(0),
@@ -88,6 +90,7 @@ impl Memory {
             loads: table(sizes.destinations),
             nodes: table(sizes.nodes),
             counters: table(sizes.destinations),
+            bases: table(sizes.destinations + sizes.services),
             reasons: table(ROOM),
             v4: Entries::new(buckets),
             v6: Entries::new(buckets),
@@ -114,6 +117,19 @@ where
             displaced: table(buckets),
             services: RwLock::new(HashMap::new()),
         }
+    }
+
+    pub fn set_service(&self, key: ServiceKey<F::Address>, number: Option<u32>) {
+        let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);
+        match number {
+            Some(number) => services.insert(key, number),
+            None => services.remove(&key),
+        };
+    }
+
+    pub fn all_services(&self) -> Vec<(ServiceKey<F::Address>, u32)> {
+        let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
+        services.iter().map(|(&key, &number)| (key, number)).collect()
     }
 
     fn service(&self, key: &ServiceKey<F::Address>) -> Option<u32> {
@@ -182,7 +198,7 @@ macro_rules! family_tables {
                 self.$entries.buckets.get(index as usize)
             }
 
-            fn displaced(&self, bucket: u32) -> Option<&Shared32> {
+            fn displaced(&self, bucket: u32) -> Option<&Shared64> {
                 self.$entries.displaced.get(bucket as usize)
             }
 

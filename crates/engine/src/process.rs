@@ -260,7 +260,7 @@ fn constant<F: Packet, T: Tables>(
     service: u32,
 ) -> Result<u32, Reason> {
     let service = context.tables.service_at(service).ok_or(Reason::Internal)?;
-    let hash = F::hash(&tuple.key, context.settings.seed);
+    let hash = F::hash(&tuple.key, context.settings.seed.load());
     schedule::stateless(context.tables, service, hash).ok_or(Reason::NoDestination)
 }
 

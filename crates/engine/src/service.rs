@@ -19,13 +19,7 @@ pub struct Service {
     pub persistence: Shared32,
     /// Which bits of a client's address count for persistence.
     pub mask: [Shared64; 2],
-    /// Virtual address; IPv4 in the first four bytes.
-    pub address: [u8; 16],
-    pub port: [u8; 2],
-    pub protocol: u8,
-    /// 0: IPv4, 1: IPv6.
-    pub family: u8,
-    pub reserved: [u8; 4],
+    pub reserved: [Shared64; 3],
 }
 
 const _: () = assert!(size_of::<Service>() == 64);
@@ -52,16 +46,23 @@ impl Service {
     /// The persistence mask as address bytes.
     #[inline(always)]
     pub fn mask(&self) -> [u8; 16] {
-        let [a, b, c, d, e, f, g, h] = self.mask[0].load().to_ne_bytes();
-        let [i, j, k, l, m, n, o, p] = self.mask[1].load().to_ne_bytes();
-        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+        load_octets(&self.mask)
     }
+}
 
-    pub fn set_mask(&self, mask: [u8; 16]) {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = mask;
-        self.mask[0].store(u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
-        self.mask[1].store(u64::from_ne_bytes([i, j, k, l, m, n, o, p]));
-    }
+/// Sixteen bytes, an address or a mask, from two words.
+#[inline(always)]
+pub fn load_octets(words: &[Shared64; 2]) -> [u8; 16] {
+    let [a, b, c, d, e, f, g, h] = words[0].load().to_ne_bytes();
+    let [i, j, k, l, m, n, o, p] = words[1].load().to_ne_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+}
+
+/// Sixteen bytes into two words.
+pub fn store_octets(words: &[Shared64; 2], octets: [u8; 16]) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
+    words[0].store(u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
+    words[1].store(u64::from_ne_bytes([i, j, k, l, m, n, o, p]));
 }
 
 /// What a service is looked up by.
@@ -117,7 +118,7 @@ mod tests {
     fn masks_survive_their_words() {
         let service = Service::default();
         let mask = core::array::from_fn(|i| i as u8);
-        service.set_mask(mask);
+        store_octets(&service.mask, mask);
         assert_eq!(service.mask(), mask);
     }
 }

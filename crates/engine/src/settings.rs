@@ -1,6 +1,6 @@
 //! What holds for the whole data plane: written by the daemon, read for every packet.
 
-use rlvs_word::Shared32;
+use rlvs_word::{Shared32, Shared64};
 
 use crate::connection::State;
 
@@ -8,12 +8,14 @@ use crate::connection::State;
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Settings {
+    /// 1 once the tables are whole; what was left before that is thrown away.
+    pub ready: Shared64,
     /// Secret of the connection table's hash, chosen when the table is made.
-    pub seed: u64,
+    pub seed: Shared64,
     /// Number of buckets of the IPv4 and IPv6 connection tables.
-    pub buckets: [u32; 2],
+    pub buckets: [Shared32; 2],
     /// Capacity of the destination table.
-    pub destinations: u32,
+    pub destinations: Shared32,
     /// IPVS's sysctl of that name: which closing connections a SYN starts anew.
     pub conn_reuse_mode: Shared32,
     /// When a connection was last forwarded without an entry, in ticks; see `schedule::stateless`.
@@ -55,10 +57,14 @@ impl Settings {
         self.timeouts[state as usize & (STATES - 1)].load()
     }
 
+    pub fn set_timeout(&self, state: State, ticks: u32) {
+        self.timeouts[state as usize & (STATES - 1)].store(ticks);
+    }
+
     /// IPVS's defaults (ip_vs_proto_tcp.c, ip_vs_proto_udp.c).
     pub fn set_default_timeouts(&self) {
         for &(state, seconds) in &DEFAULT_TIMEOUTS {
-            self.timeouts[state as usize & (STATES - 1)].store(ticks(seconds));
+            self.set_timeout(state, ticks(seconds));
         }
     }
 }

@@ -119,7 +119,7 @@ impl Spot {
 impl Place {
     #[inline(always)]
     fn new<F: Family>(key: &KeyOf<F>, settings: &Settings) -> Self {
-        Self { hash: F::hash(key, settings.seed), buckets: settings.buckets[F::INDEX] }
+        Self { hash: F::hash(key, settings.seed.load()), buckets: settings.buckets[F::INDEX].load() }
     }
 
     #[inline(always)]
@@ -409,7 +409,7 @@ pub fn settle<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>, meta: M
     if meta.has(Meta::DISPLACED)
         && let Some(displaced) = tables.displaced(Place::new::<F>(key, context.settings).home())
     {
-        displaced.add(u32::MAX);
+        displaced.add(u64::MAX);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow;
 
-use rlvs_word::{Shared32, Shared64};
+use rlvs_word::Shared64;
 
 use crate::connection::{Bucket, Key, Meta};
 use crate::destination::{Destination, Load};
@@ -79,7 +79,7 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
     fn bucket(&self, index: u32) -> Option<&Bucket<F::Key>>;
 
     /// How many entries of this bucket lie in others because it was full.
-    fn displaced(&self, bucket: u32) -> Option<&Shared32>;
+    fn displaced(&self, bucket: u32) -> Option<&Shared64>;
 
     /// Number of the service at an address.
     fn service(&self, key: &ServiceKey<F::Address>) -> Option<u32>;

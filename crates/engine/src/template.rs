@@ -59,7 +59,7 @@ pub fn forget<F: Packet, T: FamilyTables<F>>(
 ) {
     let service = tables
         .destination(destination)
-        .and_then(|destination| tables.service_at(destination.service));
+        .and_then(|destination| tables.service_at(destination.service.load()));
     let (Some(context), Some(service)) = (Context::new(tables), service) else {
         return;
     };
@@ -105,7 +105,7 @@ pub fn timeout<T: Tables>(context: Context<'_, T>, meta: Meta) -> u32 {
     let tables = context.tables;
     let service = tables
         .destination(meta.destination())
-        .and_then(|destination| tables.service_at(destination.service));
+        .and_then(|destination| tables.service_at(destination.service.load()));
     match service {
         Some(service) if service.is(Service::PERSISTENT) => service.persistence.load(),
         _ => context.settings.timeout(State::Template),

@@ -139,7 +139,7 @@ fn sum_is_right<R: Frame>(frame: &R, ip: &Ipv4, header: usize) -> Result<bool, R
         let mut at = ipv4::MIN_LENGTH;
         while at < ipv4::MAX_LENGTH {
             if at < header {
-                sum = sum.add4(*frame.header::<[u8; 4]>(IP + at).ok_or(Reason::Truncated)?);
+                sum = sum.plus4(*frame.header::<[u8; 4]>(IP + at).ok_or(Reason::Truncated)?);
             }
             at += 4;
         }

@@ -9,7 +9,7 @@
 //! * [`Network`]: start, say which addresses to follow, leave
 //! * [`Event`]: what it tells
 //! * [`Link`], [`NextHop`], [`Unresolved`]: the model
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod allowance;
 mod care;
@@ -18,6 +18,7 @@ mod error;
 mod follower;
 mod kernel;
 mod link;
+pub mod namespace;
 mod neighbour;
 mod network;
 mod next_hop;

@@ -1,1 +1,20 @@
+//! The installed data plane: what is in the kernel, as typed tables.
+//!
+//! * [`Plane`]: loads the programs, or adopts those that are there; attaches them to interfaces
+//! * [`Tables`](tables::KernelTables): the maps' memory, shared with the packet path
+//! * [`Store`]: what a reconciler writes; the kernel's tables, or plain memory in tests
+//! * [`bpffs`]: where programs and maps are pinned, so that they outlive the daemon
 
+pub mod bpffs;
+mod error;
+mod interfaces;
+mod mapped;
+mod plane;
+mod store;
+pub mod tables;
+
+pub use error::Error;
+pub use interfaces::{Attached, Interfaces, Mode, Refused};
+pub use plane::{OBJECT, Plane, Sizes, remove_all};
+pub use store::{IndexKey, Store};
+pub use tables::KernelTables;

@@ -20,9 +20,8 @@
 //! with the last VIP: [`up`], [`down`], [`status`].
 //!
 //! `plan` and `report` decide over a [`present::Present`]; `kernel` and `sysctl` read and write.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
-mod cookie;
 mod error;
 mod kernel;
 mod plan;

@@ -10,7 +10,7 @@ use crate::plan::{self, Plan, Step};
 use crate::present::{Interface, LOOPBACK, Present};
 use crate::report::{Report, report};
 use crate::saved::{DIRECTORY, Store};
-use crate::{Error, cookie, kernel, sysctl};
+use crate::{Error, kernel, sysctl};
 
 /// What a real server is to serve.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -88,7 +88,7 @@ fn store() -> Result<Store, Error> {
     let named = |error| Error::io("naming this network namespace", error);
     Ok(Store::new(
         Path::new(DIRECTORY),
-        cookie::read().map_err(named)?,
+        rlvs_network::namespace::cookie().map_err(named)?,
     ))
 }
 

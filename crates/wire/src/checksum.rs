@@ -17,13 +17,13 @@ impl Checksum {
 
     /// Adds a word of two bytes.
     #[inline(always)]
-    pub fn add(self, word: [u8; 2]) -> Self {
+    pub fn plus(self, word: [u8; 2]) -> Self {
         Self(self.0 + u16::from_ne_bytes(word) as u64)
     }
 
     /// Adds two words at once.
     #[inline(always)]
-    pub fn add4(self, words: [u8; 4]) -> Self {
+    pub fn plus4(self, words: [u8; 4]) -> Self {
         Self(self.0 + u32::from_ne_bytes(words) as u64)
     }
 
@@ -65,7 +65,7 @@ mod tests {
     fn example_of_the_rfc() {
         let sum = [[0x00, 0x01], [0xf2, 0x03], [0xf4, 0xf5], [0xf6, 0xf7]]
             .into_iter()
-            .fold(Checksum::default(), Checksum::add);
+            .fold(Checksum::default(), Checksum::plus);
         assert_eq!(sum.to_field(), [!0xdd, !0xf2]);
     }
 
@@ -73,8 +73,8 @@ mod tests {
     fn replace_is_as_good_as_summing_again() {
         for old in [0u16, 1, 0x1234, 0xfffe, 0xffff] {
             for new in [0u16, 1, 0x4321, 0xfffe, 0xffff] {
-                let before = Checksum::default().add([0x45, 0]).add(old.to_be_bytes());
-                let after = Checksum::default().add([0x45, 0]).add(new.to_be_bytes());
+                let before = Checksum::default().plus([0x45, 0]).plus(old.to_be_bytes());
+                let after = Checksum::default().plus([0x45, 0]).plus(new.to_be_bytes());
                 let updated = Checksum::stored(before.to_field())
                     .replace(old.to_be_bytes(), new.to_be_bytes());
                 assert_eq!(updated.to_field(), after.to_field(), "{old:#x} to {new:#x}");
@@ -84,9 +84,9 @@ mod tests {
 
     #[test]
     fn verifies_only_what_is_whole() {
-        let sum = Checksum::default().add4([1, 2, 3, 4]).add4([0xff, 0xff, 0xff, 0xff]);
+        let sum = Checksum::default().plus4([1, 2, 3, 4]).plus4([0xff, 0xff, 0xff, 0xff]);
         let [a, b] = sum.to_field();
-        assert!(sum.add([a, b]).verifies());
-        assert!(!sum.add([a, b ^ 1]).verifies());
+        assert!(sum.plus([a, b]).verifies());
+        assert!(!sum.plus([a, b ^ 1]).verifies());
     }
 }

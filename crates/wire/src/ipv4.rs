@@ -56,11 +56,11 @@ impl Ipv4 {
         let [e, f] = self.fragment.to_bytes();
         let [g, h] = self.checksum;
         Checksum::default()
-            .add4([self.version_ihl, self.tos, a, b])
-            .add4([c, d, e, f])
-            .add4([self.ttl, self.protocol, g, h])
-            .add4(self.source)
-            .add4(self.destination)
+            .plus4([self.version_ihl, self.tos, a, b])
+            .plus4([c, d, e, f])
+            .plus4([self.ttl, self.protocol, g, h])
+            .plus4(self.source)
+            .plus4(self.destination)
     }
 
     /// Takes one hop from the time to live, which must not be 0, and mends the checksum.

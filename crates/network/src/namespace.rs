@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 
 /// The cookie of the calling thread's network namespace (Linux 5.14 and later).
-pub(crate) fn read() -> io::Result<u64> {
+pub fn cookie() -> io::Result<u64> {
     let socket = UnixDatagram::unbound()?;
     let mut cookie = 0u64;
     let mut length = size_of::<u64>() as libc::socklen_t;
@@ -35,8 +35,8 @@ pub(crate) fn read() -> io::Result<u64> {
 mod tests {
     #[test]
     fn is_the_same_each_time() {
-        let cookie = super::read().unwrap();
+        let cookie = super::cookie().unwrap();
         assert_ne!(cookie, 0);
-        assert_eq!(super::read().unwrap(), cookie);
+        assert_eq!(super::cookie().unwrap(), cookie);
     }
 }

@@ -1,0 +1,30 @@
+//! `rlvs run` and `rlvs down`: a director begins and ends.
+
+use std::path::Path;
+
+use anyhow::Result;
+use rlvs_director::config::Config;
+use tracing_subscriber::EnvFilter;
+
+/// Runs the director of this network namespace in the foreground; logs go to stderr.
+pub(crate) fn run(config: Option<&Path>) -> Result<()> {
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .with_env_var("RLVS_LOG")
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    Ok(rlvs_director::run(Config::load(config)?)?)
+}
+
+/// Detaches and removes all that a director has in this network namespace.
+pub(crate) fn down() -> Result<()> {
+    match rlvs_director::down()? {
+        true => println!("The director's programs, tables and rules are removed."),
+        false => println!("There was nothing of a director here."),
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Live connections for listings, read from the tables beside the packet path.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rlvs_control::ConnectionEntry;
+use rlvs_engine::connection::{Bucket, Key, Meta, Slot};
+use rlvs_engine::settings::{elapsed, seconds};
+use rlvs_engine::tables::Context;
+use rlvs_engine::tuple::Packet;
+use rlvs_engine::{Tables, V4, V6, template};
+use rlvs_plane::KernelTables;
+use rlvs_wire::protocol;
+
+use crate::installed::destination_key;
+use crate::server::ConnectionSource;
+
+/// The tables as a source of entries.
+#[derive(Debug)]
+pub(crate) struct Connections(pub(crate) Arc<KernelTables>);
+
+impl ConnectionSource for Connections {
+    fn visit(&self, each: &mut dyn FnMut(ConnectionEntry) -> bool) {
+        let tables = &*self.0;
+        let _ = buckets::<V4>(tables, tables.buckets4(), each)
+            && buckets::<V6>(tables, tables.buckets6(), each);
+    }
+}
+
+fn buckets<F: Packet>(
+    tables: &KernelTables,
+    buckets: &[Bucket<F::Key>],
+    each: &mut dyn FnMut(ConnectionEntry) -> bool,
+) -> bool {
+    let slots = buckets.iter().flat_map(|bucket| &bucket.slots);
+    slots.filter_map(|slot| entry::<F>(tables, slot)).all(each)
+}
+
+fn entry<F: Packet>(tables: &KernelTables, slot: &Slot<F::Key>) -> Option<ConnectionEntry> {
+    let meta = Meta(slot.meta.load());
+    if !meta.is_live() {
+        return None;
+    }
+    let endpoints = F::endpoints(&slot.key.load());
+    let context = Context::new(tables)?;
+    let idle = elapsed(context.now, slot.seen.load());
+    // The slot has the same tenant still?
+    if slot.meta.load() != meta.0 {
+        return None;
+    }
+    let state = meta.state();
+    let timeout = match state.is_template() {
+        true => template::timeout(context, meta),
+        false => context.settings.timeout(state),
+    };
+    let destination = destination_key(tables.destination(meta.destination())?);
+    let port = |bytes| u16::from_be_bytes(bytes);
+    Some(ConnectionEntry {
+        protocol: name(endpoints.protocol).to_owned(),
+        state: state.name().to_owned(),
+        expires: seconds(timeout.saturating_sub(idle)),
+        client: SocketAddr::new(F::ip(endpoints.client), port(endpoints.client_port)),
+        virtual_address: SocketAddr::new(
+            F::ip(endpoints.virtual_address),
+            port(endpoints.virtual_port),
+        ),
+        destination: SocketAddr::new(destination.address, destination.port),
+        persistence_engine: None,
+    })
+}
+
+fn name(number: u8) -> &'static str {
+    match number {
+        protocol::TCP => "TCP",
+        protocol::UDP => "UDP",
+        _ => "IP",
+    }
+}

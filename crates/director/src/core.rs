@@ -1,0 +1,328 @@
+//! The daemon's state, and what it does about each thing that comes.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use rlvs_control::{Change, Code, DestinationKey, Error, ServiceKey, Transaction};
+use rlvs_engine::Tables;
+use rlvs_engine::connection::State;
+use rlvs_engine::settings::ticks;
+use rlvs_network::{Event, Link, Network};
+use rlvs_plane::{KernelTables, Plane};
+use std::sync::Arc;
+
+use crate::attach::Attachments;
+use crate::config::Config;
+use crate::desired::Desired;
+use crate::estimator::Estimator;
+use crate::installed::{Hop, Installed, Steps, gcd_and_reach};
+use crate::journal::Journal;
+use crate::server::Request;
+use crate::supported;
+use crate::sweep::Swept;
+
+/// Everything a director knows.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) cookie: u64,
+    pub(crate) begun: Instant,
+    pub(crate) desired: Desired,
+    pub(crate) installed: Installed,
+    pub(crate) tables: Arc<KernelTables>,
+    pub(crate) plane: Plane,
+    pub(crate) attachments: Attachments,
+    pub(crate) links: Vec<Link>,
+    pub(crate) swept: Swept,
+    pub(crate) rates: Estimator<(ServiceKey, Option<DestinationKey>)>,
+    journal: Journal,
+    network: Network,
+}
+
+/// What a transaction touched, in order, and how wrr got there.
+#[derive(Default)]
+struct Touched {
+    order: Vec<ServiceKey>,
+    steps: HashMap<ServiceKey, Steps>,
+    zeroed: Vec<Option<ServiceKey>>,
+}
+
+impl Core {
+    /// Takes up what is desired and what is installed, and makes the latter the former.
+    pub(crate) fn begin(
+        config: Config,
+        cookie: u64,
+        plane: Plane,
+        desired: Desired,
+        journal: Journal,
+        network: Network,
+    ) -> Result<Self, rlvs_plane::Error> {
+        let tables = Arc::clone(&plane.tables);
+        let installed = match plane.adopted {
+            true => Installed::adopt(&*tables, Instant::now())?,
+            false => Installed::new(&*tables),
+        };
+        let mut core = Self {
+            config,
+            cookie,
+            begun: Instant::now(),
+            desired,
+            installed,
+            tables,
+            plane,
+            attachments: Attachments::default(),
+            links: Vec::new(),
+            swept: Swept::default(),
+            rates: Estimator::default(),
+            journal,
+            network,
+        };
+        core.install_all()?;
+        Ok(core)
+    }
+
+    /// Answers a client.
+    pub(crate) fn answer(&mut self, request: Request) {
+        match request {
+            Request::Apply(transaction, reply) => reply.send(self.apply(&transaction)),
+            Request::Services(reply) => reply.send(Ok(self.services())),
+            Request::Status(reply) => reply.send(Ok(self.status())),
+            Request::Timeouts(reply) => reply.send(Ok(self.desired.timeouts())),
+        }
+    }
+
+    /// Takes news of the kernel.
+    pub(crate) fn learn(&mut self, event: Event) {
+        match event {
+            Event::Links(links) => {
+                self.links = links;
+                self.attachments.follow(&mut self.plane, &self.config, &self.links);
+                self.rewrite_hops();
+            }
+            Event::NextHop { address, hop } => {
+                let hop = match hop {
+                    Ok(hop) => self.resolved(&hop),
+                    Err(reason) => Hop::Unresolved(reason.to_string()),
+                };
+                tracing::debug!(%address, ?hop, "next hop");
+                self.installed.set_hop(&*self.tables, address, hop);
+            }
+        }
+    }
+
+    pub(crate) fn take_sweep(&mut self, swept: Swept) {
+        self.installed.narrow_filter(&*self.tables, &swept.filter);
+        self.swept = swept;
+    }
+
+    pub(crate) fn tidy(&mut self, now: Instant) {
+        let before = self.installed.addresses().count();
+        self.installed.tidy(&*self.tables, now);
+        if self.installed.addresses().count() != before {
+            self.watch();
+        }
+    }
+
+    pub(crate) fn estimate(&mut self) {
+        let (store, installed) = (&*self.tables, &self.installed);
+        let mut totals = Vec::new();
+        for service in self.desired.services() {
+            let key = service.service().key;
+            totals.push(((key, None), installed.service_totals(store, &key)));
+            for destination in service.destinations() {
+                let of_destination = installed.destination_totals(store, &key, &destination.key);
+                totals.push(((key, Some(destination.key)), of_destination));
+            }
+        }
+        self.rates.tick(totals);
+    }
+
+    /// All changes, or none: written down first, so that a daemon that dies halfway finishes them
+    /// when it is back.
+    fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
+        self.check(transaction)?;
+        self.journal.append(transaction).map_err(internal)?;
+        let touched = match self.desire(transaction) {
+            Ok(touched) => touched,
+            Err(error) => {
+                self.journal.retract().map_err(internal)?;
+                return Err(error);
+            }
+        };
+        self.install(&touched).map_err(internal)?;
+        if self.journal.wants_snapshot() {
+            self.journal.snapshot(&self.desired).map_err(internal)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses what is not supported and what there is no room for.
+    fn check(&self, transaction: &Transaction) -> Result<(), Error> {
+        let (mut services, mut destinations) = self.installed.room();
+        for (index, change) in transaction.changes.iter().enumerate() {
+            supported::check(change).map_err(|error| at(index, error))?;
+            let room = match change {
+                Change::AddService(_) => &mut services,
+                Change::AddDestination { .. } => &mut destinations,
+                // Records of what is deleted may have connections; they are free later.
+                _ => continue,
+            };
+            *room = room.checked_sub(1).ok_or_else(|| at(index, table_full(change)))?;
+        }
+        Ok(())
+    }
+
+    fn desire(&mut self, transaction: &Transaction) -> Result<Touched, Error> {
+        let mut touched = Touched::default();
+        let before: Vec<_> = match transaction.changes.contains(&Change::Flush) {
+            true => self.desired.services().map(|service| service.service().key).collect(),
+            false => Vec::new(),
+        };
+        self.desired.apply(transaction, &mut |desired, change| {
+            touched.note(desired, change, &before);
+        })?;
+        Ok(touched)
+    }
+
+    fn install(&mut self, touched: &Touched) -> Result<(), rlvs_plane::Error> {
+        let now = Instant::now();
+        for key in &touched.order {
+            let steps = touched.steps.get(key).cloned().unwrap_or_default();
+            let desired = self.desired.service(key);
+            self.installed.install(&*self.tables, key, desired, &steps, now)?;
+        }
+        self.write_settings();
+        for zeroed in &touched.zeroed {
+            self.zero(zeroed.as_ref());
+        }
+        if !touched.order.is_empty() {
+            self.watch();
+        }
+        Ok(())
+    }
+
+    /// Makes the tables what is desired, whatever they are.
+    fn install_all(&mut self) -> Result<(), rlvs_plane::Error> {
+        let mut touched = Touched::default();
+        touched.order.extend(self.installed.keys());
+        touched.order.retain(|key| self.desired.service(key).is_none());
+        touched.order.extend(self.desired.services().map(|service| service.service().key));
+        self.install(&touched)?;
+        self.watch();
+        Ok(())
+    }
+
+    fn write_settings(&self) {
+        let Some(settings) = self.tables.settings() else {
+            return;
+        };
+        let timeouts = self.desired.timeouts();
+        let set = |state: State, seconds| settings.set_timeout(state, ticks(seconds));
+        set(State::Established, timeouts.tcp);
+        set(State::FinWait, timeouts.tcp_fin);
+        set(State::Udp, timeouts.udp);
+        settings.conn_reuse_mode.store(self.config.conn_reuse_mode);
+    }
+
+    fn zero(&mut self, service: Option<&ServiceKey>) {
+        let keys: Vec<_> = match service {
+            Some(key) => vec![*key],
+            None => self.desired.services().map(|service| service.service().key).collect(),
+        };
+        for key in keys {
+            self.installed.zero(&*self.tables, &key);
+            self.rates.reset(&(key, None));
+            for destination in self.desired.service(&key).into_iter().flat_map(|it| it.destinations())
+            {
+                self.rates.reset(&(key, Some(destination.key)));
+            }
+        }
+    }
+
+    fn watch(&self) {
+        self.network.watch(self.installed.addresses().collect());
+    }
+
+    fn resolved(&self, hop: &rlvs_network::NextHop) -> Hop {
+        Hop::Resolved {
+            interface: hop.interface,
+            source: hop.source,
+            destination: hop.destination,
+            redirect: self.attachments.needs_redirect(&self.plane, &self.links, hop.interface),
+        }
+    }
+
+    /// Whether frames go by redirect depends on how interfaces are attached.
+    fn rewrite_hops(&mut self) {
+        let Self { attachments, plane, links, installed, tables, .. } = self;
+        installed.redirect(&**tables, |interface| {
+            attachments.needs_redirect(plane, links, interface)
+        });
+    }
+}
+
+impl Touched {
+    fn note(&mut self, desired: &Desired, change: &Change, before: &[ServiceKey]) {
+        match change {
+            Change::AddService(service) | Change::EditService(service) => self.touch(service.key),
+            Change::DeleteService(key) => {
+                self.touch(*key);
+                self.steps.remove(key);
+            }
+            Change::Flush => {
+                before.iter().for_each(|key| self.touch(*key));
+                self.steps.clear();
+            }
+            Change::AddDestination { service, .. }
+            | Change::EditDestination { service, .. }
+            | Change::DeleteDestination { service, .. } => {
+                self.touch(*service);
+                self.step(desired, service);
+            }
+            Change::Zero { service } => self.zeroed.push(*service),
+            Change::SetTimeouts { .. } => {}
+        }
+    }
+
+    fn touch(&mut self, key: ServiceKey) {
+        if !self.order.contains(&key) {
+            self.order.push(key);
+        }
+    }
+
+    /// What wrr makes of the change.
+    fn step(&mut self, desired: &Desired, key: &ServiceKey) {
+        let Some(service) = desired.service(key) else {
+            return;
+        };
+        if service.service().scheduler == "wrr" {
+            let weights = service.destinations().map(|destination| destination.weight);
+            let weights: Vec<_> = weights.collect();
+            let step = gcd_and_reach(weights.into_iter());
+            self.steps.entry(*key).or_default().push(step);
+        }
+    }
+}
+
+fn at(index: usize, error: Error) -> Error {
+    Error { change: Some(index), ..error }
+}
+
+fn table_full(change: &Change) -> Error {
+    let (what, setting) = match change {
+        Change::AddService(_) => ("services", "services"),
+        _ => ("destinations", "destinations"),
+    };
+    Error::new(
+        Code::TableFull,
+        format!(
+            "The table of {what} is full: set `{setting}` higher in rlvs.toml, then `rlvs down` \
+             and `rlvs run` (`ipvsadm -S` first: it forgets the rules)"
+        ),
+    )
+}
+
+fn internal(error: impl std::fmt::Display) -> Error {
+    tracing::error!(%error, "a change could not be made");
+    Error::new(Code::Internal, error.to_string())
+}

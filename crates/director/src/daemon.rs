@@ -1,0 +1,119 @@
+//! The daemon: one task that owns all state and does one thing after another.
+//!
+//! Requests of clients, news of the kernel's links and next hops, and the clock come in; records
+//! in the data plane's tables go out. Packets do not wait for it, and do not miss it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rlvs_control::{Client, SOCKET};
+use rlvs_network::{Event, Network, namespace};
+use rlvs_plane::{KernelTables, Plane, Sizes, bpffs};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::config::Config;
+use crate::connections::Connections;
+use crate::core::Core;
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::server::{Access, Handle, Request, Server};
+use crate::{estimator, sweep};
+
+const STATE: &str = "/run/rlvs";
+const TIDY: Duration = Duration::from_secs(1);
+
+/// Runs a director in this network namespace until it is told to stop. Forwarding goes on then.
+pub fn run(config: Config) -> Result<(), Error> {
+    let cookie = prepare()?;
+    let server = Server::bind(SOCKET)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    runtime.block_on(serve(config, cookie, server))
+}
+
+/// Ends forwarding in this network namespace: detaches all programs, removes all maps and the
+/// journal. Whether there was anything.
+pub fn down() -> Result<bool, Error> {
+    let cookie = prepare()?;
+    if let Ok(status) = Client::connect().and_then(|mut client| client.status()) {
+        return Err(Error::Running { pid: status.daemon.pid });
+    }
+    let was_there = rlvs_plane::remove_all(&bpffs::directory(cookie)?)?;
+    let _ = std::fs::remove_dir_all(state(cookie));
+    Ok(was_there)
+}
+
+fn prepare() -> Result<u64, Error> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Error::NotRoot);
+    }
+    namespace::cookie().map_err(Error::Namespace)
+}
+
+fn state(cookie: u64) -> PathBuf {
+    Path::new(STATE).join(cookie.to_string())
+}
+
+async fn serve(config: Config, cookie: u64, server: Server) -> Result<(), Error> {
+    let access = Access::new(config.control.group.as_deref())?;
+    let (journal, desired) = Journal::open(&state(cookie))?;
+    let plane = Plane::open(&bpffs::directory(cookie)?, sizes(&config))?;
+    let tables = Arc::clone(&plane.tables);
+    let (network, news) = Network::start()?;
+    let mut core = Core::begin(config, cookie, plane, desired, journal, network)?;
+    let (handle, requests) = Handle::new(Arc::new(Connections(Arc::clone(&tables))));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(server.serve(access, handle, async {
+        let _ = stopped.await;
+    }));
+    tracing::info!(namespace = cookie, "the director is ready");
+    let outcome = work(&mut core, &tables, requests, news).await;
+    drop(stop);
+    let _ = serving.await;
+    tracing::info!("the director stops; forwarding goes on, `rlvs down` ends it");
+    outcome
+}
+
+fn sizes(config: &Config) -> Sizes {
+    Sizes {
+        connections: [config.connections, config.ipv6_connections()],
+        services: config.services,
+        destinations: config.destinations,
+    }
+}
+
+/// Does what comes, until a signal.
+async fn work(
+    core: &mut Core,
+    tables: &Arc<KernelTables>,
+    mut requests: mpsc::Receiver<Request>,
+    mut news: mpsc::Receiver<Event>,
+) -> Result<(), Error> {
+    let mut swept: watch::Receiver<_> = sweep::spawn(Arc::clone(tables));
+    let mut tidy = ticking(TIDY);
+    let mut estimate = ticking(estimator::PERIOD);
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            Some(request) = requests.recv() => core.answer(request),
+            event = news.recv() => core.learn(event.ok_or(Error::NetworkEnded)?),
+            Ok(()) = swept.changed() => core.take_sweep(swept.borrow_and_update().clone()),
+            _ = tidy.tick() => core.tidy(Instant::now()),
+            _ = estimate.tick() => core.estimate(),
+        }
+    }
+}
+
+fn ticking(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}

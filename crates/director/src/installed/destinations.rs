@@ -1,0 +1,225 @@
+//! Desired destinations into records, and removed ones until their last connection is gone.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use rlvs_control::{Destination as Desired, DestinationKey, ServiceKey};
+use rlvs_engine::destination::Destination;
+use rlvs_engine::service::{load_octets, store_octets};
+use rlvs_plane::Store;
+
+use super::{Installed, Removed};
+use crate::desired::DesiredService;
+
+/// How long a removed destination without connections is remembered, as in IPVS
+/// (`IP_VS_DEST_TRASH_PERIOD`).
+const REMEMBERED: Duration = Duration::from_secs(120);
+
+/// In a record's port: the address is an IPv6 one.
+const IPV6: u32 = 1 << 16;
+
+impl Installed {
+    /// Writes the records of all of a service's destinations; (weight, number) in its order.
+    pub(super) fn write_destinations<S: Store>(
+        &mut self,
+        store: &S,
+        service: &ServiceKey,
+        desired: &DesiredService,
+        service_number: u32,
+    ) -> Result<Vec<(u32, u32)>, rlvs_plane::Error> {
+        let mut members = Vec::with_capacity(desired.destinations().len());
+        for destination in desired.destinations() {
+            let number = self.number(store, service, &destination.key)?;
+            let record = &store.destinations()[number as usize];
+            record.service.store(service_number);
+            write(store, number, destination);
+            record.flags.store(record.flags.load() | Destination::AVAILABLE | Destination::USED);
+            members.push((destination.weight, number));
+        }
+        Ok(members)
+    }
+
+    /// The record of a destination: its own, the one it had before it was removed, or a new one.
+    fn number<S: Store>(
+        &mut self,
+        store: &S,
+        service: &ServiceKey,
+        key: &DestinationKey,
+    ) -> Result<u32, rlvs_plane::Error> {
+        if let Some(number) = self.destination(service, key) {
+            return Ok(number);
+        }
+        let removed = self.removed.remove(&(*service, *key));
+        let number = match removed {
+            Some(removed) => removed.number,
+            None => self.take(store, key)?,
+        };
+        if let Some(service) = self.services.get_mut(service) {
+            service.destinations.insert(*key, number);
+        }
+        Ok(number)
+    }
+
+    fn take<S: Store>(
+        &mut self,
+        store: &S,
+        key: &DestinationKey,
+    ) -> Result<u32, rlvs_plane::Error> {
+        let number = self.free_destinations.pop().ok_or(rlvs_plane::Error::DestinationsFull)?;
+        let record = &store.destinations()[number as usize];
+        store_octets(&record.address, octets(key.address));
+        record.port.store(u32::from(key.port) | if key.address.is_ipv6() { IPV6 } else { 0 });
+        record.flags.store(Destination::USED);
+        self.reset_counters(store, number);
+        self.by_address.entry(key.address).or_default().push(number);
+        self.write_hop(store, number, key.address);
+        Ok(number)
+    }
+
+    /// Takes out the destinations that are no longer desired.
+    pub(super) fn retire_missing<S: Store>(
+        &mut self,
+        store: &S,
+        key: &ServiceKey,
+        desired: &DesiredService,
+        now: Instant,
+    ) {
+        let wanted: HashSet<_> = desired.destinations().map(|destination| destination.key).collect();
+        self.retire(store, key, now, |destination| !wanted.contains(destination));
+    }
+
+    pub(super) fn retire_all<S: Store>(&mut self, store: &S, key: &ServiceKey, now: Instant) {
+        self.retire(store, key, now, |_| true);
+    }
+
+    fn retire<S: Store>(
+        &mut self,
+        store: &S,
+        key: &ServiceKey,
+        now: Instant,
+        which: impl Fn(&DestinationKey) -> bool,
+    ) {
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        for (destination, number) in service.destinations.extract_if(|key, _| which(key)) {
+            let flags = &store.destinations()[number as usize].flags;
+            flags.store(flags.load() & !Destination::AVAILABLE);
+            self.removed.insert((*key, destination), Removed { number, since: now });
+        }
+    }
+
+    /// Frees the records of removed destinations whose time is over.
+    pub(super) fn end_removed<S: Store>(&mut self, store: &S, now: Instant) {
+        for removed in self.removed.values_mut() {
+            if is_in_use(store, removed.number) {
+                removed.since = now;
+            }
+        }
+        let over = |removed: &Removed| now.duration_since(removed.since) >= REMEMBERED;
+        let ended: Vec<_> = self.removed.extract_if(|_, removed| over(removed)).collect();
+        for ((_, key), removed) in ended {
+            self.give_back(store, removed.number, key.address);
+        }
+    }
+
+    fn give_back<S: Store>(&mut self, store: &S, number: u32, address: IpAddr) {
+        self.settle_counters(store, number);
+        store.destinations()[number as usize].flags.store(0);
+        if let Some(numbers) = self.by_address.get_mut(&address) {
+            numbers.retain(|&other| other != number);
+            if numbers.is_empty() {
+                self.by_address.remove(&address);
+                self.hops.remove(&address);
+            }
+        }
+        self.free_destinations.push(number);
+    }
+
+    /// Reads back all records; `services` by number.
+    pub(super) fn adopt_destinations<S: Store>(
+        &mut self,
+        store: &S,
+        services: &HashMap<u32, ServiceKey>,
+        now: Instant,
+    ) {
+        self.free_destinations.clear();
+        for (number, record) in store.destinations().iter().enumerate().rev() {
+            let number = number as u32;
+            let service = services.get(&record.service.load());
+            match (record.is(Destination::USED), service) {
+                (true, Some(service)) => self.adopt_destination(record, number, service, now),
+                // A removed destination of a removed service: only its connections know it.
+                (true, None) => {
+                    self.orphan(record, number, now);
+                }
+                _ => self.free_destinations.push(number),
+            }
+        }
+    }
+
+    fn adopt_destination(
+        &mut self,
+        record: &Destination,
+        number: u32,
+        service: &ServiceKey,
+        now: Instant,
+    ) {
+        let key = key(record);
+        self.by_address.entry(key.address).or_default().push(number);
+        if record.is(Destination::AVAILABLE) {
+            if let Some(installed) = self.services.get_mut(service) {
+                installed.destinations.insert(key, number);
+            }
+        } else {
+            self.removed.insert((*service, key), Removed { number, since: now });
+        }
+    }
+
+    fn orphan(&mut self, record: &Destination, number: u32, now: Instant) {
+        let key = key(record);
+        let nowhere = ServiceKey::Mark { family: rlvs_control::model::Family::Ipv4, mark: number };
+        self.by_address.entry(key.address).or_default().push(number);
+        self.removed.insert((nowhere, key), Removed { number, since: now });
+    }
+}
+
+fn write<S: Store>(store: &S, number: u32, desired: &Desired) {
+    let record = &store.destinations()[number as usize];
+    let upper = record.upper_threshold.load();
+    record.weight.store(desired.weight);
+    record.upper_threshold.store(desired.upper_threshold);
+    record.lower_threshold.store(desired.lower_threshold);
+    // As ip_vs_update_dest: a higher limit, or none, lets it go at once.
+    if desired.upper_threshold == 0 || desired.upper_threshold > upper {
+        store.loads()[number as usize].overloaded.store(0);
+    }
+}
+
+fn is_in_use<S: Store>(store: &S, number: u32) -> bool {
+    let load = &store.loads()[number as usize];
+    load.counts() != (0, 0) || load.persistent.load() != 0
+}
+
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        }
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+/// Address and port of a record.
+pub(crate) fn key(record: &Destination) -> DestinationKey {
+    let octets = load_octets(&record.address);
+    let port = record.port.load();
+    let address = if port & IPV6 != 0 {
+        IpAddr::from(octets)
+    } else {
+        IpAddr::from([octets[0], octets[1], octets[2], octets[3]])
+    };
+    DestinationKey { address, port: port as u16 }
+}

@@ -1,0 +1,73 @@
+//! Next hops into the records of the real servers they lead to.
+
+use std::net::IpAddr;
+
+use rlvs_engine::destination::Destination;
+use rlvs_engine::tables::interface;
+use rlvs_plane::Store;
+
+use super::Installed;
+
+/// Where frames for a real server go, or why they cannot.
+#[derive(Clone, Debug)]
+pub enum Hop {
+    Resolved {
+        interface: u32,
+        source: [u8; 6],
+        destination: [u8; 6],
+        /// Frames go by redirect even when they leave where they came in: veth devices send back
+        /// only what came from an XDP program on their peer.
+        redirect: bool,
+    },
+    Unresolved(String),
+}
+
+impl Installed {
+    /// Notes the next hop of a real server and writes it to all its records.
+    pub fn set_hop<S: Store>(&mut self, store: &S, address: IpAddr, hop: Hop) {
+        self.hops.insert(address, hop);
+        for &number in self.by_address.get(&address).map_or(&[][..], Vec::as_slice) {
+            self.write_hop(store, number, address);
+        }
+    }
+
+    /// Decides anew for every next hop whether frames go by redirect.
+    pub fn redirect<S: Store>(&mut self, store: &S, needs: impl Fn(u32) -> bool) {
+        let mut changed = Vec::new();
+        for (&address, hop) in &mut self.hops {
+            if let Hop::Resolved { interface, redirect, .. } = hop
+                && *redirect != needs(*interface)
+            {
+                *redirect = !*redirect;
+                changed.push(address);
+            }
+        }
+        for address in changed {
+            for &number in self.by_address.get(&address).map_or(&[][..], Vec::as_slice) {
+                self.write_hop(store, number, address);
+            }
+        }
+    }
+
+    pub fn hop(&self, address: &IpAddr) -> Option<&Hop> {
+        self.hops.get(address)
+    }
+
+    /// A hop that is not known yet leaves the record as it is: after a restart packets go where
+    /// they went before until the kernel says otherwise.
+    pub(super) fn write_hop<S: Store>(&self, store: &S, number: u32, address: IpAddr) {
+        let record = &store.destinations()[number as usize];
+        let flags = record.flags.load() & !(Destination::RESOLVED | Destination::REDIRECT);
+        match self.hops.get(&address) {
+            Some(Hop::Resolved { interface, source, destination, redirect }) => {
+                record.next_hop.store(interface::mac(*destination));
+                record.source.store(interface::mac(*source));
+                record.interface.store(*interface);
+                let redirect = if *redirect { Destination::REDIRECT } else { 0 };
+                record.flags.store(flags | Destination::RESOLVED | redirect);
+            }
+            Some(Hop::Unresolved(_)) => record.flags.store(flags),
+            None => {}
+        }
+    }
+}

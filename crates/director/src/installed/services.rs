@@ -1,0 +1,239 @@
+//! A desired service into records.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use rlvs_control::model::Granularity;
+use rlvs_control::{Protocol, Service as DesiredRecord, ServiceKey};
+use rlvs_engine::schedule::{Members, NODES_PER_MEMBER, Scheduler, layout};
+use rlvs_engine::service::{self, Service, ServiceKey as Key};
+use rlvs_engine::settings::ticks;
+use rlvs_plane::{IndexKey, Store};
+use rlvs_wire::protocol;
+
+use super::cursor::Cursor;
+use super::{Installed, InstalledService, Retired};
+use crate::desired::DesiredService;
+
+/// What IPVS's wrr learns of each single change, in order: the gcd of all weights, and their
+/// maximum - gcd + 1. Its current weight goes through all of them.
+pub type Steps = Vec<(u32, u32)>;
+
+impl Installed {
+    /// Makes the records of one service as it is desired now: written, changed, or removed.
+    pub fn install<S: Store>(
+        &mut self,
+        store: &S,
+        key: &ServiceKey,
+        desired: Option<&DesiredService>,
+        steps: &Steps,
+        now: Instant,
+    ) -> Result<(), rlvs_plane::Error> {
+        match desired {
+            Some(desired) => self.write(store, key, desired, steps, now),
+            None => self.remove(store, key, now),
+        }
+    }
+
+    fn write<S: Store>(
+        &mut self,
+        store: &S,
+        key: &ServiceKey,
+        desired: &DesiredService,
+        steps: &Steps,
+        now: Instant,
+    ) -> Result<(), rlvs_plane::Error> {
+        let is_new = !self.services.contains_key(key);
+        if is_new {
+            let number = self.free_services.pop().ok_or(rlvs_plane::Error::ServicesFull)?;
+            self.services.insert(*key, InstalledService::new(number));
+        }
+        let number = self.services[key].number;
+        let record = &store.services()[number as usize];
+        if is_new {
+            record.members.store(Members::default().0);
+            record.cursor.store(0);
+            self.reset_service_base(store, number);
+        }
+        let mut cursor = Cursor::read(store, record);
+        let members = self.write_destinations(store, key, desired, number)?;
+        write_service(record, desired.service());
+        cursor.moved(record.scheduler(), &members, steps);
+        self.write_members(store, key, &members, now)?;
+        record.cursor.store(cursor.word());
+        self.retire_missing(store, key, desired, now);
+        if is_new {
+            self.show(store, key, Some(number))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the list for schedulers in a region of its own and points the service to it.
+    fn write_members<S: Store>(
+        &mut self,
+        store: &S,
+        key: &ServiceKey,
+        members: &[(u32, u32)],
+        now: Instant,
+    ) -> Result<(), rlvs_plane::Error> {
+        let leaves = (members.len() as u32).next_power_of_two();
+        debug_assert!(2 * leaves <= NODES_PER_MEMBER * (members.len() as u32).max(1));
+        let region = self
+            .regions
+            .allocate_range(2 * leaves)
+            .map_err(|_| rlvs_plane::Error::NodesFull)?;
+        let nodes = store.nodes();
+        let word = layout(region.start, members, |node, word| nodes[node as usize].store(word));
+        let service = self.services.get_mut(key).expect("it was written just now");
+        store.services()[service.number as usize].members.store(word.0);
+        if let Some(old) = service.region.replace(region) {
+            self.retired.push((now, Retired::Region(old)));
+        }
+        Ok(())
+    }
+
+    fn remove<S: Store>(
+        &mut self,
+        store: &S,
+        key: &ServiceKey,
+        now: Instant,
+    ) -> Result<(), rlvs_plane::Error> {
+        if !self.services.contains_key(key) {
+            return Ok(());
+        }
+        self.show(store, key, None)?;
+        self.retire_all(store, key, now);
+        if let Some(service) = self.services.remove(key) {
+            store.services()[service.number as usize].members.store(Members::default().0);
+            self.retired.push((now, Retired::Service(service.number)));
+            let region = service.region.map(|region| (now, Retired::Region(region)));
+            self.retired.extend(region);
+        }
+        Ok(())
+    }
+
+    /// Lets packets find the service, or no longer.
+    fn show<S: Store>(
+        &self,
+        store: &S,
+        key: &ServiceKey,
+        number: Option<u32>,
+    ) -> Result<(), rlvs_plane::Error> {
+        if number.is_some() {
+            super::filter::add(store, key);
+        }
+        match index_key(key) {
+            Some(index) => store.set_index(index, number),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads back what an earlier daemon wrote.
+    pub fn adopt<S: Store>(store: &S, now: Instant) -> Result<Self, rlvs_plane::Error> {
+        let mut installed = Self::new(store);
+        let index = store.index()?;
+        let mut keys = HashMap::new();
+        for (key, number) in index {
+            let key = service_key(&key);
+            keys.insert(number, key);
+            installed.services.insert(key, InstalledService::new(number));
+        }
+        installed.free_services.retain(|number| !keys.contains_key(number));
+        installed.adopt_destinations(store, &keys, now);
+        installed.adopt_regions(store);
+        Ok(installed)
+    }
+
+    fn adopt_regions<S: Store>(&mut self, store: &S) {
+        let mut taken = Vec::new();
+        for service in self.services.values_mut() {
+            let members = store.services()[service.number as usize].members();
+            if members.nodes() > 1 && members != Members::default() {
+                let region = members.base()..members.base() + members.nodes();
+                service.region = Some(region.clone());
+                taken.push(region);
+            }
+        }
+        self.regions = allocator_without(taken, store.nodes().len() as u32);
+    }
+}
+
+impl InstalledService {
+    fn new(number: u32) -> Self {
+        Self { number, region: None, destinations: HashMap::new() }
+    }
+}
+
+/// An allocator from which `taken` are allocated: all of it in pieces, the others freed again.
+fn allocator_without(
+    mut taken: Vec<std::ops::Range<u32>>,
+    end: u32,
+) -> range_alloc::RangeAllocator<u32> {
+    let mut allocator = range_alloc::RangeAllocator::new(0..end);
+    taken.sort_by_key(|range| range.start);
+    let _ = allocator.allocate_range(end);
+    let mut free_from = 0;
+    for range in taken {
+        if range.start > free_from {
+            allocator.free_range(free_from..range.start);
+        }
+        free_from = range.end.max(free_from);
+    }
+    if free_from < end {
+        allocator.free_range(free_from..end);
+    }
+    allocator
+}
+
+fn write_service(record: &Service, desired: &DesiredRecord) {
+    let scheduler = Scheduler::from_name(&desired.scheduler).unwrap_or(Scheduler::Wlc);
+    let mut mode = scheduler as u32;
+    if let Some(persistence) = desired.persistence {
+        record.persistence.store(ticks(persistence.timeout));
+        service::store_octets(&record.mask, mask(persistence.granularity));
+        mode |= Service::PERSISTENT;
+    }
+    record.mode.store(mode);
+}
+
+fn mask(granularity: Granularity) -> [u8; 16] {
+    let mut mask = [0; 16];
+    match granularity {
+        Granularity::Mask(of) => mask[..4].copy_from_slice(&of.octets()),
+        Granularity::Prefix(length) => {
+            let bits = u128::MAX.checked_shl(128 - u32::from(length.min(128))).unwrap_or(0);
+            mask = bits.to_be_bytes();
+        }
+    }
+    mask
+}
+
+/// Where packets find a service; none for what is not looked up by address.
+pub(super) fn index_key(key: &ServiceKey) -> Option<IndexKey> {
+    let ServiceKey::Address { protocol, address, port } = key else {
+        return None;
+    };
+    let (port, protocol) = (port.to_be_bytes(), number(*protocol)?);
+    Some(match address {
+        IpAddr::V4(address) => IndexKey::V4(Key::new(address.octets(), port, protocol)),
+        IpAddr::V6(address) => IndexKey::V6(Key::new(address.octets(), port, protocol)),
+    })
+}
+
+fn service_key(key: &IndexKey) -> ServiceKey {
+    let (address, port, number) = match *key {
+        IndexKey::V4(key) => (IpAddr::from(key.address), key.port, key.protocol),
+        IndexKey::V6(key) => (IpAddr::from(key.address), key.port, key.protocol),
+    };
+    let protocol = if number == protocol::UDP { Protocol::Udp } else { Protocol::Tcp };
+    ServiceKey::Address { protocol, address, port: u16::from_be_bytes(port) }
+}
+
+fn number(protocol: Protocol) -> Option<u8> {
+    match protocol {
+        Protocol::Tcp => Some(protocol::TCP),
+        Protocol::Udp => Some(protocol::UDP),
+        Protocol::Sctp => None,
+    }
+}

@@ -1,0 +1,123 @@
+//! Counters: sums over CPUs, less what `-Z` or an earlier tenant of a record left.
+
+use rlvs_control::{DestinationKey, ServiceKey};
+use rlvs_engine::statistics::Counters;
+use rlvs_plane::Store;
+
+use super::Installed;
+
+/// Totals of a service or destination.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Totals {
+    pub connections: u64,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+impl Totals {
+    fn of(counters: &Counters) -> Self {
+        Self {
+            connections: counters.connections.load(),
+            packets: counters.packets.load(),
+            bytes: counters.bytes.load(),
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            connections: self.connections.wrapping_add(other.connections),
+            packets: self.packets.wrapping_add(other.packets),
+            bytes: self.bytes.wrapping_add(other.bytes),
+        }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self {
+            connections: self.connections.wrapping_sub(other.connections),
+            packets: self.packets.wrapping_sub(other.packets),
+            bytes: self.bytes.wrapping_sub(other.bytes),
+        }
+    }
+
+    fn write(self, to: &Counters) {
+        to.connections.store(self.connections);
+        to.packets.store(self.packets);
+        to.bytes.store(self.bytes);
+    }
+}
+
+impl Installed {
+    /// What a destination counts since its last reset.
+    pub fn destination_totals<S: Store>(
+        &self,
+        store: &S,
+        service: &ServiceKey,
+        key: &DestinationKey,
+    ) -> Totals {
+        let number = self.destination(service, key);
+        number.map_or(Totals::default(), |number| {
+            raw(store, number).minus(Totals::of(&store.bases()[number as usize]))
+        })
+    }
+
+    /// What a service counts: all its destinations, removed ones too.
+    pub fn service_totals<S: Store>(&self, store: &S, key: &ServiceKey) -> Totals {
+        let Some(service) = self.services.get(key) else {
+            return Totals::default();
+        };
+        let base = Totals::of(&store.bases()[store.destinations().len() + service.number as usize]);
+        self.raw_of_service(store, key).minus(base)
+    }
+
+    /// Begins the counters of a service and its destinations at zero (`-Z`).
+    pub fn zero<S: Store>(&self, store: &S, key: &ServiceKey) {
+        let Some(service) = self.services.get(key) else {
+            return;
+        };
+        for &number in service.destinations.values() {
+            raw(store, number).write(&store.bases()[number as usize]);
+        }
+        let base = &store.bases()[store.destinations().len() + service.number as usize];
+        self.raw_of_service(store, key).write(base);
+    }
+
+    fn raw_of_service<S: Store>(&self, store: &S, key: &ServiceKey) -> Totals {
+        let live = self.services.get(key).into_iter().flat_map(|it| it.destinations.values());
+        let removed = self.removed.iter().filter(|((service, _), _)| service == key);
+        live.copied()
+            .chain(removed.map(|(_, removed)| removed.number))
+            .map(|number| raw(store, number))
+            .fold(Totals::default(), Totals::plus)
+    }
+
+    pub(super) fn reset_service_base<S: Store>(&self, store: &S, number: u32) {
+        let base = &store.bases()[store.destinations().len() + number as usize];
+        Totals::default().write(base);
+    }
+
+    /// A record's new tenant begins at zero.
+    pub(super) fn reset_counters<S: Store>(&self, store: &S, number: u32) {
+        for counters in of_cpus(store, number) {
+            Totals::default().write(counters);
+        }
+        Totals::default().write(&store.bases()[number as usize]);
+    }
+
+    /// A record is given back: its service keeps what it counted.
+    pub(super) fn settle_counters<S: Store>(&self, store: &S, number: u32) {
+        let service = store.destinations()[number as usize].service.load();
+        let place = store.destinations().len() + service as usize;
+        if let Some(base) = store.bases().get(place) {
+            Totals::of(base).minus(raw(store, number)).write(base);
+        }
+    }
+}
+
+fn raw<S: Store>(store: &S, number: u32) -> Totals {
+    of_cpus(store, number).map(Totals::of).fold(Totals::default(), Totals::plus)
+}
+
+fn of_cpus<S: Store>(store: &S, number: u32) -> impl Iterator<Item = &Counters> {
+    let per_cpu = store.all_counters().chunks_exact(store.destinations().len());
+    per_cpu.filter_map(move |counters| counters.get(number as usize))
+}

@@ -1,0 +1,199 @@
+//! What clients are shown: listings and status.
+
+use std::fs;
+
+use rlvs_control::listing::Statistics;
+use rlvs_control::model::Family;
+use rlvs_control::status::{
+    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, NetworkNamespace,
+    NextHop, ServiceState, Status,
+};
+use rlvs_control::{Destination, DestinationKey, DestinationStatus, ServiceKey, ServiceStatus};
+use rlvs_control::{Services, endpoint};
+use rlvs_engine::connection::WAYS;
+use rlvs_engine::reason::{Event, Reason};
+use rlvs_engine::Verdict;
+use rlvs_network::Link;
+use rlvs_plane::{Mode, Store};
+
+use crate::core::Core;
+use crate::desired::DesiredService;
+use crate::estimator::Rates;
+use crate::installed::{Hop, Totals};
+
+impl Core {
+    /// All services with their counters.
+    pub(crate) fn services(&self) -> Services {
+        Services {
+            table_size: u64::from(self.config.connections),
+            services: self.desired.services().map(|service| self.service(service)).collect(),
+        }
+    }
+
+    fn service(&self, desired: &DesiredService) -> ServiceStatus {
+        let key = desired.service().key;
+        let totals = self.installed.service_totals(&*self.tables, &key);
+        ServiceStatus {
+            service: desired.service().clone(),
+            statistics: statistics(totals, self.rates.rates(&(key, None))),
+            destinations: desired.destinations().map(|it| self.destination(&key, it)).collect(),
+        }
+    }
+
+    fn destination(&self, service: &ServiceKey, desired: &Destination) -> DestinationStatus {
+        let totals = self.installed.destination_totals(&*self.tables, service, &desired.key);
+        let rates = self.rates.rates(&(*service, Some(desired.key)));
+        let (active, inactive, persistent) = self.counts(service, &desired.key);
+        DestinationStatus {
+            destination: desired.clone(),
+            active_connections: active,
+            inactive_connections: inactive,
+            persistent_connections: persistent,
+            statistics: statistics(totals, rates),
+        }
+    }
+
+    fn counts(&self, service: &ServiceKey, key: &DestinationKey) -> (u32, u32, u32) {
+        let number = self.installed.destination(service, key);
+        let load = number.and_then(|number| self.tables.loads().get(number as usize));
+        load.map_or((0, 0, 0), |load| {
+            let (active, inactive) = load.counts();
+            (active, inactive, load.persistent.load())
+        })
+    }
+
+    /// How the director fares.
+    pub(crate) fn status(&self) -> Status {
+        Status {
+            daemon: self.daemon(),
+            interfaces: self.links.iter().map(|link| self.interface(link)).collect(),
+            services: self.desired.services().map(|service| self.state(service)).collect(),
+            connections: [Family::Ipv4, Family::Ipv6].map(|family| self.table(family)).into(),
+            passed: self.counters(Verdict::Pass),
+            dropped: self.counters(Verdict::Drop),
+        }
+    }
+
+    fn daemon(&self) -> Daemon {
+        let namespace = NetworkNamespace { cookie: self.cookie, name: namespace_name() };
+        Daemon {
+            version: endpoint::Version::own().version,
+            pid: std::process::id(),
+            uptime_seconds: self.begun.elapsed().as_secs(),
+            network_namespace: namespace,
+        }
+    }
+
+    fn interface(&self, link: &Link) -> Interface {
+        let attachment = match self.plane.interfaces.attached(link.index) {
+            Some(attached) if attached.mode == Mode::Native => Attachment::Native,
+            Some(_) => Attachment::Generic,
+            None => {
+                Attachment::Detached { reason: self.attachments.reason(&self.config, link) }
+            }
+        };
+        Interface { name: link.name.clone(), index: link.index, attachment }
+    }
+
+    fn state(&self, desired: &DesiredService) -> ServiceState {
+        let service = desired.service();
+        ServiceState {
+            key: service.key,
+            scheduler: service.scheduler.clone(),
+            destinations: desired
+                .destinations()
+                .map(|destination| self.destination_state(&service.key, destination))
+                .collect(),
+        }
+    }
+
+    fn destination_state(&self, service: &ServiceKey, desired: &Destination) -> DestinationState {
+        let (active_connections, inactive_connections, _) = self.counts(service, &desired.key);
+        DestinationState {
+            key: desired.key,
+            method: desired.method,
+            weight: desired.weight,
+            active_connections,
+            inactive_connections,
+            next_hop: self.next_hop(desired),
+        }
+    }
+
+    fn next_hop(&self, desired: &Destination) -> NextHop {
+        match self.installed.hop(&desired.key.address) {
+            Some(Hop::Resolved { interface, destination, .. }) => NextHop::Resolved {
+                interface: self.link_name(*interface),
+                mac: mac(*destination),
+            },
+            Some(Hop::Unresolved(reason)) => NextHop::Unresolved { reason: reason.clone() },
+            None => NextHop::Unresolved { reason: "it is being looked up".to_owned() },
+        }
+    }
+
+    fn link_name(&self, index: u32) -> String {
+        let link = self.links.iter().find(|link| link.index == index);
+        link.map_or_else(|| format!("interface {index}"), |link| link.name.clone())
+    }
+
+    fn table(&self, family: Family) -> ConnectionTable {
+        let (index, buckets, bucket_size) = match family {
+            Family::Ipv4 => (0, self.tables.buckets4().len(), BUCKET4),
+            Family::Ipv6 => (1, self.tables.buckets6().len(), BUCKET6),
+        };
+        // Beside a bucket, a word that counts what it had no room for.
+        let bytes = buckets * (bucket_size + size_of::<u64>());
+        ConnectionTable {
+            family,
+            entries: self.swept.entries[index],
+            size: (buckets as u64 * 16) / 5,
+            slots: (buckets * WAYS) as u64,
+            bytes: bytes as u64,
+            evicted: self.tables.noted(Event::Evicted),
+            stateless: self.tables.noted(Event::Stateless),
+        }
+    }
+
+    fn counters(&self, verdict: Verdict) -> Vec<Counter> {
+        Reason::ALL
+            .iter()
+            .filter(|reason| reason.verdict() == verdict)
+            .map(|&reason| Counter {
+                reason: reason.name().to_owned(),
+                meaning: reason.meaning().to_owned(),
+                packets: self.tables.counted(reason),
+            })
+            .collect()
+    }
+}
+
+const BUCKET4: usize = 256;
+const BUCKET6: usize = 512;
+
+fn statistics(totals: Totals, rates: Rates) -> Statistics {
+    Statistics {
+        connections: totals.connections,
+        packets_in: totals.packets,
+        bytes_in: totals.bytes,
+        connections_rate: rates.connections,
+        packets_in_rate: rates.packets,
+        bytes_in_rate: rates.bytes,
+        ..Statistics::default()
+    }
+}
+
+fn mac(bytes: [u8; 6]) -> String {
+    bytes.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// The name that `ip netns` gave this network namespace.
+fn namespace_name() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let own = fs::metadata("/proc/self/ns/net").ok()?;
+    let named = fs::read_dir("/run/netns").ok()?.flatten();
+    named
+        .filter(|entry| {
+            fs::metadata(entry.path())
+                .is_ok_and(|it| it.ino() == own.ino() && it.dev() == own.dev())
+        })
+        .find_map(|entry| entry.file_name().into_string().ok())
+}

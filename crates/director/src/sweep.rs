@@ -1,0 +1,83 @@
+//! The sweep: goes through the connection tables once a second and ends what is over.
+//!
+//! It works on the same memory as the packet path, with the same code and the same rule for who
+//! may change what (a compare-and-swap), so neither waits for the other. It runs in a thread of
+//! its own: a table of millions must not delay an answer.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rlvs_engine::connection::{Bucket, Key, Meta};
+use rlvs_engine::service::filter;
+use rlvs_engine::tables::Context;
+use rlvs_engine::tuple::Packet;
+use rlvs_engine::{Family, FamilyTables, V4, V6, table};
+use rlvs_plane::KernelTables;
+use tokio::sync::watch;
+
+/// How often.
+const PERIOD: Duration = Duration::from_secs(1);
+/// At least this much rest between two, however large the tables.
+const REST: Duration = Duration::from_millis(200);
+
+/// What one sweep found.
+#[derive(Clone, Debug, Default)]
+pub struct Swept {
+    /// Live entries of IPv4 and IPv6, templates too.
+    pub entries: [u64; 2],
+    /// The filter of virtual addresses that live entries need.
+    pub filter: Vec<u64>,
+}
+
+/// Sweeps until the receiver is gone.
+pub fn spawn(tables: Arc<KernelTables>) -> watch::Receiver<Swept> {
+    let (sender, receiver) = watch::channel(Swept::default());
+    thread::spawn(move || {
+        while !sender.is_closed() {
+            let begun = Instant::now();
+            sender.send_replace(once(&tables));
+            thread::sleep(PERIOD.saturating_sub(begun.elapsed()).max(REST));
+        }
+    });
+    receiver
+}
+
+/// One sweep over all tables.
+pub fn once(tables: &KernelTables) -> Swept {
+    let mut filter = vec![0; filter::WORDS as usize];
+    let entries = [
+        buckets::<V4, _>(tables, tables.buckets4(), &mut filter),
+        buckets::<V6, _>(tables, tables.buckets6(), &mut filter),
+    ];
+    Swept { entries, filter }
+}
+
+/// Sweeps one version's buckets; how many entries live on.
+pub fn buckets<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    buckets: &[Bucket<F::Key>],
+    filter: &mut [u64],
+) -> u64 {
+    let mut entries = 0;
+    for slots in buckets.chunks(CHUNK) {
+        // The clock is read now and then: a sweep may take longer than a tick.
+        let Some(context) = Context::new(tables) else {
+            return entries;
+        };
+        for slot in slots.iter().flat_map(|bucket| &bucket.slots) {
+            if !Meta(slot.meta.load()).is_live() || table::sweep::<F, T>(context, slot) {
+                continue;
+            }
+            entries += 1;
+            let (word, bit) =
+                filter::place::<F>(<F as Family>::endpoints(&slot.key.load()).virtual_address);
+            if let Some(word) = filter.get_mut(word as usize) {
+                *word |= bit;
+            }
+        }
+    }
+    entries
+}
+
+const CHUNK: usize = 4096;

@@ -1,0 +1,35 @@
+//! What can go wrong between the daemon and the kernel.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A failure to load, adopt or change the data plane.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot mount a BPF file system on {}: {source}", path.display())]
+    Mount { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    Pin { path: PathBuf, source: io::Error },
+    #[error(
+        "{} holds a data plane of another version of rlvs: end it with that version's \
+         `rlvs down`, or run that version; it has been left as it is",
+        path.display()
+    )]
+    OtherVersion { path: PathBuf },
+    #[error("the kernel refused the eBPF object: {0}")]
+    Load(#[from] aya::EbpfError),
+    #[error("the kernel refused the program: {0}")]
+    Program(#[from] aya::programs::ProgramError),
+    #[error("map {name}: {source}")]
+    Map { name: &'static str, source: aya::maps::MapError },
+    #[error("map {name} is not in the eBPF object: a bug, please report it")]
+    NoMap { name: &'static str },
+    #[error("map {name} cannot be mapped into memory: {source}")]
+    Mapping { name: &'static str, source: io::Error },
+    #[error("the table of services is full: set `services` higher in rlvs.toml")]
+    ServicesFull,
+    #[error("the table of destinations is full: set `destinations` higher in rlvs.toml")]
+    DestinationsFull,
+    #[error("the schedulers' table is full: set `destinations` higher in rlvs.toml")]
+    NodesFull,
+}

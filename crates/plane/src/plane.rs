@@ -1,0 +1,223 @@
+//! Loads the data plane into the kernel, or adopts the one that is there.
+//!
+//! Pins, all under one directory per network namespace and layout:
+//!
+//! ```text
+//! v1/maps/SETTINGS ...     v1/links/2-native   (interface index, mode)
+//! ```
+//!
+//! Links keep the program, the program keeps the maps: what is pinned works on with no daemon.
+//! A new daemon maps the same memory and puts its own program into the links, each in one step.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aya::programs::Xdp;
+use aya::{Ebpf, EbpfLoader};
+use rlvs_engine::reason::ROOM;
+use rlvs_engine::schedule::NODES_PER_MEMBER;
+use rlvs_engine::settings::Settings;
+use rlvs_engine::table::buckets_for;
+use rlvs_engine::Tables;
+
+use crate::error::Error;
+use crate::interfaces::Interfaces;
+use crate::tables::{KernelTables, MAPS};
+
+/// The programs and maps as they were compiled.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-ebpf"));
+
+/// Version of what is pinned: raised whenever a map's layout or meaning changes.
+const LAYOUT: &str = "v1";
+const PROGRAM: &str = "rlvs_xdp";
+
+/// How large the tables are made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sizes {
+    /// Connections of IPv4 and of IPv6.
+    pub connections: [u32; 2],
+    pub services: u32,
+    pub destinations: u32,
+}
+
+/// A data plane in the kernel.
+#[derive(Debug)]
+pub struct Plane {
+    directory: PathBuf,
+    ebpf: Ebpf,
+    pub tables: Arc<KernelTables>,
+    pub interfaces: Interfaces,
+    /// Whether it was there already.
+    pub adopted: bool,
+}
+
+impl Plane {
+    /// The data plane pinned in `directory`; a new one of these sizes if there is none. One that
+    /// is adopted keeps its own sizes.
+    pub fn open(directory: &Path, sizes: Sizes) -> Result<Self, Error> {
+        refuse_other_versions(directory)?;
+        let directory = directory.join(LAYOUT);
+        match Self::load(&directory, sizes) {
+            Ok(plane) if plane.adopted || plane.is_new() => plane.begun(),
+            // A daemon was killed while it made this one: nothing had been attached.
+            Ok(plane) => {
+                drop(plane);
+                remove(&directory)?;
+                Self::load(&directory, sizes)?.begun()
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same without pins, for tests and the bench.
+    pub fn unpinned(sizes: Sizes) -> Result<(Ebpf, KernelTables), Error> {
+        let mut ebpf = loader(sizes).load(OBJECT)?;
+        let tables = KernelTables::new(&mut ebpf)?;
+        begin(&tables, sizes);
+        Ok((ebpf, tables))
+    }
+
+    fn load(directory: &Path, sizes: Sizes) -> Result<Self, Error> {
+        let maps = directory.join("maps");
+        let links = directory.join("links");
+        let was_there = maps.join("SETTINGS").exists();
+        for folder in [&maps, &links] {
+            fs::create_dir_all(folder)
+                .map_err(|source| Error::Pin { path: folder.clone(), source })?;
+        }
+        let mut loader = loader(sizes);
+        for name in MAPS {
+            loader.map_pin_path(name, maps.join(name));
+        }
+        let mut ebpf = loader.load(OBJECT)?;
+        let tables = Arc::new(KernelTables::new(&mut ebpf)?);
+        let adopted = tables.settings().is_some_and(|settings| settings.ready.load() == 1);
+        if !was_there {
+            begin(&tables, sizes);
+        }
+        let interfaces = Interfaces::new(links, Arc::clone(&tables));
+        let directory = directory.to_owned();
+        Ok(Self { directory, ebpf, tables, interfaces, adopted })
+    }
+
+    fn is_new(&self) -> bool {
+        self.tables.settings().is_some_and(|settings| settings.ready.load() == 1)
+    }
+
+    /// Loads the program and puts it where its predecessor was.
+    fn begun(mut self) -> Result<Self, Error> {
+        let program = program(&mut self.ebpf)?;
+        program.load()?;
+        self.interfaces.adopt(program)?;
+        Ok(self)
+    }
+
+    /// The attached interfaces and the program to attach to more.
+    pub fn attaching(&mut self) -> Result<(&mut Interfaces, &mut Xdp), Error> {
+        Ok((&mut self.interfaces, program(&mut self.ebpf)?))
+    }
+
+    /// Detaches everything and removes it from the kernel.
+    pub fn remove(self) -> Result<(), Error> {
+        let Self { directory, ebpf, .. } = self;
+        drop(ebpf);
+        remove(&directory)
+    }
+}
+
+/// Detaches and removes whatever is pinned in `directory`, of any version; whether there was
+/// anything.
+pub fn remove_all(directory: &Path) -> Result<bool, Error> {
+    let was_there = fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
+    remove(directory)?;
+    Ok(was_there)
+}
+
+/// The last pin of a link detaches it, that of a map frees it.
+fn remove(directory: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(directory) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error::Pin { path: directory.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
+    let program = ebpf.program_mut(PROGRAM).ok_or(Error::NoMap { name: PROGRAM })?;
+    Ok(program.try_into()?)
+}
+
+fn refuse_other_versions(directory: &Path) -> Result<(), Error> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|source| Error::Pin { path: directory.to_owned(), source })?,
+    };
+    for entry in entries.flatten() {
+        if entry.file_name() != LAYOUT {
+            return Err(Error::OtherVersion { path: entry.path() });
+        }
+    }
+    Ok(())
+}
+
+fn loader<'a>(sizes: Sizes) -> EbpfLoader<'a> {
+    let [buckets4, buckets6] = sizes.connections.map(buckets_for);
+    let cpus = cpus();
+    let mut loader = EbpfLoader::new();
+    loader
+        .map_max_entries("SERVICES", sizes.services)
+        .map_max_entries("DESTINATIONS", sizes.destinations)
+        .map_max_entries("LOADS", sizes.destinations)
+        .map_max_entries("NODES", nodes(sizes))
+        .map_max_entries("COUNTERS", sizes.destinations * cpus)
+        .map_max_entries("BASES", sizes.destinations + sizes.services)
+        .map_max_entries("REASONS", ROOM * cpus)
+        .map_max_entries("CONNECTIONS4", buckets4)
+        .map_max_entries("CONNECTIONS6", buckets6)
+        .map_max_entries("DISPLACED4", buckets4)
+        .map_max_entries("DISPLACED6", buckets6)
+        .map_max_entries("INDEX4", sizes.services)
+        .map_max_entries("INDEX6", sizes.services);
+    loader
+}
+
+/// Room for every destination in a tree of its own size, twice: a new tree is written before the
+/// old one is given up.
+fn nodes(sizes: Sizes) -> u32 {
+    2 * (NODES_PER_MEMBER * sizes.destinations + 2 * sizes.services)
+}
+
+fn cpus() -> u32 {
+    aya::util::nr_cpus().map_or(1, |cpus| cpus as u32)
+}
+
+/// Makes new tables whole.
+fn begin(tables: &KernelTables, sizes: Sizes) {
+    let Some(settings) = tables.settings() else {
+        return;
+    };
+    let buckets = sizes.connections.map(buckets_for);
+    for (word, buckets) in settings.buckets.iter().zip(buckets) {
+        word.store(buckets);
+    }
+    settings.destinations.store(sizes.destinations);
+    settings.conn_reuse_mode.store(1);
+    settings.set_default_timeouts();
+    settings.seed.store(seed());
+    publish(settings);
+}
+
+fn publish(settings: &Settings) {
+    settings.ready.replace(0, 1);
+}
+
+/// A secret, so that nobody can send connections that all fall into one bucket.
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    let random = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    debug_assert_eq!(random, Ok(bytes.len()));
+    u64::from_ne_bytes(bytes)
+}

@@ -1,0 +1,86 @@
+//! What a reconciler writes: the tables by position, and the index of services.
+
+use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::memory::Memory;
+use rlvs_engine::service::{Service, ServiceKey};
+use rlvs_engine::statistics::Counters;
+use rlvs_engine::{FamilyTables, V4, V6};
+use rlvs_word::Shared64;
+
+use crate::error::Error;
+
+/// A service's address, in either IP version.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum IndexKey {
+    V4(ServiceKey<[u8; 4]>),
+    V6(ServiceKey<[u8; 16]>),
+}
+
+/// The tables of a data plane: in the kernel, or in memory.
+pub trait Store: FamilyTables<V4> + FamilyTables<V6> {
+    fn services(&self) -> &[Service];
+
+    fn destinations(&self) -> &[Destination];
+
+    fn loads(&self) -> &[Load];
+
+    fn nodes(&self) -> &[Shared64];
+
+    fn filters(&self) -> &[Shared64];
+
+    /// Of all CPUs, each with one for every destination.
+    fn all_counters(&self) -> &[Counters];
+
+    /// What is taken off the counters: of every destination, then of every service.
+    fn bases(&self) -> &[Counters];
+
+    /// Lets packets find the service, or no longer.
+    fn set_index(&self, key: IndexKey, service: Option<u32>) -> Result<(), Error>;
+
+    /// All services that packets find.
+    fn index(&self) -> Result<Vec<(IndexKey, u32)>, Error>;
+}
+
+impl Store for Memory {
+    fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    fn destinations(&self) -> &[Destination] {
+        &self.destinations
+    }
+
+    fn loads(&self) -> &[Load] {
+        &self.loads
+    }
+
+    fn nodes(&self) -> &[Shared64] {
+        &self.nodes
+    }
+
+    fn filters(&self) -> &[Shared64] {
+        &self.filter
+    }
+
+    fn all_counters(&self) -> &[Counters] {
+        &self.counters
+    }
+
+    fn bases(&self) -> &[Counters] {
+        &self.bases
+    }
+
+    fn set_index(&self, key: IndexKey, service: Option<u32>) -> Result<(), Error> {
+        match key {
+            IndexKey::V4(key) => self.v4.set_service(key, service),
+            IndexKey::V6(key) => self.v6.set_service(key, service),
+        }
+        Ok(())
+    }
+
+    fn index(&self) -> Result<Vec<(IndexKey, u32)>, Error> {
+        let four = self.v4.all_services().into_iter().map(|(key, n)| (IndexKey::V4(key), n));
+        let six = self.v6.all_services().into_iter().map(|(key, n)| (IndexKey::V6(key), n));
+        Ok(four.chain(six).collect())
+    }
+}

@@ -1,0 +1,284 @@
+//! The kernel's maps as the engine's tables: the same memory, for the daemon's sweep and writes.
+
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+
+use aya::Ebpf;
+use aya::maps::{HashMap, Map, MapData, MapError};
+use rlvs_engine::connection::Bucket;
+use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::reason::{Event, ROOM, Reason};
+use rlvs_engine::service::{Service, ServiceKey};
+use rlvs_engine::settings::{Settings, TICK_SHIFT};
+use rlvs_engine::statistics::Counters;
+use rlvs_engine::{Family, FamilyTables, Tables, V4, V6};
+use rlvs_word::Shared64;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::error::Error;
+use crate::mapped::Mapped;
+use crate::store::{IndexKey, Store};
+
+/// The tables of a data plane in the kernel.
+#[derive(Debug)]
+pub struct KernelTables {
+    settings: Mapped<Settings>,
+    filter: Mapped<Shared64>,
+    interfaces: Mapped<Shared64>,
+    services: Mapped<Service>,
+    destinations: Mapped<Destination>,
+    loads: Mapped<Load>,
+    nodes: Mapped<Shared64>,
+    counters: Mapped<Counters>,
+    bases: Mapped<Counters>,
+    reasons: Mapped<Shared64>,
+    connections4: Mapped<Bucket<<V4 as Family>::Key>>,
+    connections6: Mapped<Bucket<<V6 as Family>::Key>>,
+    displaced4: Mapped<Shared64>,
+    displaced6: Mapped<Shared64>,
+    index4: Mutex<HashMap<MapData, [u8; 8], u32>>,
+    index6: Mutex<HashMap<MapData, [u8; 20], u32>>,
+}
+
+/// The maps, as the object and the pins call them.
+pub const MAPS: [&str; 16] = [
+    "SETTINGS", "FILTER", "INTERFACES", "SERVICES", "DESTINATIONS", "LOADS", "NODES", "COUNTERS",
+    "BASES", "REASONS", "CONNECTIONS4", "CONNECTIONS6", "DISPLACED4", "DISPLACED6", "INDEX4",
+    "INDEX6",
+];
+
+impl KernelTables {
+    /// Takes the maps out of a loaded object.
+    pub(crate) fn new(ebpf: &mut Ebpf) -> Result<Self, Error> {
+        Ok(Self {
+            settings: mapped(ebpf, "SETTINGS")?,
+            filter: mapped(ebpf, "FILTER")?,
+            interfaces: mapped(ebpf, "INTERFACES")?,
+            services: mapped(ebpf, "SERVICES")?,
+            destinations: mapped(ebpf, "DESTINATIONS")?,
+            loads: mapped(ebpf, "LOADS")?,
+            nodes: mapped(ebpf, "NODES")?,
+            counters: mapped(ebpf, "COUNTERS")?,
+            bases: mapped(ebpf, "BASES")?,
+            reasons: mapped(ebpf, "REASONS")?,
+            connections4: mapped(ebpf, "CONNECTIONS4")?,
+            connections6: mapped(ebpf, "CONNECTIONS6")?,
+            displaced4: mapped(ebpf, "DISPLACED4")?,
+            displaced6: mapped(ebpf, "DISPLACED6")?,
+            index4: Mutex::new(hash(ebpf, "INDEX4")?),
+            index6: Mutex::new(hash(ebpf, "INDEX6")?),
+        })
+    }
+
+    pub fn buckets4(&self) -> &[Bucket<<V4 as Family>::Key>] {
+        &self.connections4
+    }
+
+    pub fn buckets6(&self) -> &[Bucket<<V6 as Family>::Key>] {
+        &self.connections6
+    }
+
+    pub fn interfaces(&self) -> &[Shared64] {
+        &self.interfaces
+    }
+
+    /// Packets of all CPUs that were not forwarded for this reason.
+    pub fn counted(&self, reason: Reason) -> u64 {
+        self.sum(reason as usize)
+    }
+
+    pub fn noted(&self, event: Event) -> u64 {
+        self.sum(event as usize)
+    }
+
+    fn sum(&self, place: usize) -> u64 {
+        let of_cpus = self.reasons.chunks_exact(ROOM as usize);
+        of_cpus.filter_map(|reasons| reasons.get(place)).map(Shared64::load).sum()
+    }
+}
+
+fn mapped<T: crate::mapped::Record>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<Mapped<T>, Error> {
+    match ebpf.take_map(name) {
+        Some(Map::Array(data)) => {
+            Mapped::new(&data).map_err(|source| Error::Mapping { name, source })
+        }
+        _ => Err(Error::NoMap { name }),
+    }
+}
+
+fn hash<const N: usize>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<HashMap<MapData, [u8; N], u32>, Error> {
+    let map = ebpf.take_map(name).ok_or(Error::NoMap { name })?;
+    HashMap::try_from(map).map_err(|source| Error::Map { name, source })
+}
+
+fn bytes4(key: &ServiceKey<[u8; 4]>) -> [u8; 8] {
+    let ([a, b, c, d], [e, f]) = (key.address, key.port);
+    [a, b, c, d, e, f, key.protocol, 0]
+}
+
+fn key4([a, b, c, d, e, f, protocol, _]: [u8; 8]) -> ServiceKey<[u8; 4]> {
+    ServiceKey::new([a, b, c, d], [e, f], protocol)
+}
+
+fn bytes6(key: &ServiceKey<[u8; 16]>) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    bytes[..16].copy_from_slice(&key.address);
+    bytes[16..18].copy_from_slice(&key.port);
+    bytes[18] = key.protocol;
+    bytes
+}
+
+fn key6(bytes: [u8; 20]) -> ServiceKey<[u8; 16]> {
+    let address = std::array::from_fn(|i| bytes[i]);
+    ServiceKey::new(address, [bytes[16], bytes[17]], bytes[18])
+}
+
+impl Tables for KernelTables {
+    fn now(&self) -> u32 {
+        let now = clock_gettime(ClockId::MonotonicCoarse);
+        ((now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64) >> TICK_SHIFT) as u32
+    }
+
+    fn settings(&self) -> Option<&Settings> {
+        self.settings.first()
+    }
+
+    fn filter(&self, word: u32) -> Option<&Shared64> {
+        self.filter.get(word as usize)
+    }
+
+    fn interface(&self, slot: u32) -> Option<&Shared64> {
+        self.interfaces.get(slot as usize)
+    }
+
+    fn service_at(&self, number: u32) -> Option<&Service> {
+        self.services.get(number as usize)
+    }
+
+    fn destination(&self, number: u32) -> Option<&Destination> {
+        self.destinations.get(number as usize)
+    }
+
+    fn load(&self, destination: u32) -> Option<&Load> {
+        self.loads.get(destination as usize)
+    }
+
+    fn node(&self, index: u32) -> Option<&Shared64> {
+        self.nodes.get(index as usize)
+    }
+
+    /// None: user space forwards no packet.
+    fn counters(&self, _: &Settings, _: u32) -> Option<&Counters> {
+        None
+    }
+
+    fn count(&self, _: Reason) {}
+
+    fn note(&self, _: Event) {}
+
+    fn repeat<S: FnMut(u32) -> ControlFlow<()>>(&self, times: u32, step: S) {
+        let _ = (0..times).try_for_each(step);
+    }
+}
+
+macro_rules! family_tables {
+    ($family:ty, $connections:ident, $displaced:ident, $index:ident, $bytes:ident) => {
+        impl FamilyTables<$family> for KernelTables {
+            fn bucket(&self, index: u32) -> Option<&Bucket<<$family as Family>::Key>> {
+                self.$connections.get(index as usize)
+            }
+
+            fn displaced(&self, bucket: u32) -> Option<&Shared64> {
+                self.$displaced.get(bucket as usize)
+            }
+
+            fn service(&self, key: &ServiceKey<<$family as Family>::Address>) -> Option<u32> {
+                lock(&self.$index).get(&$bytes(key), 0).ok()
+            }
+        }
+    };
+}
+
+family_tables!(V4, connections4, displaced4, index4, bytes4);
+family_tables!(V6, connections6, displaced6, index6, bytes6);
+
+impl Store for KernelTables {
+    fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    fn destinations(&self) -> &[Destination] {
+        &self.destinations
+    }
+
+    fn loads(&self) -> &[Load] {
+        &self.loads
+    }
+
+    fn nodes(&self) -> &[Shared64] {
+        &self.nodes
+    }
+
+    fn filters(&self) -> &[Shared64] {
+        &self.filter
+    }
+
+    fn all_counters(&self) -> &[Counters] {
+        &self.counters
+    }
+
+    fn bases(&self) -> &[Counters] {
+        &self.bases
+    }
+
+    fn set_index(&self, key: IndexKey, service: Option<u32>) -> Result<(), Error> {
+        match key {
+            IndexKey::V4(key) => set(&self.index4, "INDEX4", bytes4(&key), service),
+            IndexKey::V6(key) => set(&self.index6, "INDEX6", bytes6(&key), service),
+        }
+    }
+
+    fn index(&self) -> Result<Vec<(IndexKey, u32)>, Error> {
+        let mut all = entries(&self.index4, "INDEX4", |bytes| IndexKey::V4(key4(bytes)))?;
+        all.extend(entries(&self.index6, "INDEX6", |bytes| IndexKey::V6(key6(bytes)))?);
+        Ok(all)
+    }
+}
+
+fn set<const N: usize>(
+    index: &Mutex<HashMap<MapData, [u8; N], u32>>,
+    name: &'static str,
+    key: [u8; N],
+    service: Option<u32>,
+) -> Result<(), Error> {
+    let outcome = match service {
+        Some(number) => lock(index).insert(key, number, 0),
+        None => match lock(index).remove(&key) {
+            Err(MapError::KeyNotFound) => Ok(()),
+            outcome => outcome,
+        },
+    };
+    outcome.map_err(|source| Error::Map { name, source })
+}
+
+fn entries<const N: usize>(
+    index: &Mutex<HashMap<MapData, [u8; N], u32>>,
+    name: &'static str,
+    key: impl Fn([u8; N]) -> IndexKey,
+) -> Result<Vec<(IndexKey, u32)>, Error> {
+    lock(index)
+        .iter()
+        .map(|entry| entry.map(|(bytes, number)| (key(bytes), number)))
+        .collect::<Result<_, _>>()
+        .map_err(|source| Error::Map { name, source })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

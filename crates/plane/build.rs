@@ -21,9 +21,15 @@ const LLVM: &str = "/usr/lib/llvm-22/bin";
 fn main() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for part in ["ebpf", "engine", "wire", "word"] {
-        println!("cargo::rerun-if-changed={}", workspace.join("crates").join(part).display());
+        println!(
+            "cargo::rerun-if-changed={}",
+            workspace.join("crates").join(part).display()
+        );
     }
-    println!("cargo::rerun-if-changed={}", workspace.join("Cargo.lock").display());
+    println!(
+        "cargo::rerun-if-changed={}",
+        workspace.join("Cargo.lock").display()
+    );
     for variable in ["RLVS_BPF_RUSTC", "RLVS_BPF_LINKER", "PATH"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
@@ -36,7 +42,9 @@ fn main() {
 
 /// One folder for all profiles: `target/ebpf` beside `target/debug`.
 fn target_directory(out: &Path) -> PathBuf {
-    let target = out.ancestors().find(|path| path.join("CACHEDIR.TAG").exists());
+    let target = out
+        .ancestors()
+        .find(|path| path.join("CACHEDIR.TAG").exists());
     target.unwrap_or(out).join("ebpf")
 }
 
@@ -61,7 +69,10 @@ fn build(workspace: &Path, target: &Path) {
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER");
     if !cargo.status().is_ok_and(|status| status.success()) {
-        fail(&format!("the eBPF object could not be built with {}", rustc.display()));
+        fail(&format!(
+            "the eBPF object could not be built with {}",
+            rustc.display()
+        ));
     }
 }
 
@@ -83,13 +94,16 @@ fn rustflags(linker: &Path) -> OsString {
 fn rustc() -> PathBuf {
     let named = env::var_os("RLVS_BPF_RUSTC").map(PathBuf::from);
     let debian = || has_source(Path::new("/usr")).then(|| PathBuf::from(DEBIAN_RUSTC));
-    named.or_else(rustup_rustc).or_else(debian).unwrap_or_else(|| {
-        fail(
-            "no Rust with library source for the eBPF target: `cargo xtask setup` installs \
+    named
+        .or_else(rustup_rustc)
+        .or_else(debian)
+        .unwrap_or_else(|| {
+            fail(
+                "no Rust with library source for the eBPF target: `cargo xtask setup` installs \
              Debian's (rustc-web, rust-web-src); or `rustup component add rust-src`; or name a \
              compiler in RLVS_BPF_RUSTC",
-        )
-    })
+            )
+        })
 }
 
 /// The compiler of the first rustup toolchain that has the library's source.
@@ -130,7 +144,10 @@ fn linker() -> PathBuf {
 
 fn with_path<const N: usize>(first: [&OsStr; N]) -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = first.into_iter().map(PathBuf::from).chain(env::split_paths(&path));
+    let folders = first
+        .into_iter()
+        .map(PathBuf::from)
+        .chain(env::split_paths(&path));
     env::join_paths(folders).unwrap_or(path.clone())
 }
 

@@ -1,5 +1,6 @@
 //! `rlvs run` and `rlvs down`: a director begins and ends.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use anyhow::Result;
@@ -15,6 +16,7 @@ pub(crate) fn run(config: Option<&Path>) -> Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
     Ok(rlvs_director::run(Config::load(config)?)?)

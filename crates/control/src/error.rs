@@ -43,6 +43,10 @@ pub enum Code {
 
 impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), change: None }
+        Self {
+            code,
+            message: message.into(),
+            change: None,
+        }
     }
 }

@@ -41,10 +41,7 @@ pub trait Director {
     fn services(&mut self) -> Result<Services, Error>;
 
     /// Hands every live connection to `each`; stops early when it answers false.
-    fn connections(
-        &mut self,
-        each: &mut dyn FnMut(ConnectionEntry) -> bool,
-    ) -> Result<(), Error>;
+    fn connections(&mut self, each: &mut dyn FnMut(ConnectionEntry) -> bool) -> Result<(), Error>;
 
     /// Connection timeouts in force.
     fn timeouts(&mut self) -> Result<Timeouts, Error>;

@@ -29,7 +29,11 @@ pub enum Family {
 #[serde(rename_all = "lowercase")]
 pub enum ServiceKey {
     /// It is sent to this virtual address and port.
-    Address { protocol: Protocol, address: IpAddr, port: u16 },
+    Address {
+        protocol: Protocol,
+        address: IpAddr,
+        port: u16,
+    },
     /// It carries this firewall mark.
     Mark { family: Family, mark: u32 },
 }
@@ -129,8 +133,14 @@ pub enum GueChecksum {
 impl ServiceKey {
     pub fn family(&self) -> Family {
         match self {
-            Self::Address { address: IpAddr::V4(_), .. } => Family::Ipv4,
-            Self::Address { address: IpAddr::V6(_), .. } => Family::Ipv6,
+            Self::Address {
+                address: IpAddr::V4(_),
+                ..
+            } => Family::Ipv4,
+            Self::Address {
+                address: IpAddr::V6(_),
+                ..
+            } => Family::Ipv6,
             Self::Mark { family, .. } => *family,
         }
     }
@@ -150,11 +160,25 @@ impl fmt::Display for ServiceKey {
     /// As in messages to people: `TCP 192.0.2.1:80`, `FWM 7`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address { protocol, address, port } => {
-                write!(f, "{protocol} {}", std::net::SocketAddr::new(*address, *port))
+            Self::Address {
+                protocol,
+                address,
+                port,
+            } => {
+                write!(
+                    f,
+                    "{protocol} {}",
+                    std::net::SocketAddr::new(*address, *port)
+                )
             }
-            Self::Mark { family: Family::Ipv4, mark } => write!(f, "FWM {mark}"),
-            Self::Mark { family: Family::Ipv6, mark } => write!(f, "FWM {mark} IPv6"),
+            Self::Mark {
+                family: Family::Ipv4,
+                mark,
+            } => write!(f, "FWM {mark}"),
+            Self::Mark {
+                family: Family::Ipv6,
+                mark,
+            } => write!(f, "FWM {mark} IPv6"),
         }
     }
 }

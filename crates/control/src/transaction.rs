@@ -19,17 +19,34 @@ pub enum Change {
     DeleteService(ServiceKey),
     /// Deletes all services (`-C`).
     Flush,
-    AddDestination { service: ServiceKey, destination: Destination },
-    EditDestination { service: ServiceKey, destination: Destination },
-    DeleteDestination { service: ServiceKey, destination: DestinationKey },
+    AddDestination {
+        service: ServiceKey,
+        destination: Destination,
+    },
+    EditDestination {
+        service: ServiceKey,
+        destination: Destination,
+    },
+    DeleteDestination {
+        service: ServiceKey,
+        destination: DestinationKey,
+    },
     /// Seconds; 0 leaves a timeout as it is (`--set`).
-    SetTimeouts { tcp: u32, tcp_fin: u32, udp: u32 },
+    SetTimeouts {
+        tcp: u32,
+        tcp_fin: u32,
+        udp: u32,
+    },
     /// Sets the counters of one service, or of all, to zero (`-Z`).
-    Zero { service: Option<ServiceKey> },
+    Zero {
+        service: Option<ServiceKey>,
+    },
 }
 
 impl From<Change> for Transaction {
     fn from(change: Change) -> Self {
-        Self { changes: vec![change] }
+        Self {
+            changes: vec![change],
+        }
     }
 }

@@ -42,8 +42,8 @@ impl Attachments {
             return refusal.reason.clone();
         }
         let reason = match link {
-            _ if !config.interfaces.wants(&link.name) => "not among the configured interfaces",
             link if link.loopback => "the loopback interface",
+            _ if !config.interfaces.wants(&link.name) => "not among the configured interfaces",
             link if !link.ethernet => "not an Ethernet interface",
             _ => "the interface is down",
         };
@@ -65,14 +65,19 @@ impl Attachments {
             let link = links.iter().find(|link| link.index == *index);
             link.is_some_and(|link| config.interfaces.wants(&link.name))
         };
-        let gone: Vec<_> = plane.interfaces.indexes().filter(|index| !stays(index)).collect();
+        let gone: Vec<_> = plane
+            .interfaces
+            .indexes()
+            .filter(|index| !stays(index))
+            .collect();
         for index in gone {
             tracing::info!(index, "interface gone");
             if let Err(error) = plane.interfaces.detach(index) {
                 tracing::warn!(index, %error, "cannot detach");
             }
         }
-        self.refused.retain(|_, refusal| links.contains(&refusal.link));
+        self.refused
+            .retain(|_, refusal| links.contains(&refusal.link));
     }
 
     fn attach(&mut self, plane: &mut Plane, config: &Config, link: &Link) {
@@ -108,9 +113,12 @@ fn try_modes(plane: &mut Plane, config: &Config, link: &Link) -> Result<Mode, Re
     };
     let mut outcome = Err(Refused::Kernel("no mode to try".to_owned()));
     for &mode in modes {
-        let (interfaces, program) =
-            plane.attaching().map_err(|error| Refused::Kernel(error.to_string()))?;
-        outcome = interfaces.attach(program, link.index, &link.name, mode).map(|()| mode);
+        let (interfaces, program) = plane
+            .attaching()
+            .map_err(|error| Refused::Kernel(error.to_string()))?;
+        outcome = interfaces
+            .attach(program, link.index, &link.name, mode)
+            .map(|()| mode);
         if outcome.is_ok() {
             break;
         }

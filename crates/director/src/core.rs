@@ -96,7 +96,8 @@ impl Core {
         match event {
             Event::Links(links) => {
                 self.links = links;
-                self.attachments.follow(&mut self.plane, &self.config, &self.links);
+                self.attachments
+                    .follow(&mut self.plane, &self.config, &self.links);
                 self.rewrite_hops();
             }
             Event::NextHop { address, hop } => {
@@ -167,7 +168,9 @@ impl Core {
                 // Records of what is deleted may have connections; they are free later.
                 _ => continue,
             };
-            *room = room.checked_sub(1).ok_or_else(|| at(index, table_full(change)))?;
+            *room = room
+                .checked_sub(1)
+                .ok_or_else(|| at(index, table_full(change)))?;
         }
         Ok(())
     }
@@ -175,7 +178,11 @@ impl Core {
     fn desire(&mut self, transaction: &Transaction) -> Result<Touched, Error> {
         let mut touched = Touched::default();
         let before: Vec<_> = match transaction.changes.contains(&Change::Flush) {
-            true => self.desired.services().map(|service| service.service().key).collect(),
+            true => self
+                .desired
+                .services()
+                .map(|service| service.service().key)
+                .collect(),
             false => Vec::new(),
         };
         self.desired.apply(transaction, &mut |desired, change| {
@@ -189,7 +196,8 @@ impl Core {
         for key in &touched.order {
             let steps = touched.steps.get(key).cloned().unwrap_or_default();
             let desired = self.desired.service(key);
-            self.installed.install(&*self.tables, key, desired, &steps, now)?;
+            self.installed
+                .install(&*self.tables, key, desired, &steps, now)?;
         }
         self.write_settings();
         for zeroed in &touched.zeroed {
@@ -205,8 +213,12 @@ impl Core {
     fn install_all(&mut self) -> Result<(), rlvs_plane::Error> {
         let mut touched = Touched::default();
         touched.order.extend(self.installed.keys());
-        touched.order.retain(|key| self.desired.service(key).is_none());
-        touched.order.extend(self.desired.services().map(|service| service.service().key));
+        touched
+            .order
+            .retain(|key| self.desired.service(key).is_none());
+        touched
+            .order
+            .extend(self.desired.services().map(|service| service.service().key));
         self.install(&touched)?;
         self.watch();
         Ok(())
@@ -227,12 +239,20 @@ impl Core {
     fn zero(&mut self, service: Option<&ServiceKey>) {
         let keys: Vec<_> = match service {
             Some(key) => vec![*key],
-            None => self.desired.services().map(|service| service.service().key).collect(),
+            None => self
+                .desired
+                .services()
+                .map(|service| service.service().key)
+                .collect(),
         };
         for key in keys {
             self.installed.zero(&*self.tables, &key);
             self.rates.reset(&(key, None));
-            for destination in self.desired.service(&key).into_iter().flat_map(|it| it.destinations())
+            for destination in self
+                .desired
+                .service(&key)
+                .into_iter()
+                .flat_map(|it| it.destinations())
             {
                 self.rates.reset(&(key, Some(destination.key)));
             }
@@ -248,13 +268,22 @@ impl Core {
             interface: hop.interface,
             source: hop.source,
             destination: hop.destination,
-            redirect: self.attachments.needs_redirect(&self.plane, &self.links, hop.interface),
+            redirect: self
+                .attachments
+                .needs_redirect(&self.plane, &self.links, hop.interface),
         }
     }
 
     /// Whether frames go by redirect depends on how interfaces are attached.
     fn rewrite_hops(&mut self) {
-        let Self { attachments, plane, links, installed, tables, .. } = self;
+        let Self {
+            attachments,
+            plane,
+            links,
+            installed,
+            tables,
+            ..
+        } = self;
         installed.redirect(&**tables, |interface| {
             attachments.needs_redirect(plane, links, interface)
         });
@@ -305,7 +334,10 @@ impl Touched {
 }
 
 fn at(index: usize, error: Error) -> Error {
-    Error { change: Some(index), ..error }
+    Error {
+        change: Some(index),
+        ..error
+    }
 }
 
 fn table_full(change: &Change) -> Error {

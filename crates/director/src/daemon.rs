@@ -41,7 +41,9 @@ pub fn run(config: Config) -> Result<(), Error> {
 pub fn down() -> Result<bool, Error> {
     let cookie = prepare()?;
     if let Ok(status) = Client::connect().and_then(|mut client| client.status()) {
-        return Err(Error::Running { pid: status.daemon.pid });
+        return Err(Error::Running {
+            pid: status.daemon.pid,
+        });
     }
     let was_there = rlvs_plane::remove_all(&bpffs::directory(cookie)?)?;
     let _ = std::fs::remove_dir_all(state(cookie));

@@ -36,7 +36,10 @@ struct Estimate {
 
 impl<K> Default for Estimator<K> {
     fn default() -> Self {
-        Self { estimates: HashMap::new(), round: 0 }
+        Self {
+            estimates: HashMap::new(),
+            round: 0,
+        }
     }
 }
 
@@ -45,22 +48,31 @@ impl<K: Eq + Hash> Estimator<K> {
     pub fn tick(&mut self, totals: impl IntoIterator<Item = (K, Totals)>) {
         self.round += 1;
         for (key, totals) in totals {
-            let fresh = Estimate { last: totals, ..Estimate::default() };
+            let fresh = Estimate {
+                last: totals,
+                ..Estimate::default()
+            };
             let estimate = self.estimates.entry(key).or_insert(fresh);
             estimate.advance(totals);
             estimate.round = self.round;
         }
-        self.estimates.retain(|_, estimate| estimate.round == self.round);
+        self.estimates
+            .retain(|_, estimate| estimate.round == self.round);
     }
 
     pub fn rates(&self, key: &K) -> Rates {
-        self.estimates.get(key).map_or(Rates::default(), Estimate::rates)
+        self.estimates
+            .get(key)
+            .map_or(Rates::default(), Estimate::rates)
     }
 
     /// Starts again from nothing (`-Z`).
     pub fn reset(&mut self, key: &K) {
         if let Some(estimate) = self.estimates.get_mut(key) {
-            *estimate = Estimate { round: estimate.round, ..Estimate::default() };
+            *estimate = Estimate {
+                round: estimate.round,
+                ..Estimate::default()
+            };
         }
     }
 }
@@ -112,7 +124,10 @@ mod tests {
             seen.push(estimator.rates(&()));
         }
         let connections: Vec<_> = seen.iter().map(|rates| rates.connections).collect();
-        assert_eq!(connections, [125, 219, 289, 342, 381, 411, 433, 450, 462, 472, 479, 484]);
+        assert_eq!(
+            connections,
+            [125, 219, 289, 342, 381, 411, 433, 450, 462, 472, 479, 484]
+        );
         let bytes: Vec<_> = seen.iter().take(3).map(|rates| rates.bytes).collect();
         assert_eq!(bytes, [187_500, 328_125, 433_594]);
     }
@@ -120,7 +135,13 @@ mod tests {
     #[test]
     fn what_is_gone_is_forgotten_and_resets_do_not_frighten() {
         let mut estimator = Estimator::default();
-        estimator.tick([("a", Totals { packets: 100, ..Totals::default() })]);
+        estimator.tick([(
+            "a",
+            Totals {
+                packets: 100,
+                ..Totals::default()
+            },
+        )]);
         estimator.tick([("a", Totals::default())]);
         assert_eq!(estimator.rates(&"a"), Rates::default());
         estimator.tick([]);

@@ -1,14 +1,14 @@
 //! The director daemon: the desired state, and the way from it to the installed one.
 //!
 //! * `daemon`: starts, runs and ends a director; `core` is its state
-//! * [`config`]: what is fixed for the life of a daemon
-//! * [`server`]: requests come in; `report` is what they are shown
-//! * [`desired`]: the services as they shall be; [`supported`]: what cannot be carried out yet
-//! * [`journal`]: the same on disk
-//! * [`installed`]: the services as records of the data plane's tables
+//! * `config`: what is fixed for the life of a daemon
+//! * `server`: requests come in; `report` is what they are shown
+//! * `desired`: the services as they shall be; [`supported`]: what cannot be carried out yet
+//! * `journal`: the same on disk
+//! * `installed`: the services as records of the data plane's tables
 //! * `attach`: the program on interfaces
-//! * [`sweep`]: ends connections whose time is over; `connections` lists them
-//! * [`estimator`]: rates
+//! * `sweep`: ends connections whose time is over; `connections` lists them
+//! * `estimator`: present rates, every two seconds
 #![forbid(unsafe_code)]
 
 mod attach;

@@ -10,9 +10,9 @@ use rlvs_control::status::{
 };
 use rlvs_control::{Destination, DestinationKey, DestinationStatus, ServiceKey, ServiceStatus};
 use rlvs_control::{Services, endpoint};
+use rlvs_engine::Verdict;
 use rlvs_engine::connection::WAYS;
 use rlvs_engine::reason::{Event, Reason};
-use rlvs_engine::Verdict;
 use rlvs_network::Link;
 use rlvs_plane::{Mode, Store};
 
@@ -26,7 +26,11 @@ impl Core {
     pub(crate) fn services(&self) -> Services {
         Services {
             table_size: u64::from(self.config.connections),
-            services: self.desired.services().map(|service| self.service(service)).collect(),
+            services: self
+                .desired
+                .services()
+                .map(|service| self.service(service))
+                .collect(),
         }
     }
 
@@ -36,12 +40,17 @@ impl Core {
         ServiceStatus {
             service: desired.service().clone(),
             statistics: statistics(totals, self.rates.rates(&(key, None))),
-            destinations: desired.destinations().map(|it| self.destination(&key, it)).collect(),
+            destinations: desired
+                .destinations()
+                .map(|it| self.destination(&key, it))
+                .collect(),
         }
     }
 
     fn destination(&self, service: &ServiceKey, desired: &Destination) -> DestinationStatus {
-        let totals = self.installed.destination_totals(&*self.tables, service, &desired.key);
+        let totals = self
+            .installed
+            .destination_totals(&*self.tables, service, &desired.key);
         let rates = self.rates.rates(&(*service, Some(desired.key)));
         let (active, inactive, persistent) = self.counts(service, &desired.key);
         DestinationStatus {
@@ -67,15 +76,24 @@ impl Core {
         Status {
             daemon: self.daemon(),
             interfaces: self.links.iter().map(|link| self.interface(link)).collect(),
-            services: self.desired.services().map(|service| self.state(service)).collect(),
-            connections: [Family::Ipv4, Family::Ipv6].map(|family| self.table(family)).into(),
+            services: self
+                .desired
+                .services()
+                .map(|service| self.state(service))
+                .collect(),
+            connections: [Family::Ipv4, Family::Ipv6]
+                .map(|family| self.table(family))
+                .into(),
             passed: self.counters(Verdict::Pass),
             dropped: self.counters(Verdict::Drop),
         }
     }
 
     fn daemon(&self) -> Daemon {
-        let namespace = NetworkNamespace { cookie: self.cookie, name: namespace_name() };
+        let namespace = NetworkNamespace {
+            cookie: self.cookie,
+            name: namespace_name(),
+        };
         Daemon {
             version: endpoint::Version::own().version,
             pid: std::process::id(),
@@ -88,11 +106,15 @@ impl Core {
         let attachment = match self.plane.interfaces.attached(link.index) {
             Some(attached) if attached.mode == Mode::Native => Attachment::Native,
             Some(_) => Attachment::Generic,
-            None => {
-                Attachment::Detached { reason: self.attachments.reason(&self.config, link) }
-            }
+            None => Attachment::Detached {
+                reason: self.attachments.reason(&self.config, link),
+            },
         };
-        Interface { name: link.name.clone(), index: link.index, attachment }
+        Interface {
+            name: link.name.clone(),
+            index: link.index,
+            attachment,
+        }
     }
 
     fn state(&self, desired: &DesiredService) -> ServiceState {
@@ -121,12 +143,20 @@ impl Core {
 
     fn next_hop(&self, desired: &Destination) -> NextHop {
         match self.installed.hop(&desired.key.address) {
-            Some(Hop::Resolved { interface, destination, .. }) => NextHop::Resolved {
+            Some(Hop::Resolved {
+                interface,
+                destination,
+                ..
+            }) => NextHop::Resolved {
                 interface: self.link_name(*interface),
                 mac: mac(*destination),
             },
-            Some(Hop::Unresolved(reason)) => NextHop::Unresolved { reason: reason.clone() },
-            None => NextHop::Unresolved { reason: "it is being looked up".to_owned() },
+            Some(Hop::Unresolved(reason)) => NextHop::Unresolved {
+                reason: reason.clone(),
+            },
+            None => NextHop::Unresolved {
+                reason: "it is being looked up".to_owned(),
+            },
         }
     }
 

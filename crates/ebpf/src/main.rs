@@ -8,10 +8,7 @@ mod frame;
 mod maps;
 
 use aya_ebpf::{
-    bindings::xdp_action,
-    helpers::generated::bpf_redirect,
-    macros::xdp,
-    programs::XdpContext,
+    bindings::xdp_action, helpers::generated::bpf_redirect, macros::xdp, programs::XdpContext,
 };
 use rlvs_engine::{Verdict, process::process};
 

@@ -103,7 +103,11 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn counters(&self, settings: &Settings, destination: u32) -> Option<&Counters> {
-        COUNTERS.get(cpu().wrapping_mul(settings.destinations.load()).wrapping_add(destination))
+        COUNTERS.get(
+            cpu()
+                .wrapping_mul(settings.destinations.load())
+                .wrapping_add(destination),
+        )
     }
 
     #[inline(always)]
@@ -144,7 +148,9 @@ const NONE: u32 = u32::MAX;
 #[inline(never)]
 extern "C" fn rlvs_pick(service: u32) -> u32 {
     let service = Maps.service_at(service);
-    service.and_then(|service| schedule::pick(&Maps, service)).unwrap_or(NONE)
+    service
+        .and_then(|service| schedule::pick(&Maps, service))
+        .unwrap_or(NONE)
 }
 
 #[unsafe(no_mangle)]
@@ -298,11 +304,7 @@ macro_rules! family_tables {
 
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $remember(
-            key: *const KeyOf<$family>,
-            service: u32,
-            destination: u32,
-        ) -> u32 {
+        extern "C" fn $remember(key: *const KeyOf<$family>, service: u32, destination: u32) -> u32 {
             // SAFETY: the verifier passes null or all of a key.
             let key = unsafe { key.as_ref() };
             key.and_then(|key| template::remember::<$family, _>(&Maps, key, service, destination))
@@ -342,12 +344,34 @@ macro_rules! family_tables {
 }
 
 family_tables!(
-    V4, CONNECTIONS4, DISPLACED4, INDEX4, rlvs_begin4, rlvs_insert4, rlvs_make_room4, rlvs_victim4, rlvs_find4,
-    rlvs_settle4, rlvs_recall4, rlvs_remember4, rlvs_forget4
+    V4,
+    CONNECTIONS4,
+    DISPLACED4,
+    INDEX4,
+    rlvs_begin4,
+    rlvs_insert4,
+    rlvs_make_room4,
+    rlvs_victim4,
+    rlvs_find4,
+    rlvs_settle4,
+    rlvs_recall4,
+    rlvs_remember4,
+    rlvs_forget4
 );
 family_tables!(
-    V6, CONNECTIONS6, DISPLACED6, INDEX6, rlvs_begin6, rlvs_insert6, rlvs_make_room6, rlvs_victim6, rlvs_find6,
-    rlvs_settle6, rlvs_recall6, rlvs_remember6, rlvs_forget6
+    V6,
+    CONNECTIONS6,
+    DISPLACED6,
+    INDEX6,
+    rlvs_begin6,
+    rlvs_insert6,
+    rlvs_make_room6,
+    rlvs_victim6,
+    rlvs_find6,
+    rlvs_settle6,
+    rlvs_recall6,
+    rlvs_remember6,
+    rlvs_forget6
 );
 
 /// A destination or a reason in one register.
@@ -366,6 +390,10 @@ mod answer {
 
     #[inline(always)]
     pub(super) fn unpack(answer: u64) -> Result<u32, Reason> {
-        if answer & FAILED == 0 { Ok(answer as u32) } else { Err(Reason::from_bits(answer as u8)) }
+        if answer & FAILED == 0 {
+            Ok(answer as u32)
+        } else {
+            Err(Reason::from_bits(answer as u8))
+        }
     }
 }

@@ -57,7 +57,10 @@ pub struct Words<const W: usize, const P: usize> {
 
 impl<const W: usize, const P: usize> Default for Words<W, P> {
     fn default() -> Self {
-        Self { words: [const { Shared64::new(0) }; W], padding: [0; P] }
+        Self {
+            words: [const { Shared64::new(0) }; W],
+            padding: [0; P],
+        }
     }
 }
 
@@ -82,7 +85,10 @@ impl<const W: usize, const P: usize> Key for Words<W, P> {
 
     #[inline(always)]
     fn is(&self, value: &[u64; W]) -> bool {
-        self.words.iter().zip(value).all(|(mine, other)| mine.load() == *other)
+        self.words
+            .iter()
+            .zip(value)
+            .all(|(mine, other)| mine.load() == *other)
     }
 }
 
@@ -212,7 +218,10 @@ impl State {
     /// Whether `ipvsadm -L` counts the connection as active (tcp_state_active_table).
     #[inline(always)]
     pub const fn is_active(self) -> bool {
-        matches!(self, Self::Established | Self::SynSent | Self::SynRecv | Self::SynAck)
+        matches!(
+            self,
+            Self::Established | Self::SynSent | Self::SynRecv | Self::SynAck
+        )
     }
 
     #[inline(always)]

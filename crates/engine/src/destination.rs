@@ -103,7 +103,8 @@ impl Load {
     #[inline(always)]
     pub fn shift(&self, to_active: bool) {
         let by = ACTIVE.wrapping_sub(INACTIVE);
-        self.counts.add(if to_active { by } else { by.wrapping_neg() });
+        self.counts
+            .add(if to_active { by } else { by.wrapping_neg() });
     }
 }
 

@@ -217,8 +217,15 @@ mod tests {
             virtual_port: [4, 4],
             protocol: 6,
         };
-        let b = Endpoints { virtual_address: [9; 16], virtual_port: [9, 9], ..a };
-        let c = Endpoints { client_port: [9, 9], ..a };
+        let b = Endpoints {
+            virtual_address: [9; 16],
+            virtual_port: [9, 9],
+            ..a
+        };
+        let c = Endpoints {
+            client_port: [9, 9],
+            ..a
+        };
         let hash = |t| V6::hash(&V6::key(t), 42);
         assert_eq!(hash(&a), hash(&b));
         assert_ne!(hash(&a), hash(&c));

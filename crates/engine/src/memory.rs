@@ -58,7 +58,12 @@ pub struct Sizes {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { connections: 1024, services: 16, destinations: 64, nodes: 1024 }
+        Self {
+            connections: 1024,
+            services: 16,
+            destinations: 64,
+            nodes: 1024,
+        }
     }
 }
 
@@ -78,7 +83,10 @@ impl Memory {
             conn_reuse_mode: Shared32::new(1),
             ..Settings::default()
         };
-        settings.buckets.iter().for_each(|of_family| of_family.store(buckets));
+        settings
+            .buckets
+            .iter()
+            .for_each(|of_family| of_family.store(buckets));
         settings.set_default_timeouts();
         Self {
             clock: AtomicU32::new(0),
@@ -120,7 +128,10 @@ where
     }
 
     pub fn set_service(&self, key: ServiceKey<F::Address>, number: Option<u32>) {
-        let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);
+        let mut services = self
+            .services
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         match number {
             Some(number) => services.insert(key, number),
             None => services.remove(&key),
@@ -129,11 +140,18 @@ where
 
     pub fn all_services(&self) -> Vec<(ServiceKey<F::Address>, u32)> {
         let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
-        services.iter().map(|(&key, &number)| (key, number)).collect()
+        services
+            .iter()
+            .map(|(&key, &number)| (key, number))
+            .collect()
     }
 
     fn service(&self, key: &ServiceKey<F::Address>) -> Option<u32> {
-        self.services.read().unwrap_or_else(PoisonError::into_inner).get(key).copied()
+        self.services
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .copied()
     }
 }
 

@@ -36,7 +36,9 @@ where
     R: Frame,
     T: FamilyTables<V4> + FamilyTables<V6>,
 {
-    let ethertype = frame.header::<Ethernet>(0).map(|ethernet| ethernet.ethertype.get());
+    let ethertype = frame
+        .header::<Ethernet>(0)
+        .map(|ethernet| ethernet.ethertype.get());
     let outcome = match ethertype {
         Some(ethernet::IPV4) => packet::<V4, R, T>(frame, tables),
         Some(ethernet::IPV6) => packet::<V6, R, T>(frame, tables),
@@ -72,9 +74,10 @@ where
 #[inline(always)]
 fn is_for_us<R: Frame, T: Tables>(frame: &R, tables: &T) -> bool {
     let index = frame.interface();
-    let (Some(own), Some(ethernet)) =
-        (tables.interface(interface::slot(index)), frame.header::<Ethernet>(0))
-    else {
+    let (Some(own), Some(ethernet)) = (
+        tables.interface(interface::slot(index)),
+        frame.header::<Ethernet>(0),
+    ) else {
         return false;
     };
     own.load() == interface::word(index, ethernet.destination)
@@ -142,7 +145,10 @@ fn advance<K, T: Tables>(tables: &T, flags: u8, entry: Entry<'_, K>) {
     if next as u8 == state as u8 {
         return;
     }
-    let moved = entry.slot.meta.replace(entry.meta.0, entry.meta.with_state(next).0);
+    let moved = entry
+        .slot
+        .meta
+        .replace(entry.meta.0, entry.meta.with_state(next).0);
     if moved
         && next.is_active() != state.is_active()
         && let Some(load) = tables.load(entry.meta.destination())
@@ -153,21 +159,30 @@ fn advance<K, T: Tables>(tables: &T, flags: u8, entry: Entry<'_, K>) {
 
 /// A packet of no known connection: begins one if it may and belongs to a service.
 #[inline(always)]
-pub fn begin<F: Packet, T: FamilyTables<F>>(
-    tables: &T,
-    tuple: &Tuple<F>,
-) -> Result<u32, Reason> {
+pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     let is_tcp = tuple.protocol == protocol::TCP;
     let starts = !is_tcp || tuple.flags & (SYN | RST) == SYN;
     if !starts && !was_stateless(context) {
         return Err(Reason::NoConnection);
     }
-    let Endpoints { virtual_address, virtual_port, .. } = F::endpoints(&tuple.key);
+    let Endpoints {
+        virtual_address,
+        virtual_port,
+        ..
+    } = F::endpoints(&tuple.key);
     let key = ServiceKey::new(virtual_address, virtual_port, tuple.protocol);
     let service = tables.service(&key).ok_or(Reason::NoService)?;
-    let first = if starts { State::None } else { State::Established };
-    let state = if is_tcp { tcp::next(first, tuple.flags) } else { State::Udp };
+    let first = if starts {
+        State::None
+    } else {
+        State::Established
+    };
+    let state = if is_tcp {
+        tcp::next(first, tuple.flags)
+    } else {
+        State::Udp
+    };
     let (destination, flags) = match starts {
         true => choose(tables, tuple, service)?,
         // A later packet of what may be a connection without an entry: it goes where its first
@@ -210,12 +225,7 @@ fn choose<F: Packet, T: FamilyTables<F>>(
 
 /// Takes back what [`choose`] counted.
 #[inline(always)]
-fn forgo<F: Packet, T: FamilyTables<F>>(
-    tables: &T,
-    tuple: &Tuple<F>,
-    destination: u32,
-    flags: u8,
-) {
+fn forgo<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>, destination: u32, flags: u8) {
     if flags & Meta::CONTROLLED != 0 {
         tables.forget(&tuple.key, destination);
     }

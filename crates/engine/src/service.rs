@@ -81,7 +81,12 @@ const _: () = assert!(size_of::<ServiceKey<[u8; 16]>>() == 20);
 impl<A> ServiceKey<A> {
     #[inline(always)]
     pub fn new(address: A, port: [u8; 2], protocol: u8) -> Self {
-        Self { address, port, protocol, padding: 0 }
+        Self {
+            address,
+            port,
+            protocol,
+            padding: 0,
+        }
     }
 }
 

@@ -36,7 +36,11 @@ pub const TICK_SHIFT: u32 = 20;
 /// How many ticks `seconds` are; at most 2^31 - 1, which is 26 days.
 pub const fn ticks(seconds: u32) -> u32 {
     let ticks = (seconds as u64 * 1_000_000_000) >> TICK_SHIFT;
-    if ticks > i32::MAX as u64 { i32::MAX as u32 } else { ticks as u32 }
+    if ticks > i32::MAX as u64 {
+        i32::MAX as u32
+    } else {
+        ticks as u32
+    }
 }
 
 /// How many whole seconds `ticks` are, rounded to the nearest.

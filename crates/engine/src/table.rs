@@ -26,7 +26,11 @@ const PATIENCE: u32 = 32;
 /// Number of buckets for `connections`: five to sixteen fills them to 40 %.
 pub const fn buckets_for(connections: u32) -> u32 {
     let buckets = (connections as u64 * 5).div_ceil(16);
-    if buckets < CHOICES as u64 { CHOICES } else { buckets as u32 }
+    if buckets < CHOICES as u64 {
+        CHOICES
+    } else {
+        buckets as u32
+    }
 }
 
 /// Where a key belongs.
@@ -94,7 +98,11 @@ impl Spot {
 
     #[inline(always)]
     fn flow(self) -> ControlFlow<()> {
-        if self.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if self.is_none() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     }
 
     #[inline(always)]
@@ -111,15 +119,24 @@ impl Spot {
         if self.is_none() {
             return None;
         }
-        let slot = tables.bucket(self.bucket())?.slots.get((self.0 >> 32) as usize & (WAYS - 1))?;
-        Some(Entry { slot, meta: Meta(slot.meta.load()) })
+        let slot = tables
+            .bucket(self.bucket())?
+            .slots
+            .get((self.0 >> 32) as usize & (WAYS - 1))?;
+        Some(Entry {
+            slot,
+            meta: Meta(slot.meta.load()),
+        })
     }
 }
 
 impl Place {
     #[inline(always)]
     fn new<F: Family>(key: &KeyOf<F>, settings: &Settings) -> Self {
-        Self { hash: F::hash(key, settings.seed.load()), buckets: settings.buckets[F::INDEX].load() }
+        Self {
+            hash: F::hash(key, settings.seed.load()),
+            buckets: settings.buckets[F::INDEX].load(),
+        }
     }
 
     #[inline(always)]
@@ -164,12 +181,23 @@ pub fn find<'t, F: Packet, T: FamilyTables<F>>(
     let place = Place::new::<F>(key, context.settings);
     let home = place.home();
     let bucket = tables.bucket(home)?;
-    let first = bucket.slots.get(place.slot()).and_then(|slot| matching::<F>(slot, key));
-    let entry = first.or_else(|| bucket.slots.iter().find_map(|slot| matching::<F>(slot, key)));
+    let first = bucket
+        .slots
+        .get(place.slot())
+        .and_then(|slot| matching::<F>(slot, key));
+    let entry = first.or_else(|| {
+        bucket
+            .slots
+            .iter()
+            .find_map(|slot| matching::<F>(slot, key))
+    });
     if entry.is_some() || tables.displaced(home)?.load() == 0 {
         return entry;
     }
-    tables.find_displaced(key).entry::<F, T>(tables).filter(|entry| entry.meta.is_live())
+    tables
+        .find_displaced(key)
+        .entry::<F, T>(tables)
+        .filter(|entry| entry.meta.is_live())
 }
 
 /// The entry with this key in another bucket than its first.
@@ -181,8 +209,13 @@ pub fn find_displaced<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>)
     };
     let place = Place::new::<F>(key, settings);
     tables.repeat((CHOICES - 1) * WAYS as u32, |n| {
-        let (index, slot) = (place.bucket(n.wrapping_add(WAYS as u32)), n as usize & (WAYS - 1));
-        let found = tables.bucket(index).and_then(|bucket| bucket.slots.get(slot));
+        let (index, slot) = (
+            place.bucket(n.wrapping_add(WAYS as u32)),
+            n as usize & (WAYS - 1),
+        );
+        let found = tables
+            .bucket(index)
+            .and_then(|bucket| bucket.slots.get(slot));
         if found.and_then(|slot| matching::<F>(slot, key)).is_some() {
             spot = Spot::new(index, slot, Spot::FOUND);
         }
@@ -194,10 +227,7 @@ pub fn find_displaced<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>)
 /// The word is read before the key: if the slot changes hands in between, the key no longer
 /// matches, and if it does so later, no swap of that word succeeds.
 #[inline(always)]
-fn matching<'t, F: Family>(
-    slot: &'t Slot<F::Key>,
-    key: &KeyOf<F>,
-) -> Option<Entry<'t, F::Key>> {
+fn matching<'t, F: Family>(slot: &'t Slot<F::Key>, key: &KeyOf<F>) -> Option<Entry<'t, F::Key>> {
     let meta = Meta(slot.meta.load());
     (meta.is_live() && slot.key.is(key)).then_some(Entry { slot, meta })
 }
@@ -238,7 +268,10 @@ pub fn insert<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>, meta: M
     tables.repeat(CHOICES * WAYS as u32, |n| {
         let index = place.bucket(n);
         let number = (place.slot() + n as usize) & (WAYS - 1);
-        let Some(slot) = tables.bucket(index).and_then(|bucket| bucket.slots.get(number)) else {
+        let Some(slot) = tables
+            .bucket(index)
+            .and_then(|bucket| bucket.slots.get(number))
+        else {
             return ControlFlow::Break(());
         };
         let flag = if n < WAYS as u32 { 0 } else { Meta::DISPLACED };
@@ -279,13 +312,7 @@ fn claim<F: Packet, T: Tables>(
 }
 
 #[inline(always)]
-fn publish<F: Family>(
-    slot: &Slot<F::Key>,
-    key: &KeyOf<F>,
-    claimed: Meta,
-    meta: Meta,
-    now: u32,
-) {
+fn publish<F: Family>(slot: &Slot<F::Key>, key: &KeyOf<F>, claimed: Meta, meta: Meta, now: u32) {
     slot.key.store(key);
     slot.children.store(0);
     slot.seen.store(now);
@@ -326,10 +353,19 @@ pub fn victim<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>) -> Spot
     let place = Place::new::<F>(key, context.settings);
     tables.repeat(CHOICES * WAYS as u32, |n| {
         let (index, number) = (place.bucket(n), n as usize & (WAYS - 1));
-        let Some(slot) = tables.bucket(index).and_then(|bucket| bucket.slots.get(number)) else {
+        let Some(slot) = tables
+            .bucket(index)
+            .and_then(|bucket| bucket.slots.get(number))
+        else {
             return ControlFlow::Break(());
         };
-        let worth = worth(context, Entry { slot, meta: Meta(slot.meta.load()) });
+        let worth = worth(
+            context,
+            Entry {
+                slot,
+                meta: Meta(slot.meta.load()),
+            },
+        );
         if worth < least {
             (victim, least) = (Spot::new(index, number, Spot::FOUND), worth);
         }
@@ -363,8 +399,7 @@ pub fn is_over<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>, grace
     } else {
         context.settings.timeout(state)
     };
-    idle > timeout.saturating_add(grace)
-        && !(state.is_template() && entry.slot.children.load() > 0)
+    idle > timeout.saturating_add(grace) && !(state.is_template() && entry.slot.children.load() > 0)
 }
 
 /// Frees an entry and settles its accounts; false if it changed meanwhile.
@@ -420,11 +455,11 @@ pub fn settle<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>, meta: M
 pub const SWEEP_GRACE: u32 = 954;
 
 /// Ends the entry of a slot whose time is over; true if it did. For the daemon's sweep.
-pub fn sweep<F: Packet, T: FamilyTables<F>>(
-    context: Context<'_, T>,
-    slot: &Slot<F::Key>,
-) -> bool {
-    let entry = Entry { slot, meta: Meta(slot.meta.load()) };
+pub fn sweep<F: Packet, T: FamilyTables<F>>(context: Context<'_, T>, slot: &Slot<F::Key>) -> bool {
+    let entry = Entry {
+        slot,
+        meta: Meta(slot.meta.load()),
+    };
     entry.meta.is_live()
         && is_over(context, entry, SWEEP_GRACE)
         && release::<F, T>(context.tables, entry)

@@ -7,8 +7,8 @@ use rlvs_word::Shared64;
 use crate::connection::{Bucket, Key, Meta};
 use crate::destination::{Destination, Load};
 use crate::family::Family;
-use crate::reason::{Event, Reason};
 use crate::process;
+use crate::reason::{Event, Reason};
 use crate::schedule::{self, Members};
 use crate::service::{Service, ServiceKey};
 use crate::settings::Settings;
@@ -167,7 +167,11 @@ pub struct Context<'t, T> {
 impl<'t, T: Tables> Context<'t, T> {
     #[inline(always)]
     pub fn new(tables: &'t T) -> Option<Self> {
-        Some(Self { tables, settings: tables.settings()?, now: tables.now() })
+        Some(Self {
+            tables,
+            settings: tables.settings()?,
+            now: tables.now(),
+        })
     }
 }
 

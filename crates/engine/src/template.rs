@@ -52,11 +52,7 @@ pub fn remember<F: Packet, T: FamilyTables<F>>(
 
 /// A connection that its template counted has ended, or did not come to be.
 #[inline(always)]
-pub fn forget<F: Packet, T: FamilyTables<F>>(
-    tables: &T,
-    connection: &KeyOf<F>,
-    destination: u32,
-) {
+pub fn forget<F: Packet, T: FamilyTables<F>>(tables: &T, connection: &KeyOf<F>, destination: u32) {
     let service = tables
         .destination(destination)
         .and_then(|destination| tables.service_at(destination.service.load()));

@@ -41,7 +41,10 @@ pub trait Packet: Family {
 impl Packet for V4 {
     #[inline(always)]
     fn destination<R: Frame>(frame: &R) -> Result<[u8; 4], Reason> {
-        Ok(frame.header::<Ipv4>(IP).ok_or(Reason::Truncated)?.destination)
+        Ok(frame
+            .header::<Ipv4>(IP)
+            .ok_or(Reason::Truncated)?
+            .destination)
     }
 
     #[inline(always)]
@@ -89,7 +92,10 @@ impl Packet for V4 {
 impl Packet for V6 {
     #[inline(always)]
     fn destination<R: Frame>(frame: &R) -> Result<[u8; 16], Reason> {
-        Ok(frame.header::<Ipv6>(IP).ok_or(Reason::Truncated)?.destination)
+        Ok(frame
+            .header::<Ipv6>(IP)
+            .ok_or(Reason::Truncated)?
+            .destination)
     }
 
     #[inline(always)]
@@ -152,11 +158,7 @@ const MOST_EXTENSIONS: u32 = 6;
 
 /// The upper-layer protocol and the length of all extension headers before it.
 #[inline(always)]
-fn skip_extensions<R: Frame>(
-    frame: &R,
-    first: u8,
-    payload: usize,
-) -> Result<(u8, usize), Reason> {
+fn skip_extensions<R: Frame>(frame: &R, first: u8, payload: usize) -> Result<(u8, usize), Reason> {
     if first == protocol::TCP || first == protocol::UDP {
         return Ok((first, 0));
     }
@@ -205,7 +207,11 @@ fn upper<R: Frame>(frame: &R, number: u8, at: usize, length: usize) -> Result<Up
                 return Err(Reason::Malformed);
             }
             let (source, destination) = (tcp.source.to_bytes(), tcp.destination.to_bytes());
-            Ok(Upper { source, destination, flags: tcp.flags })
+            Ok(Upper {
+                source,
+                destination,
+                flags: tcp.flags,
+            })
         }
         protocol::UDP => {
             let udp = frame.header::<Udp>(at).ok_or(Reason::Truncated)?;
@@ -217,7 +223,11 @@ fn upper<R: Frame>(frame: &R, number: u8, at: usize, length: usize) -> Result<Up
                 return Err(Reason::Malformed);
             }
             let (source, destination) = (udp.source.to_bytes(), udp.destination.to_bytes());
-            Ok(Upper { source, destination, flags: 0 })
+            Ok(Upper {
+                source,
+                destination,
+                flags: 0,
+            })
         }
         _ => Err(Reason::Protocol),
     }

@@ -22,7 +22,10 @@ const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 /// The directory of one network namespace's pins; made if it is not there.
 pub fn directory(cookie: u64) -> Result<PathBuf, Error> {
     let path = root()?.join("rlvs").join(cookie.to_string());
-    fs::create_dir_all(&path).map_err(|source| Error::Pin { path: path.clone(), source })?;
+    fs::create_dir_all(&path).map_err(|source| Error::Pin {
+        path: path.clone(),
+        source,
+    })?;
     Ok(path)
 }
 
@@ -39,15 +42,20 @@ fn root() -> Result<PathBuf, Error> {
     let inits = Path::new(INIT_ROOT).join("sys/fs/bpf");
     if !is_bpffs(&inits) {
         // The mount namespace is a thread's own affair only in a thread that shares nothing.
-        std::thread::spawn(mount_for_init).join().unwrap_or_else(|_| {
-            Err(Error::Mount { path: own, source: io::Error::other("the thread panicked") })
-        })?;
+        std::thread::spawn(mount_for_init)
+            .join()
+            .unwrap_or_else(|_| {
+                Err(Error::Mount {
+                    path: own,
+                    source: io::Error::other("the thread panicked"),
+                })
+            })?;
     }
     Ok(inits)
 }
 
 fn is_bpffs(path: &Path) -> bool {
-    statfs(path).is_ok_and(|statistics| i64::from(statistics.f_type) == BPF_FS_MAGIC)
+    statfs(path).is_ok_and(|statistics| statistics.f_type == BPF_FS_MAGIC)
 }
 
 fn shares_mounts_with_init() -> bool {
@@ -58,14 +66,23 @@ fn shares_mounts_with_init() -> bool {
 }
 
 fn mount_bpffs(path: &Path) -> Result<(), Error> {
-    mount("bpf", path, "bpf", MountFlags::empty(), None)
-        .map_err(|error| Error::Mount { path: path.to_owned(), source: error.into() })
+    mount("bpf", path, "bpf", MountFlags::empty(), None).map_err(|error| Error::Mount {
+        path: path.to_owned(),
+        source: error.into(),
+    })
 }
 
 fn mount_for_init() -> Result<(), Error> {
     let path = PathBuf::from(MOUNT_POINT);
-    enter_init_mounts().map_err(|source| Error::Mount { path: path.clone(), source })?;
-    if is_bpffs(&path) { Ok(()) } else { mount_bpffs(&path) }
+    enter_init_mounts().map_err(|source| Error::Mount {
+        path: path.clone(),
+        source,
+    })?;
+    if is_bpffs(&path) {
+        Ok(())
+    } else {
+        mount_bpffs(&path)
+    }
 }
 
 fn enter_init_mounts() -> io::Result<()> {

@@ -21,11 +21,17 @@ pub enum Error {
     #[error("the kernel refused the program: {0}")]
     Program(#[from] aya::programs::ProgramError),
     #[error("map {name}: {source}")]
-    Map { name: &'static str, source: aya::maps::MapError },
+    Map {
+        name: &'static str,
+        source: aya::maps::MapError,
+    },
     #[error("map {name} is not in the eBPF object: a bug, please report it")]
     NoMap { name: &'static str },
     #[error("map {name} cannot be mapped into memory: {source}")]
-    Mapping { name: &'static str, source: io::Error },
+    Mapping {
+        name: &'static str,
+        source: io::Error,
+    },
     #[error("the table of services is full: set `services` higher in rlvs.toml")]
     ServicesFull,
     #[error("the table of destinations is full: set `destinations` higher in rlvs.toml")]

@@ -72,7 +72,11 @@ impl Mode {
 
 impl Interfaces {
     pub(crate) fn new(links: PathBuf, tables: Arc<KernelTables>) -> Self {
-        Self { links, tables, attached: BTreeMap::new() }
+        Self {
+            links,
+            tables,
+            attached: BTreeMap::new(),
+        }
     }
 
     pub fn attached(&self, index: u32) -> Option<&Attached> {
@@ -118,7 +122,8 @@ impl Interfaces {
             .and_then(|id| program.take_link(id))
             .map_err(|error| refused(name, &error))?;
         let link = FdLink::try_from(link).map_err(|error| Refused::Kernel(error.to_string()))?;
-        link.pin(&pin).map_err(|error| Refused::Kernel(error.to_string()))?;
+        link.pin(&pin)
+            .map_err(|error| Refused::Kernel(error.to_string()))?;
         self.attached.insert(index, Attached { mode, pin });
         Ok(())
     }
@@ -143,14 +148,17 @@ impl Interfaces {
 
     fn neighbour_in_slot(&self, index: u32) -> Option<u32> {
         let slot = interface::slot(index);
-        self.indexes().find(|&other| other != index && interface::slot(other) == slot)
+        self.indexes()
+            .find(|&other| other != index && interface::slot(other) == slot)
     }
 }
 
 fn refused(name: &str, error: &aya::programs::ProgramError) -> Refused {
     let text = chain(error);
     if text.contains("Device or resource busy") || text.contains("os error 16") {
-        return Refused::Occupied { name: name.to_owned() };
+        return Refused::Occupied {
+            name: name.to_owned(),
+        };
     }
     Refused::Kernel(text)
 }
@@ -167,9 +175,14 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// Index, mode and path of every pinned link.
 fn pins(links: &Path) -> Result<Vec<(u32, Mode, PathBuf)>, Error> {
-    let entries = fs::read_dir(links)
-        .map_err(|source| Error::Pin { path: links.to_owned(), source })?;
-    Ok(entries.flatten().filter_map(|entry| parse(entry.path())).collect())
+    let entries = fs::read_dir(links).map_err(|source| Error::Pin {
+        path: links.to_owned(),
+        source,
+    })?;
+    Ok(entries
+        .flatten()
+        .filter_map(|entry| parse(entry.path()))
+        .collect())
 }
 
 fn parse(pin: PathBuf) -> Option<(u32, Mode, PathBuf)> {
@@ -182,11 +195,19 @@ fn parse(pin: PathBuf) -> Option<(u32, Mode, PathBuf)> {
 fn replace(pin: &Path, program: &mut Xdp) -> Result<(), String> {
     let link = PinnedLink::from_pin(pin).map_err(|error| chain(&error))?;
     let link = XdpLink::try_from(FdLink::from(link)).map_err(|error| chain(&error))?;
-    let id = program.attach_to_link(link).map_err(|error| chain(&error))?;
+    let id = program
+        .attach_to_link(link)
+        .map_err(|error| chain(&error))?;
     // The pin keeps it; this descriptor may go.
-    program.take_link(id).map(drop).map_err(|error| chain(&error))
+    program
+        .take_link(id)
+        .map(drop)
+        .map_err(|error| chain(&error))
 }
 
 fn unlink(pin: &Path) -> Result<(), Error> {
-    fs::remove_file(pin).map_err(|source| Error::Pin { path: pin.to_owned(), source })
+    fs::remove_file(pin).map_err(|source| Error::Pin {
+        path: pin.to_owned(),
+        source,
+    })
 }

@@ -58,8 +58,14 @@ impl<T: Record> Mapped<T> {
         }
         let length = info.max_entries() as usize;
         let file = map.fd().as_fd().as_raw_fd();
-        let memory = MmapOptions::new().len(length * size_of::<T>()).map_raw(file)?;
-        Ok(Self { memory, length, records: PhantomData })
+        let memory = MmapOptions::new()
+            .len(length * size_of::<T>())
+            .map_raw(file)?;
+        Ok(Self {
+            memory,
+            length,
+            records: PhantomData,
+        })
     }
 }
 

@@ -11,16 +11,16 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
+use rlvs_engine::Tables;
 use rlvs_engine::reason::ROOM;
 use rlvs_engine::schedule::NODES_PER_MEMBER;
 use rlvs_engine::settings::Settings;
 use rlvs_engine::table::buckets_for;
-use rlvs_engine::Tables;
 
 use crate::error::Error;
 use crate::interfaces::Interfaces;
@@ -45,7 +45,6 @@ pub struct Sizes {
 /// A data plane in the kernel.
 #[derive(Debug)]
 pub struct Plane {
-    directory: PathBuf,
     ebpf: Ebpf,
     pub tables: Arc<KernelTables>,
     pub interfaces: Interfaces,
@@ -60,7 +59,7 @@ impl Plane {
         refuse_other_versions(directory)?;
         let directory = directory.join(LAYOUT);
         match Self::load(&directory, sizes) {
-            Ok(plane) if plane.adopted || plane.is_new() => plane.begun(),
+            Ok(plane) if plane.is_whole() => plane.begun(),
             // A daemon was killed while it made this one: nothing had been attached.
             Ok(plane) => {
                 drop(plane);
@@ -74,6 +73,8 @@ impl Plane {
     /// The same without pins, for tests and the bench.
     pub fn unpinned(sizes: Sizes) -> Result<(Ebpf, KernelTables), Error> {
         let mut ebpf = loader(sizes).load(OBJECT)?;
+        // Before the maps are taken out: a program is loaded with their descriptors.
+        program(&mut ebpf)?.load()?;
         let tables = KernelTables::new(&mut ebpf)?;
         begin(&tables, sizes);
         Ok((ebpf, tables))
@@ -84,46 +85,48 @@ impl Plane {
         let links = directory.join("links");
         let was_there = maps.join("SETTINGS").exists();
         for folder in [&maps, &links] {
-            fs::create_dir_all(folder)
-                .map_err(|source| Error::Pin { path: folder.clone(), source })?;
+            fs::create_dir_all(folder).map_err(|source| Error::Pin {
+                path: folder.clone(),
+                source,
+            })?;
         }
         let mut loader = loader(sizes);
         for name in MAPS {
             loader.map_pin_path(name, maps.join(name));
         }
         let mut ebpf = loader.load(OBJECT)?;
+        program(&mut ebpf)?.load()?;
         let tables = Arc::new(KernelTables::new(&mut ebpf)?);
-        let adopted = tables.settings().is_some_and(|settings| settings.ready.load() == 1);
+        let adopted = tables
+            .settings()
+            .is_some_and(|settings| settings.ready.load() == 1);
         if !was_there {
             begin(&tables, sizes);
         }
         let interfaces = Interfaces::new(links, Arc::clone(&tables));
-        let directory = directory.to_owned();
-        Ok(Self { directory, ebpf, tables, interfaces, adopted })
+        Ok(Self {
+            ebpf,
+            tables,
+            interfaces,
+            adopted,
+        })
     }
 
-    fn is_new(&self) -> bool {
-        self.tables.settings().is_some_and(|settings| settings.ready.load() == 1)
+    fn is_whole(&self) -> bool {
+        self.tables
+            .settings()
+            .is_some_and(|settings| settings.ready.load() == 1)
     }
 
-    /// Loads the program and puts it where its predecessor was.
+    /// Puts the program where its predecessor was.
     fn begun(mut self) -> Result<Self, Error> {
-        let program = program(&mut self.ebpf)?;
-        program.load()?;
-        self.interfaces.adopt(program)?;
+        self.interfaces.adopt(program(&mut self.ebpf)?)?;
         Ok(self)
     }
 
     /// The attached interfaces and the program to attach to more.
     pub fn attaching(&mut self) -> Result<(&mut Interfaces, &mut Xdp), Error> {
         Ok((&mut self.interfaces, program(&mut self.ebpf)?))
-    }
-
-    /// Detaches everything and removes it from the kernel.
-    pub fn remove(self) -> Result<(), Error> {
-        let Self { directory, ebpf, .. } = self;
-        drop(ebpf);
-        remove(&directory)
     }
 }
 
@@ -138,22 +141,28 @@ pub fn remove_all(directory: &Path) -> Result<bool, Error> {
 /// The last pin of a link detaches it, that of a map frees it.
 fn remove(directory: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(directory) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(Error::Pin { path: directory.to_owned(), source })
-        }
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Pin {
+            path: directory.to_owned(),
+            source,
+        }),
         _ => Ok(()),
     }
 }
 
 fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
-    let program = ebpf.program_mut(PROGRAM).ok_or(Error::NoMap { name: PROGRAM })?;
+    let program = ebpf
+        .program_mut(PROGRAM)
+        .ok_or(Error::NoMap { name: PROGRAM })?;
     Ok(program.try_into()?)
 }
 
 fn refuse_other_versions(directory: &Path) -> Result<(), Error> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(|source| Error::Pin { path: directory.to_owned(), source })?,
+        entries => entries.map_err(|source| Error::Pin {
+            path: directory.to_owned(),
+            source,
+        })?,
     };
     for entry in entries.flatten() {
         if entry.file_name() != LAYOUT {

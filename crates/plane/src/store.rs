@@ -79,8 +79,16 @@ impl Store for Memory {
     }
 
     fn index(&self) -> Result<Vec<(IndexKey, u32)>, Error> {
-        let four = self.v4.all_services().into_iter().map(|(key, n)| (IndexKey::V4(key), n));
-        let six = self.v6.all_services().into_iter().map(|(key, n)| (IndexKey::V6(key), n));
+        let four = self
+            .v4
+            .all_services()
+            .into_iter()
+            .map(|(key, n)| (IndexKey::V4(key), n));
+        let six = self
+            .v6
+            .all_services()
+            .into_iter()
+            .map(|(key, n)| (IndexKey::V6(key), n));
         Ok(four.chain(six).collect())
     }
 }

@@ -42,8 +42,21 @@ pub struct KernelTables {
 
 /// The maps, as the object and the pins call them.
 pub const MAPS: [&str; 16] = [
-    "SETTINGS", "FILTER", "INTERFACES", "SERVICES", "DESTINATIONS", "LOADS", "NODES", "COUNTERS",
-    "BASES", "REASONS", "CONNECTIONS4", "CONNECTIONS6", "DISPLACED4", "DISPLACED6", "INDEX4",
+    "SETTINGS",
+    "FILTER",
+    "INTERFACES",
+    "SERVICES",
+    "DESTINATIONS",
+    "LOADS",
+    "NODES",
+    "COUNTERS",
+    "BASES",
+    "REASONS",
+    "CONNECTIONS4",
+    "CONNECTIONS6",
+    "DISPLACED4",
+    "DISPLACED6",
+    "INDEX4",
     "INDEX6",
 ];
 
@@ -93,7 +106,10 @@ impl KernelTables {
 
     fn sum(&self, place: usize) -> u64 {
         let of_cpus = self.reasons.chunks_exact(ROOM as usize);
-        of_cpus.filter_map(|reasons| reasons.get(place)).map(Shared64::load).sum()
+        of_cpus
+            .filter_map(|reasons| reasons.get(place))
+            .map(Shared64::load)
+            .sum()
     }
 }
 
@@ -246,7 +262,9 @@ impl Store for KernelTables {
 
     fn index(&self) -> Result<Vec<(IndexKey, u32)>, Error> {
         let mut all = entries(&self.index4, "INDEX4", |bytes| IndexKey::V4(key4(bytes)))?;
-        all.extend(entries(&self.index6, "INDEX6", |bytes| IndexKey::V6(key6(bytes)))?);
+        all.extend(entries(&self.index6, "INDEX6", |bytes| {
+            IndexKey::V6(key6(bytes))
+        })?);
         Ok(all)
     }
 }
@@ -280,5 +298,7 @@ fn entries<const N: usize>(
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

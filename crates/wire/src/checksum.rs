@@ -84,7 +84,9 @@ mod tests {
 
     #[test]
     fn verifies_only_what_is_whole() {
-        let sum = Checksum::default().plus4([1, 2, 3, 4]).plus4([0xff, 0xff, 0xff, 0xff]);
+        let sum = Checksum::default()
+            .plus4([1, 2, 3, 4])
+            .plus4([0xff, 0xff, 0xff, 0xff]);
         let [a, b] = sum.to_field();
         assert!(sum.plus([a, b]).verifies());
         assert!(!sum.plus([a, b ^ 1]).verifies());

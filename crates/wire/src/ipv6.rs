@@ -65,9 +65,15 @@ mod tests {
 
     #[test]
     fn extension_lengths_count_in_their_own_units() {
-        let router_alert = Extension { next_header: 6, length: 0 };
+        let router_alert = Extension {
+            next_header: 6,
+            length: 0,
+        };
         assert_eq!(router_alert.options_length(), 8);
-        let authentication = Extension { next_header: 6, length: 4 };
+        let authentication = Extension {
+            next_header: 6,
+            length: 4,
+        };
         assert_eq!(authentication.authentication_length(), 24);
     }
 }

@@ -25,6 +25,9 @@ mod tests {
     fn reads_captured_bytes() {
         let udp = Udp::read_from_bytes(&[0xd4, 0x31, 0, 53, 0, 12, 0, 0]).unwrap();
         assert_eq!((udp.source.get(), udp.destination.get()), (54321, 53));
-        assert_eq!((udp.length.get() as usize, udp.checksum), (LENGTH + 4, [0, 0]));
+        assert_eq!(
+            (udp.length.get() as usize, udp.checksum),
+            (LENGTH + 4, [0, 0])
+        );
     }
 }

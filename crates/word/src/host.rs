@@ -22,7 +22,9 @@ macro_rules! word {
             }
 
             pub(crate) fn replace(&self, old: $int, new: $int) -> bool {
-                self.0.compare_exchange(old, new, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+                self.0
+                    .compare_exchange(old, new, Ordering::SeqCst, Ordering::Relaxed)
+                    .is_ok()
             }
 
             pub(crate) fn add(&self, value: $int) -> $int {

@@ -7,7 +7,10 @@
 //! Memory layout is the same on both sides: an aligned integer.
 #![no_std]
 #![cfg_attr(target_arch = "bpf", feature(core_intrinsics))]
-#![cfg_attr(target_arch = "bpf", expect(internal_features, reason = "BPF atomics have no other door"))]
+#![cfg_attr(
+    target_arch = "bpf",
+    expect(internal_features, reason = "BPF atomics have no other door")
+)]
 
 #[cfg(target_arch = "bpf")]
 #[path = "bpf.rs"]

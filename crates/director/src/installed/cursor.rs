@@ -20,7 +20,11 @@ pub(super) struct Cursor {
 impl Cursor {
     pub(super) fn read<S: Store>(store: &S, record: &Service) -> Self {
         let members = record.members();
-        let of_member = |index| members.member(store, index).map(|(_, destination)| destination);
+        let of_member = |index| {
+            members
+                .member(store, index)
+                .map(|(_, destination)| destination)
+        };
         Self {
             scheduler: record.scheduler(),
             members: (0..members.count()).filter_map(of_member).collect(),

@@ -34,7 +34,9 @@ impl Installed {
             let record = &store.destinations()[number as usize];
             record.service.store(service_number);
             write(store, number, destination);
-            record.flags.store(record.flags.load() | Destination::AVAILABLE | Destination::USED);
+            record
+                .flags
+                .store(record.flags.load() | Destination::AVAILABLE | Destination::USED);
             members.push((destination.weight, number));
         }
         Ok(members)
@@ -66,10 +68,15 @@ impl Installed {
         store: &S,
         key: &DestinationKey,
     ) -> Result<u32, rlvs_plane::Error> {
-        let number = self.free_destinations.pop().ok_or(rlvs_plane::Error::DestinationsFull)?;
+        let number = self
+            .free_destinations
+            .pop()
+            .ok_or(rlvs_plane::Error::DestinationsFull)?;
         let record = &store.destinations()[number as usize];
         store_octets(&record.address, octets(key.address));
-        record.port.store(u32::from(key.port) | if key.address.is_ipv6() { IPV6 } else { 0 });
+        record
+            .port
+            .store(u32::from(key.port) | if key.address.is_ipv6() { IPV6 } else { 0 });
         record.flags.store(Destination::USED);
         self.reset_counters(store, number);
         self.by_address.entry(key.address).or_default().push(number);
@@ -85,7 +92,10 @@ impl Installed {
         desired: &DesiredService,
         now: Instant,
     ) {
-        let wanted: HashSet<_> = desired.destinations().map(|destination| destination.key).collect();
+        let wanted: HashSet<_> = desired
+            .destinations()
+            .map(|destination| destination.key)
+            .collect();
         self.retire(store, key, now, |destination| !wanted.contains(destination));
     }
 
@@ -106,7 +116,8 @@ impl Installed {
         for (destination, number) in service.destinations.extract_if(|key, _| which(key)) {
             let flags = &store.destinations()[number as usize].flags;
             flags.store(flags.load() & !Destination::AVAILABLE);
-            self.removed.insert((*key, destination), Removed { number, since: now });
+            self.removed
+                .insert((*key, destination), Removed { number, since: now });
         }
     }
 
@@ -118,7 +129,10 @@ impl Installed {
             }
         }
         let over = |removed: &Removed| now.duration_since(removed.since) >= REMEMBERED;
-        let ended: Vec<_> = self.removed.extract_if(|_, removed| over(removed)).collect();
+        let ended: Vec<_> = self
+            .removed
+            .extract_if(|_, removed| over(removed))
+            .collect();
         for ((_, key), removed) in ended {
             self.give_back(store, removed.number, key.address);
         }
@@ -173,15 +187,20 @@ impl Installed {
                 installed.destinations.insert(key, number);
             }
         } else {
-            self.removed.insert((*service, key), Removed { number, since: now });
+            self.removed
+                .insert((*service, key), Removed { number, since: now });
         }
     }
 
     fn orphan(&mut self, record: &Destination, number: u32, now: Instant) {
         let key = key(record);
-        let nowhere = ServiceKey::Mark { family: rlvs_control::model::Family::Ipv4, mark: number };
+        let nowhere = ServiceKey::Mark {
+            family: rlvs_control::model::Family::Ipv4,
+            mark: number,
+        };
         self.by_address.entry(key.address).or_default().push(number);
-        self.removed.insert((nowhere, key), Removed { number, since: now });
+        self.removed
+            .insert((nowhere, key), Removed { number, since: now });
     }
 }
 
@@ -221,5 +240,8 @@ pub(crate) fn key(record: &Destination) -> DestinationKey {
     } else {
         IpAddr::from([octets[0], octets[1], octets[2], octets[3]])
     };
-    DestinationKey { address, port: port as u16 }
+    DestinationKey {
+        address,
+        port: port as u16,
+    }
 }

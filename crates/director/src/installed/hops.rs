@@ -35,7 +35,11 @@ impl Installed {
     pub fn redirect<S: Store>(&mut self, store: &S, needs: impl Fn(u32) -> bool) {
         let mut changed = Vec::new();
         for (&address, hop) in &mut self.hops {
-            if let Hop::Resolved { interface, redirect, .. } = hop
+            if let Hop::Resolved {
+                interface,
+                redirect,
+                ..
+            } = hop
                 && *redirect != needs(*interface)
             {
                 *redirect = !*redirect;
@@ -59,7 +63,12 @@ impl Installed {
         let record = &store.destinations()[number as usize];
         let flags = record.flags.load() & !(Destination::RESOLVED | Destination::REDIRECT);
         match self.hops.get(&address) {
-            Some(Hop::Resolved { interface, source, destination, redirect }) => {
+            Some(Hop::Resolved {
+                interface,
+                source,
+                destination,
+                redirect,
+            }) => {
                 record.next_hop.store(interface::mac(*destination));
                 record.source.store(interface::mac(*source));
                 record.interface.store(*interface);

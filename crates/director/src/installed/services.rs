@@ -46,7 +46,10 @@ impl Installed {
     ) -> Result<(), rlvs_plane::Error> {
         let is_new = !self.services.contains_key(key);
         if is_new {
-            let number = self.free_services.pop().ok_or(rlvs_plane::Error::ServicesFull)?;
+            let number = self
+                .free_services
+                .pop()
+                .ok_or(rlvs_plane::Error::ServicesFull)?;
             self.services.insert(*key, InstalledService::new(number));
         }
         let number = self.services[key].number;
@@ -84,9 +87,13 @@ impl Installed {
             .allocate_range(2 * leaves)
             .map_err(|_| rlvs_plane::Error::NodesFull)?;
         let nodes = store.nodes();
-        let word = layout(region.start, members, |node, word| nodes[node as usize].store(word));
+        let word = layout(region.start, members, |node, word| {
+            nodes[node as usize].store(word)
+        });
         let service = self.services.get_mut(key).expect("it was written just now");
-        store.services()[service.number as usize].members.store(word.0);
+        store.services()[service.number as usize]
+            .members
+            .store(word.0);
         if let Some(old) = service.region.replace(region) {
             self.retired.push((now, Retired::Region(old)));
         }
@@ -105,7 +112,9 @@ impl Installed {
         self.show(store, key, None)?;
         self.retire_all(store, key, now);
         if let Some(service) = self.services.remove(key) {
-            store.services()[service.number as usize].members.store(Members::default().0);
+            store.services()[service.number as usize]
+                .members
+                .store(Members::default().0);
             self.retired.push((now, Retired::Service(service.number)));
             let region = service.region.map(|region| (now, Retired::Region(region)));
             self.retired.extend(region);
@@ -137,9 +146,13 @@ impl Installed {
         for (key, number) in index {
             let key = service_key(&key);
             keys.insert(number, key);
-            installed.services.insert(key, InstalledService::new(number));
+            installed
+                .services
+                .insert(key, InstalledService::new(number));
         }
-        installed.free_services.retain(|number| !keys.contains_key(number));
+        installed
+            .free_services
+            .retain(|number| !keys.contains_key(number));
         installed.adopt_destinations(store, &keys, now);
         installed.adopt_regions(store);
         Ok(installed)
@@ -161,7 +174,11 @@ impl Installed {
 
 impl InstalledService {
     fn new(number: u32) -> Self {
-        Self { number, region: None, destinations: HashMap::new() }
+        Self {
+            number,
+            region: None,
+            destinations: HashMap::new(),
+        }
     }
 }
 
@@ -202,7 +219,9 @@ fn mask(granularity: Granularity) -> [u8; 16] {
     match granularity {
         Granularity::Mask(of) => mask[..4].copy_from_slice(&of.octets()),
         Granularity::Prefix(length) => {
-            let bits = u128::MAX.checked_shl(128 - u32::from(length.min(128))).unwrap_or(0);
+            let bits = u128::MAX
+                .checked_shl(128 - u32::from(length.min(128)))
+                .unwrap_or(0);
             mask = bits.to_be_bytes();
         }
     }
@@ -211,7 +230,12 @@ fn mask(granularity: Granularity) -> [u8; 16] {
 
 /// Where packets find a service; none for what is not looked up by address.
 pub(super) fn index_key(key: &ServiceKey) -> Option<IndexKey> {
-    let ServiceKey::Address { protocol, address, port } = key else {
+    let ServiceKey::Address {
+        protocol,
+        address,
+        port,
+    } = key
+    else {
         return None;
     };
     let (port, protocol) = (port.to_be_bytes(), number(*protocol)?);
@@ -226,8 +250,16 @@ fn service_key(key: &IndexKey) -> ServiceKey {
         IndexKey::V4(key) => (IpAddr::from(key.address), key.port, key.protocol),
         IndexKey::V6(key) => (IpAddr::from(key.address), key.port, key.protocol),
     };
-    let protocol = if number == protocol::UDP { Protocol::Udp } else { Protocol::Tcp };
-    ServiceKey::Address { protocol, address, port: u16::from_be_bytes(port) }
+    let protocol = if number == protocol::UDP {
+        Protocol::Udp
+    } else {
+        Protocol::Tcp
+    };
+    ServiceKey::Address {
+        protocol,
+        address,
+        port: u16::from_be_bytes(port),
+    }
 }
 
 fn number(protocol: Protocol) -> Option<u8> {

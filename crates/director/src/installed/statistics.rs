@@ -82,8 +82,15 @@ impl Installed {
     }
 
     fn raw_of_service<S: Store>(&self, store: &S, key: &ServiceKey) -> Totals {
-        let live = self.services.get(key).into_iter().flat_map(|it| it.destinations.values());
-        let removed = self.removed.iter().filter(|((service, _), _)| service == key);
+        let live = self
+            .services
+            .get(key)
+            .into_iter()
+            .flat_map(|it| it.destinations.values());
+        let removed = self
+            .removed
+            .iter()
+            .filter(|((service, _), _)| service == key);
         live.copied()
             .chain(removed.map(|(_, removed)| removed.number))
             .map(|number| raw(store, number))
@@ -114,10 +121,14 @@ impl Installed {
 }
 
 fn raw<S: Store>(store: &S, number: u32) -> Totals {
-    of_cpus(store, number).map(Totals::of).fold(Totals::default(), Totals::plus)
+    of_cpus(store, number)
+        .map(Totals::of)
+        .fold(Totals::default(), Totals::plus)
 }
 
 fn of_cpus<S: Store>(store: &S, number: u32) -> impl Iterator<Item = &Counters> {
-    let per_cpu = store.all_counters().chunks_exact(store.destinations().len());
+    let per_cpu = store
+        .all_counters()
+        .chunks_exact(store.destinations().len());
     per_cpu.filter_map(move |counters| counters.get(number as usize))
 }

@@ -29,5 +29,9 @@ pub fn direct_route<F: Packet, R: Frame>(
     ethernet.destination = interface::bytes(destination.next_hop.load());
     ethernet.source = interface::bytes(destination.source.load());
     F::decrement_hops(frame).ok_or(Reason::Internal)?;
-    Ok(if stays { Verdict::Transmit } else { Verdict::Redirect(out) })
+    Ok(if stays {
+        Verdict::Transmit
+    } else {
+        Verdict::Redirect(out)
+    })
 }

@@ -148,7 +148,9 @@ pub fn layout(base: u32, members: &[(u32, u32)], mut store: impl FnMut(u32, u64)
     let region = Members::new(base, count, depth);
     let leaves = region.leaves();
     let at = |index: u32| members.get(index as usize).copied().unwrap_or((0, 0));
-    let gcd = members.iter().fold(0, |gcd, &(weight, _)| greatest_common_divisor(gcd, weight));
+    let gcd = members
+        .iter()
+        .fold(0, |gcd, &(weight, _)| greatest_common_divisor(gcd, weight));
     let gcd = gcd.max(1);
     let most = members.iter().map(|&(weight, _)| weight).max().unwrap_or(0);
     let reach = if most == 0 { 0 } else { most - (gcd - 1) };
@@ -160,7 +162,10 @@ pub fn layout(base: u32, members: &[(u32, u32)], mut store: impl FnMut(u32, u64)
     for level in (0..depth).rev() {
         let span = leaves >> level;
         for place in 0..1 << level {
-            let most = (place * span..(place + 1) * span).map(|i| at(i).0).max().unwrap_or(0);
+            let most = (place * span..(place + 1) * span)
+                .map(|i| at(i).0)
+                .max()
+                .unwrap_or(0);
             store(base + (1 << level) + place, word(most, 0));
         }
     }
@@ -189,7 +194,9 @@ mod tests {
     fn walk(weights: &[u32], start: u32, weight: u32) -> Option<u32> {
         let memory = Memory::default();
         let members: Vec<_> = weights.iter().map(|&w| (w, 7)).collect();
-        let members = layout(16, &members, |node, word| memory.nodes[node as usize].store(word));
+        let members = layout(16, &members, |node, word| {
+            memory.nodes[node as usize].store(word)
+        });
         members.next(&memory, start, weight).map(Member::index)
     }
 
@@ -209,9 +216,12 @@ mod tests {
 
     #[test]
     fn weights_are_summed_up_for_wrr() {
-        for (weights, expected) in
-            [(&[4, 6, 0][..], (2, 5)), (&[3, 3], (3, 1)), (&[0], (1, 0)), (&[], (1, 0))]
-        {
+        for (weights, expected) in [
+            (&[4, 6, 0][..], (2, 5)),
+            (&[3, 3], (3, 1)),
+            (&[0], (1, 0)),
+            (&[], (1, 0)),
+        ] {
             let memory = Memory::default();
             let members: Vec<_> = weights.iter().map(|&w| (w, 0)).collect();
             let members = layout(0, &members, |n, word| memory.nodes[n as usize].store(word));

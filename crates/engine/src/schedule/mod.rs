@@ -59,7 +59,9 @@ impl Scheduler {
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scheduler| scheduler.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|scheduler| scheduler.name() == name)
     }
 }
 
@@ -85,5 +87,7 @@ fn some(number: u32) -> Option<u32> {
 /// Whether a destination is at its upper threshold.
 #[inline(always)]
 fn is_overloaded<T: Tables>(tables: &T, destination: u32) -> bool {
-    tables.load(destination).is_none_or(|load| load.overloaded.load() != 0)
+    tables
+        .load(destination)
+        .is_none_or(|load| load.overloaded.load() != 0)
 }

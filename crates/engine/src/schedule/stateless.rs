@@ -13,6 +13,8 @@ use crate::tables::Tables;
 pub fn pick<T: Tables>(tables: &T, service: &Service, hash: u64) -> Option<u32> {
     let members = service.members();
     let start = ((hash >> 32).wrapping_mul(members.count() as u64) >> 32) as u32;
-    let found = members.next(tables, start, 1).or_else(|| members.next(tables, 0, 1));
+    let found = members
+        .next(tables, start, 1)
+        .or_else(|| members.next(tables, 0, 1));
     found.map(Member::destination)
 }

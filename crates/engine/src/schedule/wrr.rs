@@ -22,24 +22,27 @@ pub(super) fn pick<T: Tables>(tables: &T, service: &Service) -> Option<u32> {
     let mut step = Step::from_bits(before);
     let mut chosen = NONE;
     let mut wrapped_at = NONE;
-    tables.repeat(members.count().wrapping_mul(2).wrapping_add(MOST_PASSES), |turn| {
-        if let Some(member) = members.next(tables, step.next, step.weight.max(1)) {
-            step.next = member.index().wrapping_add(1);
-            if is_overloaded(tables, member.destination()) {
-                return ControlFlow::Continue(());
-            }
-            chosen = member.destination();
-            return ControlFlow::Break(());
-        }
-        if step.pass(gcd, reach) {
-            // Between two wraps all of them were looked at.
-            if wrapped_at != NONE {
+    tables.repeat(
+        members.count().wrapping_mul(2).wrapping_add(MOST_PASSES),
+        |turn| {
+            if let Some(member) = members.next(tables, step.next, step.weight.max(1)) {
+                step.next = member.index().wrapping_add(1);
+                if is_overloaded(tables, member.destination()) {
+                    return ControlFlow::Continue(());
+                }
+                chosen = member.destination();
                 return ControlFlow::Break(());
             }
-            wrapped_at = turn;
-        }
-        ControlFlow::Continue(())
-    });
+            if step.pass(gcd, reach) {
+                // Between two wraps all of them were looked at.
+                if wrapped_at != NONE {
+                    return ControlFlow::Break(());
+                }
+                wrapped_at = turn;
+            }
+            ControlFlow::Continue(())
+        },
+    );
     if chosen != NONE {
         service.cursor.replace(before, step.to_bits());
     }
@@ -62,7 +65,10 @@ pub struct Step {
 impl Step {
     #[inline(always)]
     pub const fn from_bits(bits: u64) -> Self {
-        Self { next: bits as u32, weight: (bits >> 32) as u32 }
+        Self {
+            next: bits as u32,
+            weight: (bits >> 32) as u32,
+        }
     }
 
     #[inline(always)]
@@ -75,7 +81,11 @@ impl Step {
     fn pass(&mut self, gcd: u32, reach: u32) -> bool {
         self.next = 0;
         let wrapped = self.weight <= gcd;
-        self.weight = if wrapped { reach } else { self.weight.wrapping_sub(gcd) };
+        self.weight = if wrapped {
+            reach
+        } else {
+            self.weight.wrapping_sub(gcd)
+        };
         wrapped
     }
 

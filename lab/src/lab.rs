@@ -55,13 +55,11 @@ impl Lab {
         })
     }
 
-    /// Leaves everything in place; [`warden::remove`] ends it.
+    /// Leaves everything in place, programs too; [`warden::remove`] ends it.
     pub fn keep(&self) -> Result<()> {
-        self.inner
-            .warden
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .dismiss()
+        self.inner.kept.store(true, Ordering::Relaxed);
+        let warden = self.inner.warden.lock();
+        warden.unwrap_or_else(PoisonError::into_inner).dismiss()
     }
 
     /// Whether this lab outlives its owner.

@@ -104,6 +104,7 @@ events {{ worker_connections 8192; }}
 http {{
     access_log access.log;
     default_type text/plain;
+    client_max_body_size 0;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
     fastcgi_temp_path {directory}/fastcgi;

@@ -108,6 +108,20 @@ fn nothing_is_left_of_a_lab() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_lab_that_is_kept_lives_on_until_it_is_removed() -> Result<()> {
+    let lab = Lab::new()?;
+    let (client, server) = client_and_server(&lab)?;
+    let (name, pid) = (lab.name().to_owned(), server.nginx.id());
+    lab.keep()?;
+    drop((lab, client, server));
+    assert!(warden::exists(&name));
+    assert!(fs::read_to_string(format!("/proc/{pid}/comm"))?.starts_with("nginx"));
+    warden::remove(&name)?;
+    assert!(!warden::exists(&name));
+    Ok(())
+}
+
 /// The owner of this lab is this very test, in another process, which is killed.
 #[test]
 fn nothing_is_left_of_a_lab_whose_owner_is_killed() -> Result<()> {

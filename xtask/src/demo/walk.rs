@@ -141,10 +141,7 @@ impl Walk {
         for server in &self.lab.real_servers {
             typed(&server.host, &format!("rlvs realserver up {vips}"))?;
         }
-        let Some(first) = self.lab.real_servers.first() else {
-            return Ok(());
-        };
-        typed(&first.host, &format!("rlvs realserver status {vips}")).map(drop)
+        Ok(())
     }
 
     fn balance(&self) -> Result<()> {

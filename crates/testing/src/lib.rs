@@ -1,0 +1,17 @@
+//! What tests of several crates share.
+//!
+//! * [`packet`]: frames of every shape, described and then built; lies in their headers too
+//! * [`strategy`]: random ones
+//! * `site` (a feature): a director's desired and installed state over any tables, without a
+//!   network
+//!
+//! Nothing here uses the code under test to make what it is tested with: header bytes and
+//! checksums are written out.
+#![forbid(unsafe_code)]
+
+pub mod packet;
+#[cfg(feature = "site")]
+pub mod site;
+pub mod strategy;
+
+pub use packet::Packet;

@@ -12,7 +12,7 @@ use rlvs_engine::connection::{Bucket, Key, Meta};
 use rlvs_engine::service::filter;
 use rlvs_engine::tables::Context;
 use rlvs_engine::tuple::Packet;
-use rlvs_engine::{Family, FamilyTables, V4, V6, table};
+use rlvs_engine::{Family, FamilyTables, Tables, V4, V6, table};
 use rlvs_plane::KernelTables;
 use tokio::sync::watch;
 
@@ -46,6 +46,9 @@ pub fn spawn(tables: Arc<KernelTables>) -> watch::Receiver<Swept> {
 /// One sweep over all tables.
 pub fn once(tables: &KernelTables) -> Swept {
     let mut filter = vec![0; filter::WORDS as usize];
+    if let Some(settings) = tables.settings() {
+        settings.age(tables.now());
+    }
     let entries = [
         buckets::<V4, _>(tables, tables.buckets4(), &mut filter),
         buckets::<V6, _>(tables, tables.buckets6(), &mut filter),

@@ -100,13 +100,14 @@ fn decide<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result
 /// Whether a found connection is over: its time is, or the client uses its port again.
 ///
 /// `conn_reuse_mode` as in IPVS (ip_vs_core.c, `is_new_conn_expected`): with any bit set, a SYN
-/// ends a connection in TIME_WAIT or CLOSE; with bit 1, also one in FIN_WAIT.
+/// ends a connection in TIME_WAIT or CLOSE; with bit 1, also one in FIN_WAIT. One that a template
+/// controls goes on.
 #[inline(always)]
 fn begins_anew<K, T: Tables>(context: Context<'_, T>, flags: u8, entry: Entry<'_, K>) -> bool {
     if table::is_over(context, entry, 0) {
         return true;
     }
-    if flags & SYN == 0 {
+    if flags & SYN == 0 || entry.meta.has(Meta::CONTROLLED) {
         return false;
     }
     let mode = context.settings.conn_reuse_mode.load();

@@ -65,6 +65,16 @@ impl Settings {
         self.timeouts[state as usize & (STATES - 1)].store(ticks);
     }
 
+    /// Keeps `last_stateless`, once it is long ago, from looking recent when the clock has gone
+    /// half around. For the daemon's sweep.
+    pub fn age(&self, now: u32) {
+        let then = self.last_stateless.load();
+        if elapsed(now, then) > LONG_AGO {
+            self.last_stateless
+                .replace(then, now.wrapping_sub(LONG_AGO));
+        }
+    }
+
     /// IPVS's defaults (ip_vs_proto_tcp.c, ip_vs_proto_udp.c).
     pub fn set_default_timeouts(&self) {
         for &(state, seconds) in &DEFAULT_TIMEOUTS {
@@ -72,6 +82,9 @@ impl Settings {
         }
     }
 }
+
+/// An hour before what [`elapsed`] can tell.
+const LONG_AGO: u32 = i32::MAX as u32 - ticks(3600);
 
 const DEFAULT_TIMEOUTS: [(State, u32); 14] = [
     (State::Udp, 300),

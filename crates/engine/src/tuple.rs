@@ -164,7 +164,7 @@ fn skip_extensions<R: Frame>(frame: &R, first: u8, payload: usize) -> Result<(u8
     }
     let (mut number, mut skipped) = (first, 0usize);
     let mut walked = 0;
-    while walked < MOST_EXTENSIONS {
+    while walked <= MOST_EXTENSIONS {
         let authentication = match number {
             protocol::HOP_BY_HOP | protocol::ROUTING | protocol::DESTINATION_OPTIONS => false,
             protocol::AUTHENTICATION => true,

@@ -1,0 +1,9 @@
+//! Packets in, verdicts and packets out: what the engine does, row by row.
+
+mod connections;
+mod destinations;
+mod forwarding;
+mod full;
+mod persistence;
+mod plane;
+mod reading;

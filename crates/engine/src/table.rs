@@ -164,10 +164,11 @@ impl Place {
         }
     }
 
-    /// The slot to look at first.
+    /// The `n`th slot to look at within a bucket: the one the hash points at, then the other in
+    /// its cache line, then the rest.
     #[inline(always)]
-    fn slot(&self) -> usize {
-        self.hash as usize & (WAYS - 1)
+    fn slot(&self, n: usize) -> usize {
+        (self.hash as usize ^ n) & (WAYS - 1)
     }
 }
 
@@ -181,15 +182,9 @@ pub fn find<'t, F: Packet, T: FamilyTables<F>>(
     let place = Place::new::<F>(key, context.settings);
     let home = place.home();
     let bucket = tables.bucket(home)?;
-    let first = bucket
-        .slots
-        .get(place.slot())
-        .and_then(|slot| matching::<F>(slot, key));
-    let entry = first.or_else(|| {
-        bucket
-            .slots
-            .iter()
-            .find_map(|slot| matching::<F>(slot, key))
+    let entry = (0..WAYS).find_map(|n| {
+        let slot = bucket.slots.get(place.slot(n))?;
+        matching::<F>(slot, key)
     });
     if entry.is_some() || tables.displaced(home)?.load() == 0 {
         return entry;
@@ -267,7 +262,7 @@ pub fn insert<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>, meta: M
     let place = Place::new::<F>(key, context.settings);
     tables.repeat(CHOICES * WAYS as u32, |n| {
         let index = place.bucket(n);
-        let number = (place.slot() + n as usize) & (WAYS - 1);
+        let number = place.slot(n as usize);
         let Some(slot) = tables
             .bucket(index)
             .and_then(|bucket| bucket.slots.get(number))

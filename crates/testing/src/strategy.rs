@@ -125,7 +125,7 @@ fn lie() -> BoxedStrategy<Lie> {
 
 fn upper() -> BoxedStrategy<Upper> {
     let flags = prop_oneof![
-        5 => Just(SYN),
+        8 => Just(SYN),
         5 => Just(ACK),
         3 => Just(ACK | PSH),
         3 => Just(FIN | ACK),
@@ -136,7 +136,7 @@ fn upper() -> BoxedStrategy<Upper> {
     ];
     let options = prop_oneof![3 => Just(0u8), 1 => 0u8..=10];
     prop_oneof![
-        4 => (flags, options).prop_map(|(flags, options)| Upper::Tcp { flags, options }),
+        3 => (flags, options).prop_map(|(flags, options)| Upper::Tcp { flags, options }),
         1 => Just(Upper::Udp),
     ]
     .boxed()

@@ -129,10 +129,12 @@ impl Installed {
             }
         }
         let over = |removed: &Removed| now.duration_since(removed.since) >= REMEMBERED;
-        let ended: Vec<_> = self
+        let mut ended: Vec<_> = self
             .removed
             .extract_if(|_, removed| over(removed))
             .collect();
+        // Not as the map has them: the same changes take the same records.
+        ended.sort_unstable_by_key(|(_, removed)| removed.number);
         for ((_, key), removed) in ended {
             self.give_back(store, removed.number, key.address);
         }

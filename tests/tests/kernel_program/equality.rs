@@ -1,0 +1,379 @@
+//! The same packets and the same changes through the kernel's program and through the engine in
+//! user space: every verdict and every byte is the same, and so are the tables at the end.
+//!
+//! The kernel's clock cannot be set. So that timeouts play a part all the same, entries are aged
+//! on both sides; by amounts, and against timeouts, that are far apart beside the time a run takes.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rlvs_control::Change;
+use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
+use rlvs_engine::family::Endpoints;
+use rlvs_engine::memory::{self, Bytes, Memory};
+use rlvs_engine::process::process;
+use rlvs_engine::reason::Event;
+use rlvs_engine::settings::ticks;
+use rlvs_engine::tables::Context;
+use rlvs_engine::{Family, FamilyTables, Reason, Tables, V4, V6, table, tuple};
+use rlvs_plane::{KernelTables, Sizes, Store};
+use rlvs_testing::Packet;
+use rlvs_testing::site::{INTERFACE, Site, changes, clients, service_addresses};
+use rlvs_testing::strategy::{dressed, packets, spoilt};
+
+use crate::loaded::{Loaded, code};
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Step {
+    Frame(Vec<u8>),
+    Change(Change),
+    /// Everything becomes older by this many times 1000 s.
+    Age(u32),
+    Sweep,
+    ReuseMode(u32),
+}
+
+/// Both sides of the comparison.
+struct Both {
+    program: Loaded,
+    kernel: Site<KernelTables>,
+    memory: Site<Memory>,
+    forwarded: usize,
+    now: Instant,
+}
+
+/// The daemon's clock stands still but for this, so that both sides forget alike.
+const BETWEEN_CHANGES: Duration = Duration::from_secs(3);
+
+/// Changes before the first packet.
+const CHANGES_FIRST: usize = 60;
+
+#[test]
+fn five_thousand_packets_with_room() {
+    compare(2000, 60, 5000);
+}
+
+#[test]
+fn five_thousand_packets_in_a_crowded_table() {
+    compare(40, 120, 5000);
+}
+
+#[test]
+fn five_thousand_packets_in_a_full_table() {
+    compare(1, 80, 5000);
+}
+
+fn compare(connections: u32, clients: u16, frames: usize) {
+    let seed = seed();
+    println!("seed {seed} (RLVS_SEED={seed} repeats it)");
+    let mut runner = runner(seed);
+    let mut both = Both::new(connections);
+    for _ in 0..CHANGES_FIRST {
+        both.take(Step::Change(pick(&changes(), &mut runner)));
+    }
+    let steps = steps(clients);
+    let mut sent = 0;
+    while sent < frames {
+        let step = pick(&steps, &mut runner);
+        sent += usize::from(matches!(step, Step::Frame(_)));
+        both.take(step);
+    }
+    both.assert_equal();
+    println!("{} of {frames} frames were forwarded", both.forwarded);
+    assert!(
+        both.forwarded > frames / 8,
+        "too few were forwarded to compare"
+    );
+}
+
+/// Another run each time.
+fn seed() -> u64 {
+    let given = std::env::var("RLVS_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    given.unwrap_or_else(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.expect("it is after 1970").as_nanos() as u64
+    })
+}
+
+fn runner(seed: u64) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    TestRunner::new_with_rng(Config::default(), rng)
+}
+
+fn pick<T: std::fmt::Debug>(strategy: &BoxedStrategy<T>, runner: &mut TestRunner) -> T {
+    strategy
+        .new_tree(runner)
+        .expect("strategies give values")
+        .current()
+}
+
+fn steps(of_clients: u16) -> BoxedStrategy<Step> {
+    let plain = packets(clients(of_clients), service_addresses());
+    let dressed = dressed(plain.clone());
+    let spoilt = spoilt(dressed.clone());
+    let garbled = (dressed.clone(), any::<(prop::sample::Index, u8)>());
+    let garbled = garbled.prop_map(|(packet, (place, byte))| {
+        let mut frame = packet.build();
+        // Behind the MAC addresses.
+        let at = 12 + place.index(frame.len() - 12);
+        frame[at] = byte;
+        frame
+    });
+    let frame = |packet: Packet| Step::Frame(packet.build());
+    prop_oneof![
+        600 => plain.prop_map(frame),
+        200 => dressed.prop_map(frame),
+        200 => spoilt.prop_map(frame),
+        100 => garbled.prop_map(Step::Frame),
+        30 => changes().prop_map(Step::Change),
+        4 => (1u32..4).prop_map(Step::Age),
+        4 => Just(Step::Sweep),
+        3 => (0u32..4).prop_map(Step::ReuseMode),
+    ]
+    .boxed()
+}
+
+impl Both {
+    fn new(connections: u32) -> Self {
+        let sizes = Sizes {
+            connections: [connections; 2],
+            services: 16,
+            destinations: 64,
+        };
+        let (program, tables) = Loaded::new(sizes);
+        let memory = Memory::new(memory::Sizes {
+            connections,
+            services: sizes.services,
+            destinations: sizes.destinations,
+            nodes: tables.nodes().len() as u32,
+        });
+        let settings = tables.settings().expect("it is loaded");
+        memory.settings.seed.store(settings.seed.load());
+        let both = Self {
+            program,
+            kernel: Site::new(tables),
+            memory: Site::new(memory),
+            forwarded: 0,
+            now: Instant::now(),
+        };
+        both.set_timeouts();
+        both
+    }
+
+    /// Far apart, and never where ages add up to.
+    fn set_timeouts(&self) {
+        for (place, state) in STATES.into_iter().enumerate() {
+            let timeout = ticks(1000 * (place as u32 % 4 + 1) + 500);
+            self.kernel
+                .store
+                .settings()
+                .unwrap()
+                .set_timeout(state, timeout);
+            self.memory.store.settings.set_timeout(state, timeout);
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Frame(frame) => self.send(&frame),
+            Step::Change(change) => self.change(change),
+            Step::Age(by) => self.age(ticks(1000 * by)),
+            Step::Sweep => self.sweep(),
+            Step::ReuseMode(mode) => {
+                self.kernel
+                    .store
+                    .settings()
+                    .unwrap()
+                    .conn_reuse_mode
+                    .store(mode);
+                self.memory.store.settings.conn_reuse_mode.store(mode);
+            }
+        }
+    }
+
+    fn send(&mut self, frame: &[u8]) {
+        let mut copy = Bytes {
+            bytes: frame.to_vec(),
+            interface: INTERFACE,
+        };
+        self.memory
+            .store
+            .clock
+            .store(self.kernel.store.now(), Ordering::Relaxed);
+        let (verdict, bytes) = self.program.run(frame);
+        let expected = process(&mut copy, &self.memory.store);
+        assert_eq!(verdict, code(expected), "{expected:?} for {frame:02x?}");
+        assert_eq!(bytes, copy.bytes, "for {frame:02x?}");
+        self.forwarded += usize::from(verdict > 2);
+    }
+
+    fn change(&mut self, change: Change) {
+        self.now += BETWEEN_CHANGES;
+        let made = self.kernel.change(change.clone(), self.now);
+        assert_eq!(made, self.memory.change(change, self.now));
+        self.kernel.tidy(self.now);
+        self.memory.tidy(self.now);
+        self.set_timeouts();
+    }
+
+    fn age(&self, by: u32) {
+        fn older<K>(buckets: &[Bucket<K>], by: u32) {
+            for slot in buckets.iter().flat_map(|bucket| &bucket.slots) {
+                slot.seen.store(slot.seen.load().wrapping_sub(by));
+            }
+        }
+        older(self.kernel.store.buckets4(), by);
+        older(self.kernel.store.buckets6(), by);
+        older(&self.memory.store.v4.buckets, by);
+        older(&self.memory.store.v6.buckets, by);
+        for settings in [
+            self.kernel.store.settings().unwrap(),
+            &self.memory.store.settings,
+        ] {
+            let last = &settings.last_stateless;
+            last.store(last.load().wrapping_sub(by));
+        }
+    }
+
+    fn sweep(&self) {
+        fn all<F: tuple::Packet, T: FamilyTables<F>>(tables: &T, buckets: &[Bucket<F::Key>]) {
+            let context = Context::new(tables).unwrap();
+            for slot in buckets.iter().flat_map(|bucket| &bucket.slots) {
+                table::sweep::<F, T>(context, slot);
+            }
+        }
+        self.memory
+            .store
+            .clock
+            .store(self.kernel.store.now(), Ordering::Relaxed);
+        all::<V4, _>(&self.kernel.store, self.kernel.store.buckets4());
+        all::<V6, _>(&self.kernel.store, self.kernel.store.buckets6());
+        all::<V4, _>(&self.memory.store, &self.memory.store.v4.buckets);
+        all::<V6, _>(&self.memory.store, &self.memory.store.v6.buckets);
+    }
+
+    fn assert_equal(&self) {
+        let (kernel, memory) = (&self.kernel.store, &self.memory.store);
+        for &reason in Reason::ALL {
+            assert_eq!(
+                kernel.counted(reason),
+                memory.counted(reason),
+                "{}",
+                reason.name()
+            );
+            println!("{:>6} {}", memory.counted(reason), reason.name());
+        }
+        for event in [Event::Evicted, Event::Stateless] {
+            assert_eq!(kernel.noted(event), memory.noted(event), "{event:?}");
+            println!("{:>6} {event:?}", memory.noted(event));
+        }
+        assert_eq!(counted(kernel), counted(memory));
+        assert_eq!(loads(kernel), loads(memory));
+        assert_eq!(cursors(kernel), cursors(memory));
+        assert_eq!(
+            entries::<V4>(kernel.buckets4()),
+            entries::<V4>(&memory.v4.buckets)
+        );
+        assert_eq!(
+            entries::<V6>(kernel.buckets6()),
+            entries::<V6>(&memory.v6.buckets)
+        );
+        for index in 0..memory.v4.buckets.len() as u32 {
+            let displaced = |tables: &dyn Displaced| tables.both(index);
+            assert_eq!(displaced(kernel), displaced(memory), "bucket {index}");
+        }
+    }
+}
+
+/// States that time ends.
+const STATES: [State; 14] = [
+    State::Established,
+    State::FinWait,
+    State::Udp,
+    State::SynRecv,
+    State::TimeWait,
+    State::Close,
+    State::None,
+    State::SynSent,
+    State::CloseWait,
+    State::LastAck,
+    State::Listen,
+    State::SynAck,
+    State::Template,
+    State::Assured,
+];
+
+/// Connections, packets and bytes of each destination, over all CPUs.
+fn counted<S: Store>(store: &S) -> Vec<[u64; 3]> {
+    let destinations = store.destinations().len();
+    let of = |number: usize| {
+        let of_cpus = store
+            .all_counters()
+            .iter()
+            .skip(number)
+            .step_by(destinations);
+        of_cpus.fold([0; 3], |[connections, packets, bytes], it| {
+            [
+                connections + it.connections.load(),
+                packets + it.packets.load(),
+                bytes + it.bytes.load(),
+            ]
+        })
+    };
+    (0..destinations).map(of).collect()
+}
+
+/// Connections, templates and whether it is overloaded, of each destination.
+fn loads<S: Store>(store: &S) -> Vec<((u32, u32), u32, u32)> {
+    let all = store.loads().iter();
+    all.map(|it| (it.counts(), it.persistent.load(), it.overloaded.load()))
+        .collect()
+}
+
+fn cursors<S: Store>(store: &S) -> Vec<(u64, u64)> {
+    store
+        .services()
+        .iter()
+        .map(|it| (it.members.load(), it.cursor.load()))
+        .collect()
+}
+
+/// Every slot: what it is, the children of a template, and the key of what is live.
+fn entries<F: Family>(buckets: &[Bucket<F::Key>]) -> Vec<(Meta, u32, Option<Endpoints<F>>)> {
+    let of = |slot: &Slot<F::Key>| {
+        let meta = Meta(slot.meta.load());
+        (
+            meta,
+            slot.children.load(),
+            meta.is_live().then(|| F::endpoints(&slot.key.load())),
+        )
+    };
+    buckets
+        .iter()
+        .flat_map(|bucket| &bucket.slots)
+        .map(of)
+        .collect()
+}
+
+/// How many entries of a bucket are in others, of IPv4 and IPv6.
+trait Displaced {
+    fn both(&self, bucket: u32) -> [u64; 2];
+}
+
+impl<T: FamilyTables<V4> + FamilyTables<V6>> Displaced for T {
+    fn both(&self, bucket: u32) -> [u64; 2] {
+        let four = FamilyTables::<V4>::displaced(self, bucket).unwrap();
+        [
+            four.load(),
+            FamilyTables::<V6>::displaced(self, bucket).unwrap().load(),
+        ]
+    }
+}

@@ -1,0 +1,34 @@
+//! The kernel's verifier takes every program, and has not much to read.
+
+use aya::Ebpf;
+use aya::programs::{ProgramError, Xdp};
+use rlvs_plane::OBJECT;
+
+/// The verifier gives up at a million; other kernels read differently, so stay far below.
+const MOST_INSTRUCTIONS: u32 = 100_000;
+
+#[test]
+fn the_verifier_takes_every_program_and_reads_little() {
+    let mut ebpf = Ebpf::load(OBJECT).expect("the object is well-formed");
+    let mut names = Vec::new();
+    for (name, program) in ebpf.programs_mut() {
+        let program: &mut Xdp = program.try_into().expect("an XDP program");
+        match program.load() {
+            Err(ProgramError::LoadError { verifier_log, .. }) => panic!("{name}: {verifier_log}"),
+            other => other.unwrap_or_else(|error| panic!("{name}: {error}")),
+        }
+        let info = program.info().expect("it is loaded");
+        let read = info
+            .verified_instruction_count()
+            .expect("the kernel counts them");
+        println!(
+            "{name}: {read} instructions read, {} translated bytes",
+            info.size_translated().unwrap_or(0)
+        );
+        assert!(read < MOST_INSTRUCTIONS, "{name}: {read}");
+        names.push(name.to_owned());
+    }
+    names.sort();
+    assert!(names.contains(&"rlvs_xdp".to_owned()), "{names:?}");
+    assert!(names.contains(&"rlvs_empty".to_owned()), "{names:?}");
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rlvs_control::{Client, SOCKET};
+use rlvs_engine::table::buckets_for;
 use rlvs_network::{Event, Network, namespace};
 use rlvs_plane::{KernelTables, Plane, Sizes, bpffs};
 use tokio::signal::unix::{SignalKind, signal};
@@ -65,6 +66,7 @@ async fn serve(config: Config, cookie: u64, server: Server) -> Result<(), Error>
     let access = Access::new(config.control.group.as_deref())?;
     let (journal, desired) = Journal::open(&state(cookie))?;
     let plane = Plane::open(&bpffs::directory(cookie)?, sizes(&config))?;
+    warn_of_sizes(plane.sizes(), sizes(&config));
     let tables = Arc::clone(&plane.tables);
     let (network, news) = Network::start()?;
     let mut core = Core::begin(config, cookie, plane, desired, journal, network)?;
@@ -86,6 +88,21 @@ fn sizes(config: &Config) -> Sizes {
         connections: [config.connections, config.ipv6_connections()],
         services: config.services,
         destinations: config.destinations,
+    }
+}
+
+/// Tables that an earlier daemon made keep their sizes.
+fn warn_of_sizes(there: Sizes, wanted: Sizes) {
+    let buckets = |sizes: Sizes| sizes.connections.map(buckets_for);
+    let same = buckets(there) == buckets(wanted)
+        && (there.services, there.destinations) == (wanted.services, wanted.destinations);
+    if !same {
+        tracing::warn!(
+            ?there,
+            ?wanted,
+            "the tables have other sizes than configured; `rlvs down` and `rlvs run` make them \
+             anew, without rules and connections"
+        );
     }
 }
 

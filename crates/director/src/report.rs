@@ -25,7 +25,7 @@ impl Core {
     /// All services with their counters.
     pub(crate) fn services(&self) -> Services {
         Services {
-            table_size: u64::from(self.config.connections),
+            table_size: u64::from(self.plane.sizes().connections[0]),
             services: self
                 .desired
                 .services()
@@ -175,7 +175,7 @@ impl Core {
         ConnectionTable {
             family,
             entries: self.swept.entries[index],
-            size: (buckets as u64 * 16) / 5,
+            size: u64::from(self.plane.sizes().connections[index]),
             slots: (buckets * WAYS) as u64,
             bytes: bytes as u64,
             evicted: self.tables.noted(Event::Evicted),

@@ -13,8 +13,10 @@ use rlvs_engine::service::filter;
 use rlvs_engine::tables::Context;
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{Family, FamilyTables, Tables, V4, V6, table};
-use rlvs_plane::KernelTables;
+use rlvs_plane::{KernelTables, Store};
 use tokio::sync::watch;
+
+use crate::installed::destination_key;
 
 /// How often.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -49,11 +51,27 @@ pub fn once(tables: &KernelTables) -> Swept {
     if let Some(settings) = tables.settings() {
         settings.age(tables.now());
     }
-    let entries = [
-        buckets::<V4, _>(tables, tables.buckets4(), &mut filter),
-        buckets::<V6, _>(tables, tables.buckets6(), &mut filter),
-    ];
+    let [four, six] = in_use(tables);
+    let mut entries = [0; 2];
+    // Without connections the tables are left in peace: reading them costs memory bandwidth.
+    if four {
+        entries[0] = buckets::<V4, _>(tables, tables.buckets4(), &mut filter);
+    }
+    if six {
+        entries[1] = buckets::<V6, _>(tables, tables.buckets6(), &mut filter);
+    }
     Swept { entries, filter }
+}
+
+/// Whether any destination has connections or templates, of IPv4 and of IPv6.
+fn in_use<S: Store>(tables: &S) -> [bool; 2] {
+    let mut families = [false; 2];
+    for (load, destination) in tables.loads().iter().zip(tables.destinations()) {
+        if load.counts() != (0, 0) || load.persistent.load() != 0 {
+            families[usize::from(destination_key(destination).address.is_ipv6())] = true;
+        }
+    }
+    families
 }
 
 /// Sweeps one version's buckets; how many entries live on.

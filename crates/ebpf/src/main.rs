@@ -16,7 +16,7 @@ use crate::{frame::XdpFrame, maps::Maps};
 
 /// Every frame that an interface of the director receives.
 #[xdp]
-pub fn rlvs_xdp(context: XdpContext) -> u32 {
+fn rlvs_xdp(context: XdpContext) -> u32 {
     match process(&mut XdpFrame::new(context), &Maps) {
         Verdict::Drop => xdp_action::XDP_DROP,
         Verdict::Pass => xdp_action::XDP_PASS,
@@ -28,7 +28,7 @@ pub fn rlvs_xdp(context: XdpContext) -> u32 {
 
 /// What the bench measures others against: a program that does nothing.
 #[xdp]
-pub fn rlvs_empty(_: XdpContext) -> u32 {
+fn rlvs_empty(_: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
 

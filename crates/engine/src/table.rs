@@ -33,6 +33,11 @@ pub const fn buckets_for(connections: u32) -> u32 {
     }
 }
 
+/// How many connections so many buckets are made for.
+pub const fn connections_of(buckets: u32) -> u32 {
+    (buckets as u64 * 16 / 5) as u32
+}
+
 /// Where a key belongs.
 #[derive(Clone, Copy, Debug)]
 struct Place {

@@ -32,6 +32,8 @@ pub enum Error {
         name: &'static str,
         source: io::Error,
     },
+    #[error("the kernel gave no random number: {0}")]
+    Random(io::Error),
     #[error("the table of services is full: set `services` higher in rlvs.toml")]
     ServicesFull,
     #[error("the table of destinations is full: set `destinations` higher in rlvs.toml")]

@@ -19,8 +19,9 @@ use aya::{Ebpf, EbpfLoader};
 use rlvs_engine::Tables;
 use rlvs_engine::reason::ROOM;
 use rlvs_engine::schedule::NODES_PER_MEMBER;
-use rlvs_engine::settings::Settings;
 use rlvs_engine::table::buckets_for;
+
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::error::Error;
 use crate::interfaces::Interfaces;
@@ -76,7 +77,7 @@ impl Plane {
         // Before the maps are taken out: a program is loaded with their descriptors.
         program(&mut ebpf)?.load()?;
         let tables = KernelTables::new(&mut ebpf)?;
-        begin(&tables, sizes);
+        begin(&tables, sizes)?;
         Ok((ebpf, tables))
     }
 
@@ -101,7 +102,7 @@ impl Plane {
             .settings()
             .is_some_and(|settings| settings.ready.load() == 1);
         if !was_there {
-            begin(&tables, sizes);
+            begin(&tables, sizes)?;
         }
         let interfaces = Interfaces::new(links, Arc::clone(&tables));
         Ok(Self {
@@ -122,6 +123,11 @@ impl Plane {
     fn begun(mut self) -> Result<Self, Error> {
         self.interfaces.adopt(program(&mut self.ebpf)?)?;
         Ok(self)
+    }
+
+    /// How large the tables are, which an earlier daemon may have made.
+    pub fn sizes(&self) -> Sizes {
+        self.tables.sizes()
     }
 
     /// The attached interfaces and the program to attach to more.
@@ -204,10 +210,8 @@ fn cpus() -> u32 {
 }
 
 /// Makes new tables whole.
-fn begin(tables: &KernelTables, sizes: Sizes) {
-    let Some(settings) = tables.settings() else {
-        return;
-    };
+fn begin(tables: &KernelTables, sizes: Sizes) -> Result<(), Error> {
+    let settings = tables.settings().ok_or(Error::NoMap { name: "SETTINGS" })?;
     let buckets = sizes.connections.map(buckets_for);
     for (word, buckets) in settings.buckets.iter().zip(buckets) {
         word.store(buckets);
@@ -215,18 +219,15 @@ fn begin(tables: &KernelTables, sizes: Sizes) {
     settings.destinations.store(sizes.destinations);
     settings.conn_reuse_mode.store(1);
     settings.set_default_timeouts();
-    settings.seed.store(seed());
-    publish(settings);
-}
-
-fn publish(settings: &Settings) {
+    settings.seed.store(secret()?);
+    // Last: it says that all else is there.
     settings.ready.replace(0, 1);
+    Ok(())
 }
 
-/// A secret, so that nobody can send connections that all fall into one bucket.
-fn seed() -> u64 {
+/// So that nobody can send connections that all fall into one bucket.
+fn secret() -> Result<u64, Error> {
     let mut bytes = [0; 8];
-    let random = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    debug_assert_eq!(random, Ok(bytes.len()));
-    u64::from_ne_bytes(bytes)
+    getrandom(&mut bytes, GetRandomFlags::empty()).map_err(|error| Error::Random(error.into()))?;
+    Ok(u64::from_ne_bytes(bytes))
 }

@@ -37,6 +37,10 @@ pub trait Store: FamilyTables<V4> + FamilyTables<V6> {
     /// Lets packets find the service, or no longer.
     fn set_index(&self, key: IndexKey, service: Option<u32>) -> Result<(), Error>;
 
+    /// Returns when no packet is under way any more that was so at the call: what was taken out
+    /// of the tables before may then be used again.
+    fn wait_for_packets(&self);
+
     /// All services that packets find.
     fn index(&self) -> Result<Vec<(IndexKey, u32)>, Error>;
 }
@@ -77,6 +81,9 @@ impl Store for Memory {
         }
         Ok(())
     }
+
+    /// In memory a packet is never under way while something else is done.
+    fn wait_for_packets(&self) {}
 
     fn index(&self) -> Result<Vec<(IndexKey, u32)>, Error> {
         let four = self

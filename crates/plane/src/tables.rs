@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, MapError};
@@ -11,12 +12,15 @@ use rlvs_engine::reason::{Event, ROOM, Reason};
 use rlvs_engine::service::{Service, ServiceKey};
 use rlvs_engine::settings::{Settings, TICK_SHIFT};
 use rlvs_engine::statistics::Counters;
+use rlvs_engine::table::connections_of;
 use rlvs_engine::{Family, FamilyTables, Tables, V4, V6};
 use rlvs_word::Shared64;
+use rustix::thread::{MembarrierCommand, membarrier};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::Error;
 use crate::mapped::Mapped;
+use crate::plane::Sizes;
 use crate::store::{IndexKey, Store};
 
 /// The tables of a data plane in the kernel.
@@ -39,6 +43,9 @@ pub struct KernelTables {
     index4: Mutex<HashMap<MapData, [u8; 8], u32>>,
     index6: Mutex<HashMap<MapData, [u8; 20], u32>>,
 }
+
+/// Far longer than a program may run.
+const LONGEST_RUN: Duration = Duration::from_millis(50);
 
 /// The maps, as the object and the pins call them.
 pub const MAPS: [&str; 16] = [
@@ -81,6 +88,16 @@ impl KernelTables {
             index4: Mutex::new(hash(ebpf, "INDEX4")?),
             index6: Mutex::new(hash(ebpf, "INDEX6")?),
         })
+    }
+
+    /// How large the tables are.
+    pub fn sizes(&self) -> Sizes {
+        let of = |buckets: usize| connections_of(buckets as u32);
+        Sizes {
+            connections: [of(self.connections4.len()), of(self.connections6.len())],
+            services: self.services.len() as u32,
+            destinations: self.destinations.len() as u32,
+        }
     }
 
     pub fn buckets4(&self) -> &[Bucket<<V4 as Family>::Key>] {
@@ -257,6 +274,14 @@ impl Store for KernelTables {
         match key {
             IndexKey::V4(key) => set(&self.index4, "INDEX4", bytes4(&key), service),
             IndexKey::V6(key) => set(&self.index6, "INDEX6", bytes6(&key), service),
+        }
+    }
+
+    /// A global memory barrier is the kernel's synchronize_rcu, and programs run under RCU. A
+    /// kernel with adaptive-tick CPUs has none; there no program takes as long as we wait.
+    fn wait_for_packets(&self) {
+        if membarrier(MembarrierCommand::Global).is_err() {
+            std::thread::sleep(LONGEST_RUN);
         }
     }
 

@@ -123,9 +123,9 @@ const ERRORS: &[(&str, &str)] = &[
          to 1048576",
     ),
     (
-        "conn_reuse_mode = 2",
-        "x.toml:1:19: conn_reuse_mode: invalid value: integer `2`, expected a number from 0 \
-         to 1",
+        "conn_reuse_mode = 4",
+        "x.toml:1:19: conn_reuse_mode: invalid value: integer `4`, expected a number from 0 \
+         to 3",
     ),
     (
         "[interfaces]\nnames = []",

@@ -16,6 +16,9 @@ use crate::desired::DesiredService;
 /// (`IP_VS_DEST_TRASH_PERIOD`).
 const REMEMBERED: Duration = Duration::from_secs(120);
 
+/// In a record's service: that was removed.
+const NO_SERVICE: u32 = u32::MAX;
+
 /// In a record's port: the address is an IPv6 one.
 const IPV6: u32 = 1 << 16;
 
@@ -135,13 +138,24 @@ impl Installed {
             .collect();
         // Not as the map has them: the same changes take the same records.
         ended.sort_unstable_by_key(|(_, removed)| removed.number);
-        for ((_, key), removed) in ended {
+        for ((service, key), removed) in ended {
+            self.settle_counters(store, &service, removed.number);
             self.give_back(store, removed.number, key.address);
         }
     }
 
+    /// The number of a removed service is to be another's: its removed destinations, whose
+    /// records outlive it, are not the other's.
+    pub(super) fn disown<S: Store>(&self, store: &S, service: u32) {
+        for removed in self.removed.values() {
+            let record = &store.destinations()[removed.number as usize];
+            if record.service.load() == service {
+                record.service.store(NO_SERVICE);
+            }
+        }
+    }
+
     fn give_back<S: Store>(&mut self, store: &S, number: u32, address: IpAddr) {
-        self.settle_counters(store, number);
         store.destinations()[number as usize].flags.store(0);
         if let Some(numbers) = self.by_address.get_mut(&address) {
             numbers.retain(|&other| other != number);

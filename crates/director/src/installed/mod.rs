@@ -91,10 +91,20 @@ impl Installed {
     /// Gives back what is no longer in use: to be called every second or so.
     pub fn tidy<S: Store>(&mut self, store: &S, now: Instant) {
         self.end_removed(store, now);
-        let over = |since: &Instant| now.duration_since(*since) >= GRACE;
-        for (_, retired) in self.retired.extract_if(.., |(since, _)| over(since)) {
+        self.reuse_retired(|since| now.duration_since(*since) >= GRACE);
+    }
+
+    fn reuse_retired(&mut self, over: impl Fn(&Instant) -> bool) {
+        let retired: Vec<_> = self
+            .retired
+            .extract_if(.., |(since, _)| over(since))
+            .collect();
+        for (_, retired) in retired {
             match retired {
-                Retired::Service(number) => self.free_services.push(number),
+                Retired::Service(number) => {
+                    self.disown(store, number);
+                    self.free_services.push(number);
+                }
                 Retired::Region(region) => self.regions.free_range(region),
             }
         }

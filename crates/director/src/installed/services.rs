@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Instant;
 
 use rlvs_control::model::Granularity;
@@ -57,7 +58,7 @@ impl Installed {
         if is_new {
             record.members.store(Members::default().0);
             record.cursor.store(0);
-            self.reset_service_base(store, number);
+            self.begin_counters(store, key);
         }
         let mut cursor = Cursor::read(store, record);
         let members = self.write_destinations(store, key, desired, number)?;
@@ -82,10 +83,7 @@ impl Installed {
     ) -> Result<(), rlvs_plane::Error> {
         let leaves = (members.len() as u32).next_power_of_two();
         debug_assert!(2 * leaves <= NODES_PER_MEMBER * (members.len() as u32).max(1));
-        let region = self
-            .regions
-            .allocate_range(2 * leaves)
-            .map_err(|_| rlvs_plane::Error::NodesFull)?;
+        let region = self.region(store, 2 * leaves)?;
         let nodes = store.nodes();
         let word = layout(region.start, members, |node, word| {
             nodes[node as usize].store(word)
@@ -98,6 +96,17 @@ impl Installed {
             self.retired.push((now, Retired::Region(old)));
         }
         Ok(())
+    }
+
+    /// Room for a list; what was given up of late is used if there is no other.
+    fn region<S: Store>(&mut self, store: &S, nodes: u32) -> Result<Range<u32>, rlvs_plane::Error> {
+        if let Ok(region) = self.regions.allocate_range(nodes) {
+            return Ok(region);
+        }
+        store.wait_for_packets();
+        self.reuse_retired(|_| true);
+        let region = self.regions.allocate_range(nodes);
+        region.map_err(|_| rlvs_plane::Error::NodesFull)
     }
 
     fn remove<S: Store>(
@@ -183,10 +192,7 @@ impl InstalledService {
 }
 
 /// An allocator from which `taken` are allocated: all of it in pieces, the others freed again.
-fn allocator_without(
-    mut taken: Vec<std::ops::Range<u32>>,
-    end: u32,
-) -> range_alloc::RangeAllocator<u32> {
+fn allocator_without(mut taken: Vec<Range<u32>>, end: u32) -> range_alloc::RangeAllocator<u32> {
     let mut allocator = range_alloc::RangeAllocator::new(0..end);
     taken.sort_by_key(|range| range.start);
     let _ = allocator.allocate_range(end);

@@ -87,19 +87,19 @@ impl Installed {
             .get(key)
             .into_iter()
             .flat_map(|it| it.destinations.values());
-        let removed = self
-            .removed
-            .iter()
-            .filter(|((service, _), _)| service == key);
         live.copied()
-            .chain(removed.map(|(_, removed)| removed.number))
+            .chain(self.removed_of(key))
             .map(|number| raw(store, number))
             .fold(Totals::default(), Totals::plus)
     }
 
-    pub(super) fn reset_service_base<S: Store>(&self, store: &S, number: u32) {
-        let base = &store.bases()[store.destinations().len() + number as usize];
-        Totals::default().write(base);
+    /// A new service begins at zero, and so do those destinations that it had when it was removed,
+    /// should they come back.
+    pub(super) fn begin_counters<S: Store>(&self, store: &S, key: &ServiceKey) {
+        self.zero(store, key);
+        for number in self.removed_of(key) {
+            raw(store, number).write(&store.bases()[number as usize]);
+        }
     }
 
     /// A record's new tenant begins at zero.
@@ -110,11 +110,17 @@ impl Installed {
         Totals::default().write(&store.bases()[number as usize]);
     }
 
-    /// A record is given back: its service keeps what it counted.
-    pub(super) fn settle_counters<S: Store>(&self, store: &S, number: u32) {
-        let service = store.destinations()[number as usize].service.load();
-        let place = store.destinations().len() + service as usize;
-        if let Some(base) = store.bases().get(place) {
+    fn removed_of(&self, key: &ServiceKey) -> impl Iterator<Item = u32> {
+        let removed = self.removed.iter();
+        removed
+            .filter(move |((service, _), _)| service == key)
+            .map(|(_, removed)| removed.number)
+    }
+
+    /// A record is given back: its service, if it is still there, keeps what it counted.
+    pub(super) fn settle_counters<S: Store>(&self, store: &S, key: &ServiceKey, number: u32) {
+        if let Some(service) = self.services.get(key) {
+            let base = &store.bases()[store.destinations().len() + service.number as usize];
             Totals::of(base).minus(raw(store, number)).write(base);
         }
     }

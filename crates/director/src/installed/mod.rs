@@ -91,10 +91,10 @@ impl Installed {
     /// Gives back what is no longer in use: to be called every second or so.
     pub fn tidy<S: Store>(&mut self, store: &S, now: Instant) {
         self.end_removed(store, now);
-        self.reuse_retired(|since| now.duration_since(*since) >= GRACE);
+        self.reuse_retired(store, |since| now.duration_since(*since) >= GRACE);
     }
 
-    fn reuse_retired(&mut self, over: impl Fn(&Instant) -> bool) {
+    fn reuse_retired<S: Store>(&mut self, store: &S, over: impl Fn(&Instant) -> bool) {
         let retired: Vec<_> = self
             .retired
             .extract_if(.., |(since, _)| over(since))

@@ -104,7 +104,7 @@ impl Installed {
             return Ok(region);
         }
         store.wait_for_packets();
-        self.reuse_retired(|_| true);
+        self.reuse_retired(store, |_| true);
         let region = self.regions.allocate_range(nodes);
         region.map_err(|_| rlvs_plane::Error::NodesFull)
     }

@@ -35,9 +35,12 @@ fn main() {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let target = target_directory(&out);
-    build(&workspace, &target);
-    let object = target.join(TARGET).join("release/rlvs-ebpf");
-    fs::copy(&object, out.join("rlvs-ebpf")).expect("the object was built");
+    let bench = env::var_os("CARGO_FEATURE_BENCH").map(|_| "rlvs-bench");
+    for object in ["rlvs-ebpf"].into_iter().chain(bench) {
+        build(&workspace, &target, object);
+        let built = target.join(TARGET).join("release").join(object);
+        fs::copy(built, out.join(object)).expect("the object was built");
+    }
 }
 
 /// One folder for all profiles: `target/ebpf` beside `target/debug`.
@@ -48,13 +51,14 @@ fn target_directory(out: &Path) -> PathBuf {
     target.unwrap_or(out).join("ebpf")
 }
 
-fn build(workspace: &Path, target: &Path) {
+fn build(workspace: &Path, target: &Path, object: &str) {
     let rustc = rustc();
     let linker = linker();
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo
         .current_dir(workspace)
-        .args(["build", "--release", "--quiet", "--package", "rlvs-ebpf"])
+        .args(["build", "--release", "--quiet"])
+        .args(["--package", "rlvs-ebpf", "--bin", object])
         .args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"])
         .arg(target)
         .env("RUSTC", &rustc)

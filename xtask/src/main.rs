@@ -1,5 +1,6 @@
 //! The project's own commands, as `cargo xtask VERB`.
 //!
+//! * [`bench`]: nanoseconds a packet
 //! * [`demo`]: LVS-DR shown in a laboratory of namespaces
 //! * [`lint`]: formatting and lints, those of the eBPF crate too
 //! * [`setup`]: what Debian and cargo have to install
@@ -7,6 +8,7 @@
 //! * [`vm`]: a command on Debian's stock kernel, emulated
 #![forbid(unsafe_code)]
 
+mod bench;
 mod console;
 mod demo;
 mod lint;
@@ -32,6 +34,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Measure nanoseconds per packet of the XDP program
+    Bench(bench::Arguments),
     /// Show LVS-DR at work: real servers, real requests, in network namespaces
     Demo(demo::Arguments),
     /// Check formatting and lints, warnings being errors
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::Lint => lint::run(),
         Verb::Setup => setup::run(&setup::ALL).map(|()| ExitCode::SUCCESS),

@@ -15,6 +15,8 @@ pub mod tables;
 
 pub use error::Error;
 pub use interfaces::{Attached, Interfaces, Mode, Refused};
+#[cfg(feature = "bench")]
+pub use plane::BENCH_OBJECT;
 pub use plane::{OBJECT, Plane, Sizes, remove_all};
 pub use store::{IndexKey, Store};
 pub use tables::KernelTables;

@@ -30,6 +30,11 @@ use crate::tables::{KernelTables, MAPS};
 /// The programs and maps as they were compiled.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-ebpf"));
 
+/// Programs for the bench, with the same maps.
+#[cfg(feature = "bench")]
+pub static BENCH_OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-bench"));
+
 /// Version of what is pinned: raised whenever a map's layout or meaning changes.
 const LAYOUT: &str = "v1";
 const PROGRAM: &str = "rlvs_xdp";
@@ -73,9 +78,17 @@ impl Plane {
 
     /// The same without pins, for tests and the bench.
     pub fn unpinned(sizes: Sizes) -> Result<(Ebpf, KernelTables), Error> {
-        let mut ebpf = loader(sizes).load(OBJECT)?;
+        Self::unpinned_from(OBJECT, sizes)
+    }
+
+    /// The same from another object, which has the same maps: all its programs are loaded.
+    pub fn unpinned_from(object: &[u8], sizes: Sizes) -> Result<(Ebpf, KernelTables), Error> {
+        let mut ebpf = loader(sizes).load(object)?;
         // Before the maps are taken out: a program is loaded with their descriptors.
-        program(&mut ebpf)?.load()?;
+        for (_, program) in ebpf.programs_mut() {
+            let program: &mut Xdp = program.try_into()?;
+            program.load()?;
+        }
         let tables = KernelTables::new(&mut ebpf)?;
         begin(&tables, sizes)?;
         Ok((ebpf, tables))

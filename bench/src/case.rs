@@ -1,0 +1,132 @@
+//! What is measured: one row of the table each.
+
+use rlvs_engine::Reason;
+use rlvs_wire::protocol::{TCP, UDP};
+use rlvs_wire::tcp::SYN;
+
+use crate::packet::{Packet, To, Version, Walk};
+use crate::subject::Target;
+
+/// A row.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) packet: Packet,
+    pub(crate) target: Target,
+    /// Connections that the table is made for.
+    pub(crate) room: u32,
+    /// Flows that packets are of; connections with the service before, unless `outcome` is new.
+    pub(crate) flows: u32,
+    pub(crate) outcome: Outcome,
+}
+
+/// What the program must do with every packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    Forwarded,
+    /// Forwarded as the first packet of a connection.
+    New,
+    Passed(Reason),
+}
+
+const DEFAULT_ROOM: u32 = 1_000_000;
+/// More than the rounds of any run, so that each has its own client.
+const NEW_FLOWS: u32 = 1 << 22;
+
+impl Case {
+    pub(crate) fn walk(&self, run: u32) -> Walk {
+        match self.outcome {
+            Outcome::New => Walk::InTurn,
+            _ => Walk::Random(u64::from(run)),
+        }
+    }
+
+    /// Rounds of a run at most: a run of new connections fills a fifth of the table.
+    pub(crate) fn most_rounds(&self) -> u32 {
+        match self.outcome {
+            Outcome::New => self.room / 5,
+            _ => u32::MAX,
+        }
+    }
+}
+
+/// All rows, in the order of the table.
+pub(crate) fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (version, protocol, name) in [
+        (Version::V4, TCP, "tcp4"),
+        (Version::V4, UDP, "udp4"),
+        (Version::V6, TCP, "tcp6"),
+        (Version::V6, UDP, "udp6"),
+    ] {
+        for (flows, how_many) in [
+            (1_000, "1k"),
+            (100_000, "100k"),
+            (1_000_000, "1M"),
+            (4_000_000, "4M"),
+        ] {
+            let name = format!("{name}-established-{how_many}");
+            cases.push(established(name, Packet::new(version, protocol), flows));
+        }
+    }
+    for scheduler in ["rr", "wrr", "lc", "wlc"] {
+        cases.extend([3, 100, 1000].map(|destinations| new(scheduler, destinations)));
+    }
+    cases.extend([
+        passed("pass-not-virtual", To::OtherAddress, Reason::NotVirtual),
+        passed("pass-no-connection", To::OtherPort, Reason::NoConnection),
+        passed("pass-other-mac", To::OtherHost, Reason::OtherHost),
+        Case {
+            packet: Packet {
+                flags: SYN,
+                to: To::OtherPort,
+                ..Packet::new(Version::V4, TCP)
+            },
+            ..passed("pass-no-service", To::OtherPort, Reason::NoService)
+        },
+    ]);
+    cases
+}
+
+fn established(name: String, packet: Packet, flows: u32) -> Case {
+    let Packet {
+        version, protocol, ..
+    } = packet;
+    Case {
+        name,
+        packet,
+        target: Target::new(version, protocol, "wlc", 3),
+        room: flows.max(DEFAULT_ROOM),
+        flows,
+        outcome: Outcome::Forwarded,
+    }
+}
+
+fn new(scheduler: &'static str, destinations: u32) -> Case {
+    let packet = Packet {
+        flags: SYN,
+        ..Packet::new(Version::V4, TCP)
+    };
+    Case {
+        name: format!("tcp4-new-{scheduler}-{destinations}"),
+        packet,
+        target: Target::new(Version::V4, TCP, scheduler, destinations),
+        room: DEFAULT_ROOM,
+        flows: NEW_FLOWS,
+        outcome: Outcome::New,
+    }
+}
+
+fn passed(name: &str, to: To, reason: Reason) -> Case {
+    Case {
+        outcome: Outcome::Passed(reason),
+        ..established(
+            name.to_owned(),
+            Packet {
+                to,
+                ..Packet::new(Version::V4, TCP)
+            },
+            1_000,
+        )
+    }
+}

@@ -1,0 +1,89 @@
+//! `cargo xtask bench`: what a packet costs in the real XDP program, in nanoseconds.
+//!
+//! The kernel runs the program again and again (BPF_PROG_TEST_RUN) within a wrapper that gives it
+//! a packet of another flow each round; docs/BENCH.md says how to read the numbers.
+//!
+//! * [`case`]: what is measured; [`packet`]: the packets of it
+//! * [`subject`]: the data plane that is measured, with its service and connections
+//! * [`measure`]: runs, medians, and whether the program did what it should
+//! * [`report`]: the table on the screen, the JSON file, the comparison
+//! * [`machine`]: the CPU
+
+mod case;
+mod machine;
+mod measure;
+mod packet;
+#[path = "../../crates/ebpf/src/plan.rs"]
+mod plan;
+mod report;
+mod subject;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::machine::Machine;
+use crate::report::{Memory, Report};
+
+/// Measures nanoseconds per packet of the real XDP program.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench")]
+struct Arguments {
+    /// Write the results there too, to compare with later
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Show the change since the run that wrote this file
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
+    /// Only rows whose names contain this
+    #[arg(long, value_name = "NAME")]
+    filter: Option<String>,
+    /// The CPU to run on; by default the last one
+    #[arg(long, value_name = "N")]
+    cpu: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let before = arguments.compare.as_ref().map(Report::read).transpose()?;
+    let machine = Machine::pinned(arguments.cpu)?;
+    report::print_machine(&machine);
+    let floors = measure::floors()?;
+    report::print_floors(&floors);
+    let memory = Memory::of_tables()?;
+    report::print_memory(&memory);
+    let mut report = Report {
+        machine,
+        floors,
+        memory,
+        rows: Vec::new(),
+    };
+    report::print_heading(before.is_some());
+    for case in case::all() {
+        if arguments
+            .filter
+            .as_ref()
+            .is_none_or(|part| case.name.contains(part))
+        {
+            let row = report::progress(&case.name, || measure::case(&case))?;
+            report::print_row(&row, before.as_ref());
+            report.rows.push(row);
+        }
+    }
+    match &arguments.json {
+        Some(file) => fs::write(file, report.to_json()?).context(file.display().to_string()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,271 @@
+//! The packets that programs are given.
+
+use rlvs_engine::Family;
+use rlvs_engine::family::{Endpoints, V4, V6};
+use rlvs_engine::tables::KeyOf;
+use rlvs_wire::ethernet::{IPV4, IPV6};
+use rlvs_wire::protocol::TCP;
+use rlvs_wire::{Ethernet, Ipv4, Ipv6, Tcp, Udp, tcp};
+use zerocopy::IntoBytes;
+
+use crate::plan::{Client, Plan};
+
+/// MAC addresses: the director's, a client's, a third host's.
+pub(crate) const DIRECTOR: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const CLIENT: [u8; 6] = [2, 0, 0, 0, 0, 2];
+const THIRD: [u8; 6] = [2, 0, 0, 0, 0, 3];
+
+/// The virtual addresses, and one that is not.
+pub(crate) const VIRTUAL4: [u8; 4] = [198, 51, 100, 7];
+pub(crate) const VIRTUAL6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+const OTHER4: [u8; 4] = [198, 51, 100, 8];
+
+/// The port of the services, and one without.
+pub(crate) const PORT: u16 = 80;
+const OTHER_PORT: u16 = 81;
+
+const HOPS: u8 = 64;
+/// IP packets in frames of the least length, as far as their headers fit in.
+const LENGTH4: usize = 46;
+const LENGTH6: usize = 60;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Version {
+    V4,
+    V6,
+}
+
+impl Version {
+    /// The program that is measured.
+    pub(crate) const fn engine(self) -> &'static str {
+        match self {
+            Self::V4 => "bench_engine4",
+            Self::V6 => "bench_engine6",
+        }
+    }
+
+    /// The same without the engine.
+    pub(crate) const fn wrapper(self) -> &'static str {
+        match self {
+            Self::V4 => "bench_wrapper4",
+            Self::V6 => "bench_wrapper6",
+        }
+    }
+}
+
+/// What is sent, but for the client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet {
+    pub(crate) version: Version,
+    pub(crate) protocol: u8,
+    /// TCP's flags.
+    pub(crate) flags: u8,
+    pub(crate) to: To,
+}
+
+/// To whom.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum To {
+    Service,
+    OtherAddress,
+    OtherPort,
+    OtherHost,
+}
+
+impl Packet {
+    pub(crate) const fn new(version: Version, protocol: u8) -> Self {
+        Self {
+            version,
+            protocol,
+            flags: tcp::ACK,
+            to: To::Service,
+        }
+    }
+
+    /// The frame of the first flow.
+    pub(crate) fn frame(self) -> Vec<u8> {
+        let ethertype = if self.version == Version::V4 {
+            IPV4
+        } else {
+            IPV6
+        };
+        let (destination, source) = (self.mac(), CLIENT);
+        let ethernet = Ethernet {
+            destination,
+            source,
+            ethertype: ethertype.into(),
+        };
+        let mut frame = ethernet.as_bytes().to_vec();
+        match self.version {
+            Version::V4 => frame.extend(self.ipv4().as_bytes()),
+            Version::V6 => frame.extend(self.ipv6().as_bytes()),
+        }
+        let segment = frame.len() + self.segment_length();
+        frame.extend(self.segment());
+        frame.resize(segment, 0);
+        frame
+    }
+
+    /// How the next frames are made from it, for `flows` flows.
+    pub(crate) fn plan(self, walk: Walk, flows: u32) -> Plan {
+        let Ipv4 {
+            ttl,
+            protocol,
+            checksum: [a, b],
+            ..
+        } = self.ipv4();
+        let plan = Plan {
+            flows: flows.into(),
+            fields: [ttl, protocol, a, b],
+            destination: self.mac(),
+            source: CLIENT,
+            ..Plan::default()
+        };
+        match walk {
+            // Knuth's multiplier and increment for MMIX.
+            Walk::Random(state) => {
+                let (factor, step) = (6364136223846793005, 1442695040888963407);
+                Plan {
+                    state,
+                    factor,
+                    step,
+                    ..plan
+                }
+            }
+            Walk::InTurn => Plan {
+                factor: 1,
+                step: u64::MAX / u64::from(flows) + 1,
+                ..plan
+            },
+        }
+    }
+
+    fn mac(self) -> [u8; 6] {
+        if self.to == To::OtherHost {
+            THIRD
+        } else {
+            DIRECTOR
+        }
+    }
+
+    fn ipv4(self) -> Ipv4 {
+        let Client { low: [a, b], .. } = Client::of(0);
+        let mut ip = Ipv4 {
+            version_ihl: 0x45,
+            tos: 0,
+            total_length: (LENGTH4 as u16).into(),
+            identification: u16::from_be_bytes([!a, !b]).into(),
+            fragment: 0x4000.into(),
+            ttl: HOPS,
+            protocol: self.protocol,
+            checksum: [0; 2],
+            source: client4(Client::of(0)),
+            destination: if self.to == To::OtherAddress {
+                OTHER4
+            } else {
+                VIRTUAL4
+            },
+        };
+        ip.checksum = ip.sum().to_field();
+        ip
+    }
+
+    fn ipv6(self) -> Ipv6 {
+        Ipv6 {
+            version_class_flow: [0x60, 0, 0, 0],
+            payload_length: (self.segment_length() as u16).into(),
+            next_header: self.protocol,
+            hop_limit: HOPS,
+            source: client6(Client::of(0)),
+            destination: VIRTUAL6,
+        }
+    }
+
+    fn segment_length(self) -> usize {
+        match self.version {
+            Version::V4 => LENGTH4 - size_of::<Ipv4>(),
+            Version::V6 => LENGTH6 - size_of::<Ipv6>(),
+        }
+    }
+
+    fn segment(self) -> Vec<u8> {
+        let source = u16::from_be_bytes(Client::of(0).port).into();
+        let port = if self.to == To::OtherPort {
+            OTHER_PORT
+        } else {
+            PORT
+        };
+        let destination = port.into();
+        if self.protocol != TCP {
+            let length = (self.segment_length() as u16).into();
+            return Udp {
+                source,
+                destination,
+                length,
+                checksum: [0; 2],
+            }
+            .as_bytes()
+            .to_vec();
+        }
+        let tcp = Tcp {
+            source,
+            destination,
+            sequence: [0; 4],
+            acknowledgement: [0; 4],
+            data_offset: 5 << 4,
+            flags: self.flags,
+            window: u16::MAX.into(),
+            checksum: [0; 2],
+            urgent: 0.into(),
+        };
+        tcp.as_bytes().to_vec()
+    }
+}
+
+/// In which order flows have packets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Walk {
+    /// By chance, which begins with this.
+    Random(u64),
+    InTurn,
+}
+
+/// IP versions for which clients make connections with the service.
+pub(crate) trait Clients: Family {
+    fn key_of(flow: u32, protocol: u8) -> KeyOf<Self>;
+}
+
+impl Clients for V4 {
+    fn key_of(flow: u32, protocol: u8) -> KeyOf<Self> {
+        key::<Self>(Client::of(flow), client4, VIRTUAL4, protocol)
+    }
+}
+
+impl Clients for V6 {
+    fn key_of(flow: u32, protocol: u8) -> KeyOf<Self> {
+        key::<Self>(Client::of(flow), client6, VIRTUAL6, protocol)
+    }
+}
+
+fn key<F: Family>(
+    client: Client,
+    address: fn(Client) -> F::Address,
+    virtual_address: F::Address,
+    protocol: u8,
+) -> KeyOf<F> {
+    F::key(&Endpoints {
+        client: address(client),
+        virtual_address,
+        client_port: client.port,
+        virtual_port: PORT.to_be_bytes(),
+        protocol,
+    })
+}
+
+fn client4(Client { low: [a, b], .. }: Client) -> [u8; 4] {
+    [10, 9, a, b]
+}
+
+fn client6(Client { low: [a, b], .. }: Client) -> [u8; 16] {
+    [0x20, 1, 0xd, 0xb8, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, a, b]
+}

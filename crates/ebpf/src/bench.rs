@@ -1,0 +1,130 @@
+//! Programs for the bench alone: the engine with a packet of another flow each round, and floors.
+//!
+//! BPF_PROG_TEST_RUN gives the same packet to every round. So a round here leaves the next one's
+//! packet behind: what the engine changed is restored, and the client becomes another one.
+#![no_std]
+#![no_main]
+
+mod entry;
+mod frame;
+mod maps;
+mod plan;
+
+use aya_ebpf::{
+    bindings::{xdp_action, xdp_md},
+    btf_maps::{Array, HashMap},
+    macros::{btf_map, xdp},
+    programs::XdpContext,
+};
+use rlvs_engine::{Frame, tuple::IP};
+use rlvs_wire::{Ethernet, Ipv6};
+
+use crate::{
+    frame::XdpFrame,
+    plan::{Client, Plan},
+};
+
+#[btf_map]
+static PLAN: Array<Plan, 1> = Array::new();
+#[btf_map]
+static BENCH_ARRAY: Array<u64, 1> = Array::new();
+#[btf_map]
+static BENCH_HASH: HashMap<[u64; 2], u64, 1024> = HashMap::new();
+
+/// A program that does nothing.
+#[xdp]
+fn bench_empty(_: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+/// One look-up in an array.
+#[xdp]
+fn bench_array(context: XdpContext) -> u32 {
+    let key = context.data_end() - context.data() - 64;
+    BENCH_ARRAY
+        .get(key as u32)
+        .map_or(xdp_action::XDP_ABORTED, |value| *value as u32)
+}
+
+/// One look-up in a hash map, of a key as long as an IPv4 connection's.
+#[xdp]
+fn bench_hash(context: XdpContext) -> u32 {
+    let key = (context.data_end() - context.data() - 64) as u64;
+    // SAFETY: nobody writes the map.
+    let value = unsafe { BENCH_HASH.get(&[key, key]) };
+    value.map_or(xdp_action::XDP_ABORTED, |value| *value as u32)
+}
+
+/// What the next two cost besides the engine.
+#[xdp]
+fn bench_wrapper4(context: XdpContext) -> u32 {
+    next4(context.ctx);
+    xdp_action::XDP_PASS
+}
+
+#[xdp]
+fn bench_wrapper6(context: XdpContext) -> u32 {
+    next6(context.ctx);
+    xdp_action::XDP_PASS
+}
+
+/// The engine, with IPv4.
+#[xdp]
+fn bench_engine4(context: XdpContext) -> u32 {
+    let raw = context.ctx;
+    let verdict = entry::verdict(context);
+    next4(raw);
+    verdict
+}
+
+/// The engine, with IPv6.
+#[xdp]
+fn bench_engine6(context: XdpContext) -> u32 {
+    let raw = context.ctx;
+    let verdict = entry::verdict(context);
+    next6(raw);
+    verdict
+}
+
+/// What changes from round to round is written in the pieces in which it is read: a read of two
+/// writes that are still under way would wait for both.
+#[inline(always)]
+fn next4(context: *mut xdp_md) -> Option<()> {
+    let (mut frame, plan, client) = next(context)?;
+    // The identification makes up for the address, so that the checksum stays what it is.
+    let [a, b] = client.low;
+    *frame.header_mut::<[u8; 4]>(IP + 4)? = [!a, !b, 0x40, 0];
+    *frame.header_mut::<[u8; 4]>(IP + 8)? = plan.fields;
+    *frame.header_mut::<[u8; 4]>(IP + 12)? = [10, 9, a, b];
+    *frame.header_mut::<[u8; 2]>(IP + 20)? = client.port;
+    Some(())
+}
+
+#[inline(always)]
+fn next6(context: *mut xdp_md) -> Option<()> {
+    let (mut frame, _, client) = next(context)?;
+    frame.header_mut::<Ipv6>(IP)?.hop_limit = 64;
+    let [a, b] = client.low;
+    *frame.header_mut::<[u8; 8]>(IP + 16)? = [0, 0, 0, 0, 0, 0, a, b];
+    *frame.header_mut::<[u8; 2]>(IP + 40)? = client.port;
+    Some(())
+}
+
+#[inline(always)]
+fn next(context: *mut xdp_md) -> Option<(XdpFrame, &'static Plan, Client)> {
+    // SAFETY: the bench runs one program at a time.
+    let plan = unsafe { PLAN.get_ptr_mut(0)?.as_mut()? };
+    let client = Client::of(walk(plan));
+    let mut frame = XdpFrame::new(XdpContext::new(context));
+    let ethernet = frame.header_mut::<Ethernet>(0)?;
+    ethernet.destination = plan.destination;
+    ethernet.source = plan.source;
+    Some((frame, plan, client))
+}
+
+/// The number of the flow that comes next.
+#[inline(always)]
+fn walk(plan: &mut Plan) -> u32 {
+    plan.state = plan.state.wrapping_mul(plan.factor).wrapping_add(plan.step);
+    ((plan.state >> 32).wrapping_mul(plan.flows) >> 32) as u32
+}

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: lints and every test, with one line at the end that sums up.
 //!
-//! Tests that need root are those of the packages `rlvs-lab` and `rlvs-tests`; of these, the test
-//! programs named `vm` or `vm_*` boot the emulated machine.
+//! Tests that need root are those of [`PACKAGES`]; of these, the test programs named `vm` or `vm_*`
+//! boot the emulated machine.
 
 mod tally;
 
@@ -34,11 +34,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let build = ["build", "--release", "--package", "rlvs"];
         tally.check("release build", workspace::cargo().args(build))?;
     }
-    for (package, directory) in [("rlvs-lab", "lab"), ("rlvs-tests", "tests")] {
+    for (package, directory) in PACKAGES {
         run_package(arguments, &mut tally, package, directory)?;
     }
     Ok(tally.finish())
 }
+
+/// Packages with tests that need root, and where they are.
+const PACKAGES: [(&str, &str); 4] = [
+    ("rlvs-network", "crates/network"),
+    ("rlvs-realserver", "crates/realserver"),
+    ("rlvs-lab", "lab"),
+    ("rlvs-tests", "tests"),
+];
 
 impl Arguments {
     fn groups(&self) -> Vec<setup::Group> {
@@ -83,6 +91,8 @@ fn run_package(
 fn test_package(package: &str) -> Command {
     let mut cargo = workspace::cargo();
     cargo.args(["test", "--package", package]);
+    // Without it, tests beside the code that need root are skipped.
+    cargo.env("RLVS_ROOT_TESTS", "1");
     cargo
 }
 

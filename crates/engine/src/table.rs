@@ -399,7 +399,7 @@ pub fn is_over<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>, grace
     } else {
         context.settings.timeout(state)
     };
-    idle > timeout.saturating_add(grace) && !(state.is_template() && entry.slot.children.load() > 0)
+    idle > timeout.saturating_add(grace) && !template::is_held(context, entry)
 }
 
 /// Frees an entry and settles its accounts; false if it changed meanwhile.

@@ -59,7 +59,9 @@ pub fn forget<F: Packet, T: FamilyTables<F>>(tables: &T, connection: &KeyOf<F>, 
     let (Some(context), Some(service)) = (Context::new(tables), service) else {
         return;
     };
+    // A later template of the same client does not count this connection.
     if let Some(entry) = table::find::<F, T>(context, &key::<F>(service, connection))
+        && entry.meta.destination() == destination
         && entry.slot.children.load() > 0
     {
         entry.slot.children.add(u32::MAX);
@@ -84,15 +86,27 @@ fn serving<'t, F: Packet, T: FamilyTables<F>>(
     key: &KeyOf<F>,
 ) -> Option<Entry<'t, F::Key>> {
     let entry = table::find::<F, T>(context, key)?;
-    let serves = context
-        .tables
-        .destination(entry.meta.destination())
-        .is_some_and(|destination| destination.is(Destination::AVAILABLE));
+    let serves = is_available(context.tables, entry.meta.destination());
     if serves && !table::is_over(context, entry, 0) {
         return Some(entry);
     }
     table::release_template::<F, T>(context.tables, entry);
     None
+}
+
+/// Whether a template's connections keep it beyond its time. Not if its destination was removed:
+/// nobody is sent there by it, and without the service's mask its connections cannot let it go.
+#[inline(always)]
+pub fn is_held<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> bool {
+    entry.meta.state().is_template()
+        && entry.slot.children.load() > 0
+        && is_available(context.tables, entry.meta.destination())
+}
+
+#[inline(always)]
+fn is_available<T: Tables>(tables: &T, destination: u32) -> bool {
+    let destination = tables.destination(destination);
+    destination.is_some_and(|destination| destination.is(Destination::AVAILABLE))
 }
 
 /// How long a template outlives its last use, in ticks: what its service says now.

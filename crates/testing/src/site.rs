@@ -248,8 +248,13 @@ pub fn destination(
 
 /// Changes of this world; many are refused, for instance because a service is not there.
 pub fn changes() -> BoxedStrategy<Change> {
+    changes_of(service_keys())
+}
+
+/// Changes of these services only.
+pub fn changes_of(services: Vec<ServiceKey>) -> BoxedStrategy<Change> {
     let of_service = (
-        prop::sample::select(service_keys()),
+        prop::sample::select(services.clone()),
         scheduler(),
         persistence(),
     );
@@ -261,7 +266,7 @@ pub fn changes() -> BoxedStrategy<Change> {
         service(key, scheduler, persistence)
     });
     let of_destination = (
-        prop::sample::select(service_keys()),
+        prop::sample::select(services.clone()),
         0..REAL_SERVERS,
         prop_oneof![1 => Just(0u32), 6 => 1u32..8, 1 => Just(1000u32)],
         thresholds(),
@@ -269,7 +274,7 @@ pub fn changes() -> BoxedStrategy<Change> {
     let of_destination = of_destination.prop_map(|(service, number, weight, thresholds)| {
         (service, destination(service, number, weight, thresholds))
     });
-    let key = prop::sample::select(service_keys());
+    let key = prop::sample::select(services);
     prop_oneof![
         9 => of_service.clone().prop_map(Change::AddService),
         3 => of_service.prop_map(Change::EditService),

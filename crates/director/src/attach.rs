@@ -23,6 +23,8 @@ struct Refusal {
     /// A link that is renamed or replaced is tried again.
     link: Link,
     reason: String,
+    /// What is in the way may go, of which no link tells.
+    occupied: bool,
 }
 
 impl Attachments {
@@ -34,6 +36,21 @@ impl Attachments {
                 self.attach(plane, config, link);
             }
         }
+    }
+
+    /// Tries again where another program is in the way; whether it is gone somewhere.
+    pub(crate) fn retry(&mut self, plane: &mut Plane, config: &Config) -> bool {
+        let occupied = self.refused.values().filter(|refusal| refusal.occupied);
+        let links: Vec<_> = occupied.map(|refusal| refusal.link.clone()).collect();
+        let mut gone = false;
+        for link in links {
+            if let Ok(mode) = try_modes(plane, config, &link) {
+                self.refused.remove(&link.index);
+                attached(plane, &link, mode);
+                gone = true;
+            }
+        }
+        gone
     }
 
     /// Why the program is not on an interface.
@@ -85,18 +102,29 @@ impl Attachments {
             && !self.refused.contains_key(&link.index)
         {
             match try_modes(plane, config, link) {
-                Ok(mode) => tracing::info!(interface = link.name, mode = mode.name(), "attached"),
-                Err(refused) => {
-                    let reason = refused.to_string();
-                    tracing::warn!(interface = link.name, reason, "cannot attach");
-                    let link = link.clone();
-                    self.refused.insert(link.index, Refusal { link, reason });
-                    return;
-                }
+                Ok(mode) => attached(plane, link, mode),
+                Err(refused) => self.refuse(link, &refused),
             }
+        } else if plane.interfaces.attached(link.index).is_some() {
+            plane.interfaces.set_address(link.index, link.address);
         }
-        plane.interfaces.set_address(link.index, link.address);
     }
+
+    fn refuse(&mut self, link: &Link, refused: &Refused) {
+        let reason = refused.to_string();
+        tracing::warn!(interface = link.name, reason, "cannot attach");
+        let refusal = Refusal {
+            link: link.clone(),
+            reason,
+            occupied: matches!(refused, Refused::Occupied { .. }),
+        };
+        self.refused.insert(link.index, refusal);
+    }
+}
+
+fn attached(plane: &mut Plane, link: &Link, mode: Mode) {
+    tracing::info!(interface = link.name, mode = mode.name(), "attached");
+    plane.interfaces.set_address(link.index, link.address);
 }
 
 fn is_wanted(config: &Config, link: &Link) -> bool {

@@ -117,6 +117,9 @@ impl Core {
     }
 
     pub(crate) fn tidy(&mut self, now: Instant) {
+        if self.attachments.retry(&mut self.plane, &self.config) {
+            self.rewrite_hops();
+        }
         let before = self.installed.addresses().count();
         self.installed.tidy(&*self.tables, now);
         if self.installed.addresses().count() != before {

@@ -11,9 +11,10 @@ use rlvs_control::{Client, SOCKET};
 use rlvs_engine::table::buckets_for;
 use rlvs_network::{Event, Network, namespace};
 use rlvs_plane::{KernelTables, Plane, Sizes, bpffs};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::config::Config;
 use crate::connections::Connections;
@@ -25,20 +26,17 @@ use crate::{estimator, sweep};
 
 const STATE: &str = "/run/rlvs";
 const TIDY: Duration = Duration::from_secs(1);
+const NEWS: Duration = Duration::from_secs(5);
 
 /// Runs a director in this network namespace until it is told to stop. Forwarding goes on then.
 pub fn run(config: Config) -> Result<(), Error> {
     let cookie = prepare()?;
     let server = Server::bind(SOCKET)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?;
-    runtime.block_on(serve(config, cookie, server))
+    runtime()?.block_on(serve(config, cookie, server))
 }
 
 /// Ends forwarding in this network namespace: detaches all programs, removes all maps and the
-/// journal. Whether there was anything.
+/// journal, and lets the kernel forget real servers. Whether there was anything.
 pub fn down() -> Result<bool, Error> {
     let cookie = prepare()?;
     if let Ok(status) = Client::connect().and_then(|mut client| client.status()) {
@@ -48,7 +46,22 @@ pub fn down() -> Result<bool, Error> {
     }
     let was_there = rlvs_plane::remove_all(&bpffs::directory(cookie)?)?;
     let _ = std::fs::remove_dir_all(state(cookie));
+    runtime()?.block_on(release_neighbours())?;
     Ok(was_there)
+}
+
+fn runtime() -> Result<Runtime, Error> {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all().build().map_err(Error::Runtime)
+}
+
+/// Neighbours that a daemon had managed stay so without it, for the next one.
+async fn release_neighbours() -> Result<(), Error> {
+    let (network, mut news) = Network::start()?;
+    // The first news come when links and neighbours have been read.
+    let _ = timeout(NEWS, news.recv()).await;
+    network.release().await;
+    Ok(())
 }
 
 fn prepare() -> Result<u64, Error> {

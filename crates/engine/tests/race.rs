@@ -1,0 +1,458 @@
+//! Two packet paths and the sweep on the same tables, as fast as they can.
+//!
+//! A tick is a few packets here, and no CPU is more than some ticks ahead of another: what in
+//! the kernel is true because a packet takes less than a tick.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
+use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::memory::{Bytes, Memory, Sizes};
+use rlvs_engine::process::process;
+use rlvs_engine::reason::{Event, ROOM, Reason};
+use rlvs_engine::schedule::{Scheduler, layout};
+use rlvs_engine::service::{Service, ServiceKey, filter};
+use rlvs_engine::settings::Settings;
+use rlvs_engine::statistics::{Counters, bump};
+use rlvs_engine::tables::{Context, interface};
+use rlvs_engine::{Family, FamilyTables, Tables, V4, V6, Verdict, table};
+use rlvs_testing::Packet;
+use rlvs_testing::packet::{ACK, DIRECTOR, FIN, RST, SYN, TCP};
+use rlvs_word::Shared64;
+
+const CPUS: usize = 2;
+/// For machines with better things to do.
+const AT_MOST: Duration = Duration::from_secs(20);
+const PACKETS_A_TICK: u64 = 4;
+/// How many packets a CPU may be ahead.
+const AHEAD: u64 = 400;
+/// Connections that a CPU keeps busy.
+const KEPT: u16 = 24;
+/// Connections that come and go on both CPUs.
+const CHURNED: u64 = 1500;
+const DESTINATIONS: u32 = 5;
+
+/// Memory as one of several CPUs has it: counters of its own.
+struct Cpu<'m> {
+    memory: &'m Memory,
+    counters: Vec<Counters>,
+    reasons: Vec<Shared64>,
+}
+
+impl<'m> Cpu<'m> {
+    fn new(memory: &'m Memory) -> Self {
+        let counters = memory
+            .destinations
+            .iter()
+            .map(|_| Counters::default())
+            .collect();
+        let reasons = (0..ROOM).map(|_| Shared64::default()).collect();
+        Self {
+            memory,
+            counters,
+            reasons,
+        }
+    }
+}
+
+impl Tables for Cpu<'_> {
+    fn now(&self) -> u32 {
+        self.memory.now()
+    }
+
+    fn settings(&self) -> Option<&Settings> {
+        self.memory.settings()
+    }
+
+    fn filter(&self, word: u32) -> Option<&Shared64> {
+        self.memory.filter(word)
+    }
+
+    fn interface(&self, slot: u32) -> Option<&Shared64> {
+        self.memory.interface(slot)
+    }
+
+    fn service_at(&self, number: u32) -> Option<&Service> {
+        self.memory.service_at(number)
+    }
+
+    fn destination(&self, number: u32) -> Option<&Destination> {
+        self.memory.destination(number)
+    }
+
+    fn load(&self, destination: u32) -> Option<&Load> {
+        self.memory.load(destination)
+    }
+
+    fn node(&self, index: u32) -> Option<&Shared64> {
+        self.memory.node(index)
+    }
+
+    fn counters(&self, _: &Settings, destination: u32) -> Option<&Counters> {
+        self.counters.get(destination as usize)
+    }
+
+    fn count(&self, reason: Reason) {
+        bump(&self.reasons[reason as usize], 1);
+    }
+
+    fn note(&self, event: Event) {
+        bump(&self.reasons[event as usize], 1);
+    }
+
+    fn repeat<S: FnMut(u32) -> ControlFlow<()>>(&self, times: u32, step: S) {
+        self.memory.repeat(times, step);
+    }
+}
+
+macro_rules! family_tables {
+    ($family:ty) => {
+        impl FamilyTables<$family> for Cpu<'_> {
+            fn bucket(&self, index: u32) -> Option<&Bucket<<$family as Family>::Key>> {
+                FamilyTables::<$family>::bucket(self.memory, index)
+            }
+
+            fn displaced(&self, bucket: u32) -> Option<&Shared64> {
+                FamilyTables::<$family>::displaced(self.memory, bucket)
+            }
+
+            fn service(&self, key: &ServiceKey<<$family as Family>::Address>) -> Option<u32> {
+                FamilyTables::<$family>::service(self.memory, key)
+            }
+        }
+    };
+}
+
+family_tables!(V4);
+family_tables!(V6);
+
+/// How far the CPUs are; the clock is that of the slowest.
+#[derive(Default)]
+struct Progress([AtomicU64; CPUS]);
+
+impl Progress {
+    fn slowest(&self) -> u64 {
+        self.0
+            .iter()
+            .map(|it| it.load(Ordering::SeqCst))
+            .min()
+            .unwrap_or(0)
+    }
+
+    /// A CPU has finished a packet; waits for one that is far behind.
+    fn advance(&self, cpu: usize, memory: &Memory, stop: &AtomicBool) {
+        let mine = self.0[cpu].fetch_add(1, Ordering::SeqCst) + 1;
+        loop {
+            let slowest = self.slowest();
+            memory
+                .clock
+                .fetch_max((slowest / PACKETS_A_TICK) as u32, Ordering::SeqCst);
+            if mine <= slowest + AHEAD || stop.load(Ordering::Relaxed) {
+                return;
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn finish(&self, cpu: usize) {
+        self.0[cpu].store(u64::MAX / 2, Ordering::SeqCst);
+    }
+}
+
+/// Ports 80 (least connections) and 443 (round robin, persistent), short timeouts.
+fn tables(connections: u32) -> Memory {
+    let memory = Memory::new(Sizes {
+        connections,
+        ..Sizes::default()
+    });
+    memory.interfaces[1].store(interface::word(1, DIRECTOR));
+    for (number, port, scheduler) in [(0, 80u16, Scheduler::Lc), (1, 443, Scheduler::Rr)] {
+        let key = ServiceKey::new([192, 0, 2, 80], port.to_be_bytes(), TCP);
+        memory.v4.set_service(key, Some(number));
+        let service = &memory.services[number as usize];
+        service.mode.store(scheduler as u32);
+        let members: Vec<_> = (0..DESTINATIONS)
+            .map(|place| (1, number * DESTINATIONS + place))
+            .collect();
+        for &(_, destination) in &members {
+            let record = &memory.destinations[destination as usize];
+            record.service.store(number);
+            record.interface.store(1);
+            record
+                .next_hop
+                .store(interface::mac([2, 0, 0, 0, 1, destination as u8]));
+            record
+                .flags
+                .store(Destination::AVAILABLE | Destination::RESOLVED | Destination::USED);
+        }
+        let members = layout(number * 64, &members, |node, word| {
+            memory.nodes[node as usize].store(word);
+        });
+        service.members.store(members.0);
+    }
+    // One that is overloaded half of the time.
+    memory.destinations[0].upper_threshold.store(60);
+    let persistent = &memory.services[1];
+    persistent
+        .mode
+        .store(persistent.mode.load() | Service::PERSISTENT);
+    persistent.persistence.store(40);
+    persistent.mask[0].store(u64::MAX);
+    let (word, bit) = filter::place::<V4>([192, 0, 2, 80]);
+    memory.filter[word as usize].store(bit);
+    for state in 0..16 {
+        memory.settings.set_timeout(State::from_bits(state), 60);
+    }
+    memory.settings.set_timeout(State::Established, 600);
+    memory
+}
+
+/// Kept ones have ports of their own; of the others every third is of the persistent service.
+fn packet(host: u8, port: u16, virtual_port: u16, flags: u8) -> Packet {
+    let client = ([198, 51, 100, host], port).into();
+    Packet::tcp(client, ([192, 0, 2, 80], virtual_port).into(), flags)
+}
+
+/// xorshift64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) % below
+    }
+}
+
+/// The flags that a client's packets have, in the share they have them.
+const FLAGS: [u8; 7] = [SYN, SYN, SYN, ACK, ACK, FIN | ACK, RST];
+
+/// All packets of connections that come and go.
+fn churn() -> Vec<[Vec<u8>; FLAGS.len()]> {
+    let of = |one: u64| {
+        let virtual_port = if one % 3 == 0 { 443 } else { 80 };
+        FLAGS.map(|flags| packet((one % 50) as u8, 1000 + one as u16, virtual_port, flags).build())
+    };
+    (0..CHURNED).map(of).collect()
+}
+
+/// A CPU's life; how many packets it forwarded.
+fn packets(
+    number: usize,
+    cpu: &Cpu<'_>,
+    count: u64,
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> u64 {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15 + number as u64);
+    let mut forwarded = 0;
+    let mut send = |bytes: &[u8]| {
+        let mut frame = Bytes {
+            bytes: bytes.to_vec(),
+            interface: 1,
+        };
+        let verdict = process(&mut frame, cpu);
+        progress.advance(number, cpu.memory, stop);
+        let to = (verdict == Verdict::Transmit).then(|| frame.bytes[5]);
+        forwarded += u64::from(to.is_some());
+        to
+    };
+    let kept = |place: u16, flags| packet(200 + number as u8, 1000 + place, 80, flags).build();
+    let home = |place: u16| {
+        // A full table may give up a connection before its second packet.
+        let mut tries =
+            (0..100).filter_map(|_| send(&kept(place, SYN)).and(send(&kept(place, ACK))));
+        (
+            kept(place, ACK),
+            tries.next().expect("it has an entry, or will"),
+        )
+    };
+    let kept: Vec<_> = (0..KEPT).map(home).collect();
+    let churn = churn();
+    let mut turn = 0;
+    while turn < count && !stop.load(Ordering::Relaxed) {
+        turn += 1;
+        if turn % 2 == 0 {
+            let (packet, to) = &kept[(turn / 2 % u64::from(KEPT)) as usize];
+            assert_eq!(send(packet), Some(*to), "a busy connection was ended");
+            continue;
+        }
+        // Some on both CPUs at once.
+        let one = if turn % 8 == 1 {
+            random.next(4)
+        } else {
+            random.next(CHURNED)
+        };
+        send(&churn[one as usize][random.next(FLAGS.len() as u64) as usize]);
+    }
+    progress.finish(number);
+    forwarded
+}
+
+fn sweep_all(memory: &Memory) -> usize {
+    let context = Context::new(memory).expect("memory has settings");
+    let slots = memory.v4.buckets.iter().flat_map(|bucket| &bucket.slots);
+    slots
+        .filter(|slot| table::sweep::<V4, _>(context, slot))
+        .count()
+}
+
+#[test]
+fn packets_and_sweep_never_miscount() {
+    let (swept, _) = run(450, 400_000);
+    assert!(swept > 1000, "the sweep had work to do");
+}
+
+#[test]
+fn nor_do_they_in_a_full_table() {
+    let (_, evicted) = run(20, 40_000);
+    assert!(evicted > 100, "there was no room");
+}
+
+/// How many entries the sweep ended, and how many made room for others.
+fn run(connections: u32, packets_a_cpu: u64) -> (usize, u64) {
+    let memory = tables(connections);
+    let cpus: Vec<_> = (0..CPUS).map(|_| Cpu::new(&memory)).collect();
+    let (progress, stop, done) = (
+        Progress::default(),
+        AtomicBool::new(false),
+        AtomicU64::new(0),
+    );
+    let begun = Instant::now();
+    let (mut swept, mut forwarded) = (0, 0);
+    thread::scope(|scope| {
+        let running: Vec<_> = cpus
+            .iter()
+            .enumerate()
+            .map(|(number, cpu)| {
+                let (progress, stop, done) = (&progress, &stop, &done);
+                scope.spawn(move || {
+                    // Also when it panics, so that nobody waits for it.
+                    let _end = End {
+                        progress,
+                        number,
+                        done,
+                    };
+                    packets(number, cpu, packets_a_cpu, progress, stop)
+                })
+            })
+            .collect();
+        while done.load(Ordering::SeqCst) < CPUS as u64 {
+            swept += sweep_all(&memory);
+            stop.fetch_or(begun.elapsed() > AT_MOST, Ordering::Relaxed);
+        }
+        forwarded = running
+            .into_iter()
+            .map(|cpu| cpu.join().expect("no CPU failed"))
+            .sum();
+    });
+    report(&memory, &cpus, swept, begun);
+    check_live(&memory);
+    check_counters(&cpus, forwarded);
+    check_end(&memory);
+    (swept, noted(&cpus, Event::Evicted as usize))
+}
+
+/// Lets the others go on without this CPU.
+struct End<'p> {
+    progress: &'p Progress,
+    number: usize,
+    done: &'p AtomicU64,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.progress.finish(self.number);
+        self.done.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A counter of all CPUs.
+fn noted(cpus: &[Cpu<'_>], place: usize) -> u64 {
+    cpus.iter().map(|cpu| cpu.reasons[place].load()).sum()
+}
+
+fn report(memory: &Memory, cpus: &[Cpu<'_>], swept: usize, begun: Instant) {
+    println!(
+        "{} ticks in {:?}: {swept} entries swept, {} evicted, {} packets without an entry, {} \
+         without a destination",
+        memory.now(),
+        begun.elapsed(),
+        noted(cpus, Event::Evicted as usize),
+        noted(cpus, Event::Stateless as usize),
+        noted(cpus, Reason::NoDestination as usize),
+    );
+}
+
+fn live(memory: &Memory) -> impl Iterator<Item = (&Slot<<V4 as Family>::Key>, Meta)> {
+    let slots = memory.v4.buckets.iter().flat_map(|bucket| &bucket.slots);
+    slots
+        .map(|slot| (slot, Meta(slot.meta.load())))
+        .filter(|(_, meta)| meta.is_live())
+}
+
+/// What is counted of each destination and bucket is what is there.
+fn check_live(memory: &Memory) {
+    for (number, load) in memory.loads.iter().enumerate() {
+        let of = |wanted: fn(State) -> bool| {
+            let metas = live(memory).map(|(_, meta)| meta);
+            metas
+                .filter(|it| it.destination() == number as u32 && wanted(it.state()))
+                .count()
+        };
+        let active = of(State::is_active) as u32;
+        let inactive = of(|state| !state.is_active() && !state.is_template()) as u32;
+        assert_eq!(load.counts(), (active, inactive), "of destination {number}");
+        let templates = of(State::is_template) as u32;
+        assert_eq!(
+            load.persistent.load(),
+            templates,
+            "templates of destination {number}"
+        );
+    }
+    let marked = live(memory)
+        .filter(|(_, meta)| meta.has(Meta::DISPLACED))
+        .count() as u64;
+    let displaced: u64 = memory.v4.displaced.iter().map(Shared64::load).sum();
+    assert_eq!(displaced, marked);
+    let mut keys: Vec<_> = live(memory).map(|(slot, _)| slot.key.load()).collect();
+    let all = keys.len();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), all, "no connection is there twice");
+}
+
+fn check_counters(cpus: &[Cpu<'_>], forwarded: u64) {
+    let counters = || cpus.iter().flat_map(|cpu| &cpu.counters);
+    assert_eq!(
+        counters().map(|it| it.packets.load()).sum::<u64>(),
+        forwarded
+    );
+    assert_eq!(
+        counters().map(|it| it.bytes.load()).sum::<u64>(),
+        forwarded * 40
+    );
+    assert_eq!(noted(cpus, Reason::Internal as usize), 0);
+}
+
+/// When everything has ended nothing is counted.
+fn check_end(memory: &Memory) {
+    for _ in 0..3 {
+        memory.clock.fetch_add(1_000_000, Ordering::SeqCst);
+        sweep_all(memory);
+    }
+    assert_eq!(live(memory).count(), 0);
+    for (number, load) in memory.loads.iter().enumerate() {
+        let left = (
+            load.counts(),
+            load.persistent.load(),
+            load.overloaded.load(),
+        );
+        assert_eq!(left, ((0, 0), 0, 0), "destination {number}");
+    }
+    assert!(memory.v4.displaced.iter().all(|count| count.load() == 0));
+}

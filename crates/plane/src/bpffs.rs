@@ -3,20 +3,24 @@
 //!
 //! `ip netns exec` gives a command a mount namespace of its own with a fresh /sys, which hides
 //! the system's BPF file system, and a mount made there ends with the command. What is pinned
-//! must outlive the daemon, so the mount of process 1's namespace is used, through its root.
+//! must outlive the daemon, so the mount of process 1's namespace is used, through its root; of
+//! the eldest ancestor's where process 1 must not be looked at, as in some containers.
 
 use std::fs;
 use std::io;
+use std::iter;
+use std::os::fd::IntoRawFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, statfs};
+use rustix::fs::{CWD, Mode, OFlags, openat, statfs};
 use rustix::mount::{MountFlags, mount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 use crate::error::Error;
 
 const MOUNT_POINT: &str = "/sys/fs/bpf";
-const INIT_ROOT: &str = "/proc/1/root";
+/// More ancestors than any process has.
+const GENERATIONS: usize = 1000;
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 
 /// The directory of one network namespace's pins; made if it is not there.
@@ -35,14 +39,14 @@ fn root() -> Result<PathBuf, Error> {
     if is_bpffs(&own) {
         return Ok(own);
     }
-    if shares_mounts_with_init() {
+    let Some(elder) = elder_of_other_mounts() else {
         mount_bpffs(&own)?;
         return Ok(own);
-    }
-    let inits = Path::new(INIT_ROOT).join("sys/fs/bpf");
-    if !is_bpffs(&inits) {
+    };
+    let elders = PathBuf::from(format!("/proc/{elder}/root/sys/fs/bpf"));
+    if !is_bpffs(&elders) {
         // The mount namespace is a thread's own affair only in a thread that shares nothing.
-        std::thread::spawn(mount_for_init)
+        std::thread::spawn(move || mount_for(elder))
             .join()
             .unwrap_or_else(|_| {
                 Err(Error::Mount {
@@ -51,18 +55,44 @@ fn root() -> Result<PathBuf, Error> {
                 })
             })?;
     }
-    Ok(inits)
+    outlast(&elders).map_err(|source| Error::Mount {
+        path: elders,
+        source,
+    })
+}
+
+/// Another path to a directory, which is good as long as this process is.
+fn outlast(directory: &Path) -> io::Result<PathBuf> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = openat(CWD, directory, flags, Mode::empty())?;
+    Ok(format!("/proc/self/fd/{}", open.into_raw_fd()).into())
 }
 
 fn is_bpffs(path: &Path) -> bool {
     statfs(path).is_ok_and(|statistics| statistics.f_type == BPF_FS_MAGIC)
 }
 
-fn shares_mounts_with_init() -> bool {
-    let namespace = |process| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
-    let own = namespace("self");
-    // Where process 1 cannot be looked at there is no other namespace to go to.
-    namespace("1").is_none_or(|init| Some(init) == own)
+/// The process whose mounts outlive this one's, unless they are the same.
+fn elder_of_other_mounts() -> Option<u32> {
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+    let candidates = iter::once(1).chain(ancestors().into_iter().rev());
+    let mut known = candidates.filter_map(|it| Some((it, namespace(&it.to_string())?)));
+    let (elder, its) = known.next()?;
+    (namespace("self") != Some(its)).then_some(elder)
+}
+
+/// Parent, its parent, and so on, short of process 1.
+fn ancestors() -> Vec<u32> {
+    let parents = iter::successors(parent("self"), |process| parent(&process.to_string()));
+    parents.take(GENERATIONS).collect()
+}
+
+/// The fourth word of its `stat`; the second, in parentheses, is a name with whatever in it.
+fn parent(process: &str) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, rest) = text.rsplit_once(')')?;
+    let parent = rest.split_whitespace().nth(1)?.parse().ok()?;
+    (parent > 1).then_some(parent)
 }
 
 fn mount_bpffs(path: &Path) -> Result<(), Error> {
@@ -72,9 +102,9 @@ fn mount_bpffs(path: &Path) -> Result<(), Error> {
     })
 }
 
-fn mount_for_init() -> Result<(), Error> {
+fn mount_for(elder: u32) -> Result<(), Error> {
     let path = PathBuf::from(MOUNT_POINT);
-    enter_init_mounts().map_err(|source| Error::Mount {
+    enter_mounts(elder).map_err(|source| Error::Mount {
         path: path.clone(),
         source,
     })?;
@@ -85,12 +115,12 @@ fn mount_for_init() -> Result<(), Error> {
     }
 }
 
-fn enter_init_mounts() -> io::Result<()> {
-    let namespace = rustix::fs::openat(
+fn enter_mounts(process: u32) -> io::Result<()> {
+    let namespace = openat(
         CWD,
-        "/proc/1/ns/mnt",
-        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC,
-        rustix::fs::Mode::empty(),
+        format!("/proc/{process}/ns/mnt"),
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
     )?;
     // SAFETY: only this thread's file system attributes are unshared, and it ends right after.
     unsafe { unshare_unsafe(UnshareFlags::FS) }?;

@@ -1,1 +1,4 @@
+//! Shared by the tests that need root.
 
+pub mod foreign;
+pub mod scene;

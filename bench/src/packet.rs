@@ -117,8 +117,7 @@ impl Packet {
         let plan = Plan {
             flows: flows.into(),
             fields: [ttl, protocol, a, b],
-            destination: self.mac(),
-            source: CLIENT,
+            ethernet: self.ethernet(),
             ..Plan::default()
         };
         match walk {
@@ -138,6 +137,12 @@ impl Packet {
                 ..plan
             },
         }
+    }
+
+    /// The MAC addresses, in three words.
+    fn ethernet(self) -> [u32; 3] {
+        let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (self.mac(), CLIENT);
+        [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_ne_bytes)
     }
 
     fn mac(self) -> [u8; 6] {

@@ -17,7 +17,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use rlvs_engine::{Frame, tuple::IP};
-use rlvs_wire::{Ethernet, Ipv6};
+use rlvs_wire::Ipv6;
 
 use crate::{
     frame::XdpFrame,
@@ -86,26 +86,29 @@ fn bench_engine6(context: XdpContext) -> u32 {
     verdict
 }
 
-/// What changes from round to round is written in the pieces in which it is read: a read of two
-/// writes that are still under way would wait for both.
+/// Whatever the engine reads as one word is written as one: a read of two writes that are still
+/// under way would wait for both.
 #[inline(always)]
 fn next4(context: *mut xdp_md) -> Option<()> {
     let (mut frame, plan, client) = next(context)?;
     // The identification makes up for the address, so that the checksum stays what it is.
-    let [a, b] = client.low;
-    *frame.header_mut::<[u8; 4]>(IP + 4)? = [!a, !b, 0x40, 0];
+    let low = u32::from(u16::from_ne_bytes(client.low));
+    *frame.header_mut::<[u8; 4]>(IP + 4)? = (!low & 0xffff | DO_NOT_FRAGMENT).to_ne_bytes();
     *frame.header_mut::<[u8; 4]>(IP + 8)? = plan.fields;
-    *frame.header_mut::<[u8; 4]>(IP + 12)? = [10, 9, a, b];
+    *frame.header_mut::<[u8; 4]>(IP + 12)? = (NETWORK | low << 16).to_ne_bytes();
     *frame.header_mut::<[u8; 2]>(IP + 20)? = client.port;
     Some(())
 }
+
+const DO_NOT_FRAGMENT: u32 = u32::from_ne_bytes([0, 0, 0x40, 0]);
+const NETWORK: u32 = u32::from_ne_bytes([10, 9, 0, 0]);
 
 #[inline(always)]
 fn next6(context: *mut xdp_md) -> Option<()> {
     let (mut frame, _, client) = next(context)?;
     frame.header_mut::<Ipv6>(IP)?.hop_limit = 64;
-    let [a, b] = client.low;
-    *frame.header_mut::<[u8; 8]>(IP + 16)? = [0, 0, 0, 0, 0, 0, a, b];
+    let low = u64::from(u16::from_ne_bytes(client.low));
+    *frame.header_mut::<[u8; 8]>(IP + 16)? = (low << 48).to_ne_bytes();
     *frame.header_mut::<[u8; 2]>(IP + 40)? = client.port;
     Some(())
 }
@@ -116,9 +119,10 @@ fn next(context: *mut xdp_md) -> Option<(XdpFrame, &'static Plan, Client)> {
     let plan = unsafe { PLAN.get_ptr_mut(0)?.as_mut()? };
     let client = Client::of(walk(plan));
     let mut frame = XdpFrame::new(XdpContext::new(context));
-    let ethernet = frame.header_mut::<Ethernet>(0)?;
-    ethernet.destination = plan.destination;
-    ethernet.source = plan.source;
+    let [a, b, c] = plan.ethernet;
+    *frame.header_mut::<[u8; 4]>(0)? = a.to_ne_bytes();
+    *frame.header_mut::<[u8; 4]>(4)? = b.to_ne_bytes();
+    *frame.header_mut::<[u8; 4]>(8)? = c.to_ne_bytes();
     Some((frame, plan, client))
 }
 

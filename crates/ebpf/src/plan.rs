@@ -12,8 +12,8 @@ pub(crate) struct Plan {
     pub(crate) flows: u64,
     /// IPv4: time to live, protocol and checksum.
     pub(crate) fields: [u8; 4],
-    pub(crate) destination: [u8; 6],
-    pub(crate) source: [u8; 6],
+    /// Receiver's and sender's MAC addresses.
+    pub(crate) ethernet: [u32; 3],
 }
 
 /// What tells a flow's client from others'.

@@ -274,7 +274,12 @@ pub fn insert<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>, meta: M
         else {
             return ControlFlow::Break(());
         };
-        let flag = if n < WAYS as u32 { 0 } else { Meta::DISPLACED };
+        // A further choice may be the first bucket again.
+        let flag = if index == place.home() {
+            0
+        } else {
+            Meta::DISPLACED
+        };
         if claim::<F, T>(context, slot, key, meta.with(flag)) {
             spot = Spot::new(index, number, Spot::NEW);
         } else if settled::<F>(slot, key) {

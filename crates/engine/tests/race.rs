@@ -234,7 +234,7 @@ const FLAGS: [u8; 7] = [SYN, SYN, SYN, ACK, ACK, FIN | ACK, RST];
 /// All packets of connections that come and go.
 fn churn() -> Vec<[Vec<u8>; FLAGS.len()]> {
     let of = |one: u64| {
-        let virtual_port = if one % 3 == 0 { 443 } else { 80 };
+        let virtual_port = if one.is_multiple_of(3) { 443 } else { 80 };
         FLAGS.map(|flags| packet((one % 50) as u8, 1000 + one as u16, virtual_port, flags).build())
     };
     (0..CHURNED).map(of).collect()
@@ -276,7 +276,7 @@ fn packets(
     let mut turn = 0;
     while turn < count && !stop.load(Ordering::Relaxed) {
         turn += 1;
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             let (packet, to) = &kept[(turn / 2 % u64::from(KEPT)) as usize];
             assert_eq!(send(packet), Some(*to), "a busy connection was ended");
             continue;
@@ -357,6 +357,40 @@ fn run(connections: u32, packets_a_cpu: u64) -> (usize, u64) {
     (swept, noted(&cpus, Event::Evicted as usize))
 }
 
+/// Both CPUs receive the first packet of the same connection at one moment.
+#[test]
+fn a_connection_that_two_begin_is_one() {
+    const ROUNDS: u16 = 10_000;
+    let memory = tables(40_000);
+    let cpus: Vec<_> = (0..CPUS).map(|_| Cpu::new(&memory)).collect();
+    let arrived = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for cpu in &cpus {
+            scope.spawn(|| {
+                for round in 0..ROUNDS {
+                    let bytes = packet(1, 1000 + round, 80, SYN).build();
+                    let mut frame = Bytes {
+                        bytes,
+                        interface: 1,
+                    };
+                    arrived.fetch_add(1, Ordering::SeqCst);
+                    while arrived.load(Ordering::SeqCst) < CPUS as u64 * u64::from(round + 1) {
+                        std::hint::spin_loop();
+                    }
+                    assert_eq!(process(&mut frame, cpu), Verdict::Transmit);
+                }
+            });
+        }
+    });
+    let entries = live(&memory).count();
+    println!("{entries} entries of {ROUNDS} connections");
+    // A CPU that is held up while it fills a slot is not waited for: then there are two.
+    assert!(entries < usize::from(ROUNDS) * 21 / 20);
+    check_counts(&memory);
+    check_counters(&cpus, 2 * u64::from(ROUNDS));
+    check_end(&memory);
+}
+
 /// Lets the others go on without this CPU.
 struct End<'p> {
     progress: &'p Progress,
@@ -395,8 +429,22 @@ fn live(memory: &Memory) -> impl Iterator<Item = (&Slot<<V4 as Family>::Key>, Me
         .filter(|(_, meta)| meta.is_live())
 }
 
-/// What is counted of each destination and bucket is what is there.
 fn check_live(memory: &Memory) {
+    check_counts(memory);
+    let mut keys: Vec<_> = live(memory).map(|(slot, _)| slot.key.load()).collect();
+    let all = keys.len();
+    keys.sort_unstable();
+    keys.dedup();
+    // Two, if they began at one moment: see below.
+    assert!(
+        all - keys.len() <= 2,
+        "{} are there twice",
+        all - keys.len()
+    );
+}
+
+/// What is counted of each destination and bucket is what is there.
+fn check_counts(memory: &Memory) {
     for (number, load) in memory.loads.iter().enumerate() {
         let of = |wanted: fn(State) -> bool| {
             let metas = live(memory).map(|(_, meta)| meta);
@@ -419,11 +467,6 @@ fn check_live(memory: &Memory) {
         .count() as u64;
     let displaced: u64 = memory.v4.displaced.iter().map(Shared64::load).sum();
     assert_eq!(displaced, marked);
-    let mut keys: Vec<_> = live(memory).map(|(slot, _)| slot.key.load()).collect();
-    let all = keys.len();
-    keys.sort_unstable();
-    keys.dedup();
-    assert_eq!(keys.len(), all, "no connection is there twice");
 }
 
 fn check_counters(cpus: &[Cpu<'_>], forwarded: u64) {

@@ -4,3 +4,4 @@
 mod equality;
 mod loaded;
 mod loading;
+mod race;

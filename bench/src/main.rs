@@ -22,7 +22,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use crate::machine::Machine;
@@ -58,6 +58,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let before = arguments.compare.as_ref().map(Report::read).transpose()?;
+    let part = arguments.filter.as_deref().unwrap_or("");
+    let cases = case::all()
+        .into_iter()
+        .filter(|case| case.name.contains(part));
+    let cases: Vec<_> = cases.collect();
+    ensure!(!cases.is_empty(), "no row's name contains {part}");
     let machine = Machine::pinned(arguments.cpu)?;
     report::print_machine(&machine);
     let floors = measure::floors()?;
@@ -71,16 +77,10 @@ fn run(arguments: &Arguments) -> Result<()> {
         rows: Vec::new(),
     };
     report::print_heading(before.is_some());
-    for case in case::all() {
-        if arguments
-            .filter
-            .as_ref()
-            .is_none_or(|part| case.name.contains(part))
-        {
-            let row = report::progress(&case.name, || measure::case(&case))?;
-            report::print_row(&row, before.as_ref());
-            report.rows.push(row);
-        }
+    for case in cases {
+        let row = report::progress(&case.name, || measure::case(&case))?;
+        report::print_row(&row, before.as_ref());
+        report.rows.push(row);
     }
     match &arguments.json {
         Some(file) => fs::write(file, report.to_json()?).context(file.display().to_string()),

@@ -51,7 +51,7 @@ fn bench_array(context: XdpContext) -> u32 {
 fn bench_hash(context: XdpContext) -> u32 {
     let key = (context.data_end() - context.data() - 64) as u64;
     // SAFETY: nobody writes the map.
-    let value = unsafe { BENCH_HASH.get(&[key, key]) };
+    let value = unsafe { BENCH_HASH.get([key, key]) };
     value.map_or(xdp_action::XDP_ABORTED, |value| *value as u32)
 }
 

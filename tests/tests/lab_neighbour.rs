@@ -50,7 +50,7 @@ fn a_mac_address_that_is_announced_is_followed_at_once(mode: Mode) -> Result<()>
         let to = with_port(address, 9);
         host.shell(&format!("echo | socat -u - {family}-DATAGRAM:{to}"))?;
     }
-    followed(&scene, SECONDS)
+    followed(&scene, AT_ONCE)
 }
 
 fn a_silent_change_is_followed_within_seconds(mode: Mode) -> Result<()> {

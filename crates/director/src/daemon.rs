@@ -81,8 +81,9 @@ async fn serve(config: Config, cookie: u64, server: Server) -> Result<(), Error>
     let plane = Plane::open(&bpffs::directory(cookie)?, sizes(&config))?;
     warn_of_sizes(plane.sizes(), sizes(&config));
     let tables = Arc::clone(&plane.tables);
-    let (network, news) = Network::start()?;
+    let (network, mut news) = Network::start()?;
     let mut core = Core::begin(config, cookie, plane, desired, journal, network)?;
+    meet_links(&mut core, &mut news).await?;
     let (handle, requests) = Handle::new(Arc::new(Connections(Arc::clone(&tables))));
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(access, handle, async {
@@ -101,6 +102,18 @@ fn sizes(config: &Config) -> Sizes {
         connections: [config.connections, config.ipv6_connections()],
         services: config.services,
         destinations: config.destinations,
+    }
+}
+
+/// Attaches to the interfaces there are: who is told that the director is ready may send packets.
+async fn meet_links(core: &mut Core, news: &mut mpsc::Receiver<Event>) -> Result<(), Error> {
+    loop {
+        let event = news.recv().await.ok_or(Error::NetworkEnded)?;
+        let are_links = matches!(event, Event::Links(_));
+        core.learn(event);
+        if are_links {
+            return Ok(());
+        }
     }
 }
 

@@ -77,7 +77,7 @@ reasons! {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub enum Event {
-    /// A full bucket gave up a half-open or closing connection for a new one.
+    /// For want of room an expired, half-open or closing connection gave way to a new one.
     Evicted = 48,
     /// A packet was forwarded without an entry because the table was full.
     Stateless = 49,

@@ -154,6 +154,8 @@ impl Plane {
 pub fn remove_all(directory: &Path) -> Result<bool, Error> {
     let was_there = fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
     remove(directory)?;
+    // The folder of all namespaces goes with the last of them.
+    let _ = directory.parent().map(fs::remove_dir);
     Ok(was_there)
 }
 

@@ -4,22 +4,31 @@ use aya_ebpf::programs::XdpContext;
 use rlvs_engine::Frame;
 use rlvs_wire::Header;
 
-pub(crate) struct XdpFrame(XdpContext);
+pub(crate) struct XdpFrame {
+    context: XdpContext,
+    /// The kernel's pointers, read once: nothing here moves them.
+    start: usize,
+    end: usize,
+}
 
 impl XdpFrame {
     #[inline(always)]
     pub(crate) fn new(context: XdpContext) -> Self {
-        Self(context)
+        let (start, end) = (context.data(), context.data_end());
+        Self {
+            context,
+            start,
+            end,
+        }
     }
 
     /// The only pointer arithmetic on packets in rlvs.
     #[inline(always)]
     fn at<H>(&self, offset: usize) -> Option<*mut H> {
-        let start = self.0.data();
-        if start + offset + size_of::<H>() > self.0.data_end() {
+        if self.start + offset + size_of::<H>() > self.end {
             return None;
         }
-        Some((start + offset) as *mut H)
+        Some((self.start + offset) as *mut H)
     }
 }
 
@@ -38,11 +47,11 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn length(&self) -> usize {
-        self.0.data_end() - self.0.data()
+        self.end - self.start
     }
 
     #[inline(always)]
     fn interface(&self) -> u32 {
-        self.0.ingress_ifindex() as u32
+        self.context.ingress_ifindex() as u32
     }
 }

@@ -1,6 +1,8 @@
 //! One packet: read, decide, write.
 
-use rlvs_wire::{Ethernet, ethernet, protocol, tcp::RST, tcp::SYN};
+use rlvs_wire::ethernet::{self, Addresses};
+use rlvs_wire::tcp::{RST, SYN};
+use rlvs_wire::{Ethernet, protocol};
 
 use crate::connection::{Meta, State};
 use crate::destination::Destination;
@@ -65,8 +67,7 @@ where
         return Err(Reason::OtherHost);
     }
     let tuple = F::read(frame)?;
-    let number = decide(tables, &tuple)?;
-    let destination = tables.destination(number).ok_or(Reason::Internal)?;
+    let destination = decide(tables, &tuple)?;
     direct_route(frame, &tuple, destination)
 }
 
@@ -74,27 +75,30 @@ where
 #[inline(always)]
 fn is_for_us<R: Frame, T: Tables>(frame: &R, tables: &T) -> bool {
     let index = frame.interface();
-    let (Some(own), Some(ethernet)) = (
+    let (Some(own), Some(addresses)) = (
         tables.interface(interface::slot(index)),
-        frame.header::<Ethernet>(0),
+        frame.header::<Addresses>(0),
     ) else {
         return false;
     };
-    own.load() == interface::word(index, ethernet.destination)
+    own.load() == interface::tagged(index, addresses.destination())
 }
 
 /// The destination of the packet: its connection's, or the one chosen for a new connection.
 #[inline(always)]
-fn decide<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
+fn decide<'t, F: Packet, T: FamilyTables<F>>(
+    tables: &'t T,
+    tuple: &Tuple<F>,
+) -> Result<&'t Destination, Reason> {
     let context = Context::new(tables).ok_or(Reason::Internal)?;
-    match table::find::<F, T>(context, &tuple.key) {
-        Some(entry) if !begins_anew(context, tuple.flags, entry) => follow(context, tuple, entry),
-        Some(entry) => {
-            table::release::<F, T>(tables, entry);
-            tables.begin(tuple)
+    if let Some(entry) = table::find::<F, T>(context, &tuple.key) {
+        if !begins_anew(context, tuple.flags, entry) {
+            return follow(context, tuple, entry);
         }
-        None => tables.begin(tuple),
+        table::release::<F, T>(tables, entry);
     }
+    let number = tables.begin(tuple)?;
+    tables.destination(number).ok_or(Reason::Internal)
 }
 
 /// Whether a found connection is over: its time is, or the client uses its port again.
@@ -120,11 +124,11 @@ fn begins_anew<K, T: Tables>(context: Context<'_, T>, flags: u8, entry: Entry<'_
 
 /// A packet of a known connection.
 #[inline(always)]
-fn follow<F: Packet, T: FamilyTables<F>>(
-    context: Context<'_, T>,
+fn follow<'t, F: Packet, T: FamilyTables<F>>(
+    context: Context<'t, T>,
     tuple: &Tuple<F>,
     entry: Entry<'_, F::Key>,
-) -> Result<u32, Reason> {
+) -> Result<&'t Destination, Reason> {
     let number = entry.meta.destination();
     let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
     if !destination.is(Destination::AVAILABLE) {
@@ -135,7 +139,7 @@ fn follow<F: Packet, T: FamilyTables<F>>(
         advance(context.tables, tuple.flags, entry);
     }
     count(context, tuple, number, false);
-    Ok(number)
+    Ok(destination)
 }
 
 /// Moves a TCP connection's state, and its destination's counts if the swap is won.
@@ -194,7 +198,7 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
         Inserted::New(_) => enter(context, tuple, destination, state),
         Inserted::Existing(entry) => {
             forgo(tables, tuple, destination, flags);
-            follow(context, tuple, entry)
+            follow(context, tuple, entry).map(|_| entry.meta.destination())
         }
         Inserted::Full => {
             forgo(tables, tuple, destination, flags);

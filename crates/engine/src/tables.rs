@@ -138,20 +138,19 @@ pub mod interface {
     /// The address and what of the index the slot does not say.
     #[inline(always)]
     pub fn word(index: u32, address: [u8; 6]) -> u64 {
-        mac(address) | ((index >> 10) as u64) << 48
+        tagged(index, mac(address))
+    }
+
+    /// The same of an address in the lower 48 bits.
+    #[inline(always)]
+    pub fn tagged(index: u32, mac: u64) -> u64 {
+        mac | ((index >> 10) as u64) << 48
     }
 
     /// A MAC address in the lower 48 bits.
     #[inline(always)]
     pub fn mac([a, b, c, d, e, f]: [u8; 6]) -> u64 {
         u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
-    }
-
-    /// The address back.
-    #[inline(always)]
-    pub fn bytes(word: u64) -> [u8; 6] {
-        let [a, b, c, d, e, f, _, _] = word.to_le_bytes();
-        [a, b, c, d, e, f]
     }
 }
 

@@ -66,10 +66,10 @@ impl Ipv4 {
     /// Takes one hop from the time to live, which must not be 0, and mends the checksum.
     #[inline(always)]
     pub fn decrement_ttl(&mut self) {
-        let old = [self.ttl, self.protocol];
         self.ttl = self.ttl.wrapping_sub(1);
-        let sum = Checksum::stored(self.checksum).replace(old, [self.ttl, self.protocol]);
-        self.checksum = sum.to_field();
+        // One less in the upper half of a word is one more in the sum's (RFC 1141).
+        let sum = u16::from_ne_bytes(self.checksum) as u32 + u16::from_ne_bytes([1, 0]) as u32;
+        self.checksum = ((sum + (sum >= 0xffff) as u32) as u16).to_ne_bytes();
     }
 }
 

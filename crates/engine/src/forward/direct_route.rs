@@ -1,13 +1,12 @@
 //! Direct routing: the frame goes on to the real server's MAC address; of the packet in it only
 //! the time to live changes, as in IPVS (`ip_vs_dr_xmit`).
 
-use rlvs_wire::Ethernet;
+use rlvs_wire::ethernet::Addresses;
 
 use crate::destination::Destination;
 use crate::frame::Frame;
 use crate::process::Verdict;
 use crate::reason::Reason;
-use crate::tables::interface;
 use crate::tuple::{Packet, Tuple};
 
 #[inline(always)]
@@ -25,9 +24,8 @@ pub fn direct_route<F: Packet, R: Frame>(
     }
     let out = destination.interface.load();
     let stays = out == frame.interface() && flags & Destination::REDIRECT == 0;
-    let ethernet = frame.header_mut::<Ethernet>(0).ok_or(Reason::Internal)?;
-    ethernet.destination = interface::bytes(destination.next_hop.load());
-    ethernet.source = interface::bytes(destination.source.load());
+    let addresses = frame.header_mut::<Addresses>(0).ok_or(Reason::Internal)?;
+    addresses.set(destination.next_hop.load(), destination.source.load());
     F::decrement_hops(frame).ok_or(Reason::Internal)?;
     Ok(if stays {
         Verdict::Transmit

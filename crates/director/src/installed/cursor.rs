@@ -69,8 +69,10 @@ impl Cursor {
             step.destinations_changed(gcd, reach);
         }
         if scheduler != self.scheduler {
-            let (gcd, reach) = gcd_and_reach(members.iter().map(|&(weight, _)| weight));
             step = WrrStep::default();
+        }
+        if step.weight == 0 {
+            let (gcd, reach) = gcd_and_reach(members.iter().map(|&(weight, _)| weight));
             step.destinations_changed(gcd, reach);
         }
         self.word = step.to_bits();

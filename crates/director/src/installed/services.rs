@@ -58,6 +58,8 @@ impl Installed {
         if is_new {
             record.members.store(Members::default().0);
             record.cursor.store(0);
+            // What another service left there is no scheduler to change from.
+            write_service(record, desired.service());
             self.begin_counters(store, key);
         }
         let mut cursor = Cursor::read(store, record);

@@ -165,19 +165,12 @@ fn advance<K, T: Tables>(tables: &T, flags: u8, entry: Entry<'_, K>) {
 /// A packet of no known connection: begins one if it may and belongs to a service.
 #[inline(always)]
 pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
-    let context = Context::new(tables).ok_or(Reason::Internal)?;
     let is_tcp = tuple.protocol == protocol::TCP;
     let starts = !is_tcp || tuple.flags & (SYN | RST) == SYN;
-    if !starts && !was_stateless(context) {
+    if !starts && !was_stateless(now(tables)?) {
         return Err(Reason::NoConnection);
     }
-    let Endpoints {
-        virtual_address,
-        virtual_port,
-        ..
-    } = F::endpoints(&tuple.key);
-    let key = ServiceKey::new(virtual_address, virtual_port, tuple.protocol);
-    let service = tables.service(&key).ok_or(Reason::NoService)?;
+    let service = service(tables, tuple)?;
     let first = if starts {
         State::None
     } else {
@@ -192,19 +185,38 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
         true => choose(tables, tuple, service)?,
         // A later packet of what may be a connection without an entry: it goes where its first
         // went, and gets an entry when there is room.
-        false => (constant(context, tuple, service)?, 0),
+        false => (constant(now(tables)?, tuple, service)?, 0),
     };
     match table::add(tables, &tuple.key, Meta::new(destination, state, flags)) {
-        Inserted::New(_) => enter(context, tuple, destination, state),
+        Inserted::New(_) => enter(now(tables)?, tuple, destination, state),
         Inserted::Existing(entry) => {
             forgo(tables, tuple, destination, flags);
-            follow(context, tuple, entry).map(|_| entry.meta.destination())
+            follow(now(tables)?, tuple, entry).map(|_| entry.meta.destination())
         }
         Inserted::Full => {
             forgo(tables, tuple, destination, flags);
-            stateless(context, tuple, service)
+            stateless(now(tables)?, tuple, service)
         }
     }
+}
+
+/// A context for one step: kept over the calls of [`begin`] it would cost stack, of which there
+/// is little.
+#[inline(always)]
+fn now<T: Tables>(tables: &T) -> Result<Context<'_, T>, Reason> {
+    Context::new(tables).ok_or(Reason::Internal)
+}
+
+/// Number of the service that a packet is sent to.
+#[inline(always)]
+fn service<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
+    let Endpoints {
+        virtual_address,
+        virtual_port,
+        ..
+    } = F::endpoints(&tuple.key);
+    let key = ServiceKey::new(virtual_address, virtual_port, tuple.protocol);
+    tables.service(&key).ok_or(Reason::NoService)
 }
 
 /// The destination for a new connection, and its flags.

@@ -15,7 +15,7 @@ use super::kernel::Kernel;
 /// The file, in the machine's directory, that takes the kernel's console.
 pub(super) const CONSOLE: &str = "console";
 const MESSAGES: &str = "messages";
-const LAST_LINES: usize = 40;
+const LAST_LINES: usize = 80;
 
 const KERNEL_PARAMETERS: &str = "console=ttyS0 panic=-1 oops=panic nowatchdog tsc=reliable \
     no_timer_check net.ifnames=0 random.trust_cpu=on rcupdate.rcu_cpu_stall_suppress=1 \

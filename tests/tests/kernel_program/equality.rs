@@ -213,6 +213,15 @@ impl Both {
         assert_eq!(verdict, code(expected), "{expected:?} for {frame:02x?}");
         assert_eq!(bytes, copy.bytes, "for {frame:02x?}");
         self.forwarded += usize::from(verdict > 2);
+        self.agree_on_time();
+    }
+
+    /// The kernel's clock may have ticked between our look at it and the program's: whoever is
+    /// idle longer by that tick would go first from a full table.
+    fn agree_on_time(&self) {
+        let (kernel, memory) = (&self.kernel.store, &self.memory.store);
+        copy_seen(kernel.buckets4(), &memory.v4.buckets);
+        copy_seen(kernel.buckets6(), &memory.v6.buckets);
     }
 
     fn change(&mut self, change: Change) {
@@ -375,5 +384,15 @@ impl<T: FamilyTables<V4> + FamilyTables<V6>> Displaced for T {
             four.load(),
             FamilyTables::<V6>::displaced(self, bucket).unwrap().load(),
         ]
+    }
+}
+
+fn copy_seen<K>(from: &[Bucket<K>], to: &[Bucket<K>]) {
+    let from = from.iter().flat_map(|bucket| &bucket.slots);
+    let to = to.iter().flat_map(|bucket| &bucket.slots);
+    for (from, to) in from.zip(to) {
+        if from.meta.load() == to.meta.load() {
+            to.seen.store(from.seen.load());
+        }
     }
 }

@@ -222,13 +222,18 @@ impl Installed {
 
 fn write<S: Store>(store: &S, number: u32, desired: &Desired) {
     let record = &store.destinations()[number as usize];
-    let upper = record.upper_threshold.load();
+    let thresholds = (desired.upper_threshold, desired.lower_threshold);
+    let before = (record.upper_threshold.load(), record.lower_threshold.load());
     record.weight.store(desired.weight);
     record.upper_threshold.store(desired.upper_threshold);
     record.lower_threshold.store(desired.lower_threshold);
-    // As ip_vs_update_dest: a higher limit, or none, lets it go at once.
-    if desired.upper_threshold == 0 || desired.upper_threshold > upper {
-        store.loads()[number as usize].overloaded.store(0);
+    // As IPVS: a change of thresholds shows at once in both directions.
+    if thresholds != before {
+        let load = &store.loads()[number as usize];
+        let (active, inactive) = load.counts();
+        let upper = desired.upper_threshold;
+        load.overloaded
+            .store(u32::from(upper != 0 && active + inactive >= upper));
     }
 }
 

@@ -214,11 +214,11 @@ impl Model {
             totals: Totals::default(),
             removed: None,
         });
-        let upper = destination.upper_threshold;
-        if upper == 0 || upper > known.upper {
-            known.overloaded = false;
+        let (upper, lower) = (destination.upper_threshold, destination.lower_threshold);
+        if (upper, lower) != (known.upper, known.lower) {
+            known.overloaded = upper != 0 && known.active + known.inactive >= upper;
         }
-        (known.upper, known.lower) = (upper, destination.lower_threshold);
+        (known.upper, known.lower) = (upper, lower);
         known.removed = None;
     }
 

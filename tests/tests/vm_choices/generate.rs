@@ -1,0 +1,255 @@
+//! Random scenarios, the same for the same seed.
+
+use std::collections::BTreeMap;
+
+use crate::scenario::{CLIENTS, Edit, Kind, Packet, Real, SERVERS, Scenario, Step, Virtual};
+
+const SCHEDULERS: [&str; 4] = ["rr", "wrr", "lc", "wlc"];
+/// The last two not with thresholds: rlvs does not look for a lighter destination through that
+/// many passes of wrr when the heaviest is full.
+const LARGE_WEIGHTS: [u32; 6] = [30, 100, 255, 1000, 4000, 65_535];
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+#[derive(Debug)]
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 up to, without, `end`.
+    fn below(&mut self, end: u32) -> u32 {
+        (self.next() % u64::from(end.max(1))) as u32
+    }
+
+    fn percent(&mut self, chance: u32) -> bool {
+        self.below(100) < chance
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u32) as usize]
+    }
+}
+
+/// A scenario that is valid: nothing is added twice, nothing changed that is not there.
+pub(crate) fn scenario(seed: u64) -> Scenario {
+    let mut maker = Maker::new(seed);
+    let services: &[u8] = match maker.random.below(4) {
+        0 => &[1],
+        1 => &[0, 1],
+        _ => &[0],
+    };
+    let mut steps: Vec<Step> = services
+        .iter()
+        .map(|&service| maker.begin(service))
+        .collect();
+    for _ in 0..6 + maker.random.below(12) {
+        let service = maker.random.of(services);
+        match maker.random.percent(65) {
+            true => steps.push(Step::Send(maker.packets(service))),
+            false => steps.extend(maker.edits(service)),
+        }
+    }
+    let scenario = Scenario {
+        ipv6: maker.ipv6,
+        statistics: false,
+        steps,
+    };
+    // In the kernel a destination's counters outlive its service, in rlvs they begin anew.
+    let statistics = seed.is_multiple_of(10) && !scenario.deletes_a_service();
+    Scenario {
+        statistics,
+        ..scenario
+    }
+}
+
+struct Maker {
+    random: Random,
+    ipv6: bool,
+    has_thresholds: bool,
+    has_large_weights: bool,
+    persistent: bool,
+    /// Servers of each service.
+    services: BTreeMap<u8, Vec<u8>>,
+    schedulers: BTreeMap<u8, &'static str>,
+    /// Who has sent packets: service, client, port.
+    known: Vec<(u8, u8, u16)>,
+    port: u16,
+}
+
+impl Maker {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let ipv6 = random.percent(30);
+        let has_thresholds = random.percent(30);
+        let has_large_weights = random.percent(20);
+        let persistent = random.percent(30);
+        Self {
+            random,
+            ipv6,
+            has_thresholds,
+            has_large_weights,
+            persistent,
+            services: BTreeMap::new(),
+            schedulers: BTreeMap::new(),
+            known: Vec::new(),
+            port: 1024,
+        }
+    }
+
+    /// The service with its first destinations.
+    fn begin(&mut self, service: u8) -> Step {
+        let mut edits = vec![Edit::BeginService(self.service(service))];
+        self.services.insert(service, Vec::new());
+        for _ in 0..1 + self.random.below(u32::from(SERVERS)) {
+            edits.extend(self.add(service));
+        }
+        Step::Edit(edits)
+    }
+
+    fn service(&mut self, service: u8) -> Virtual {
+        let bits: &[u8] = if self.ipv6 {
+            &[128, 112, 64, 16]
+        } else {
+            &[32, 30, 24, 16, 8]
+        };
+        let persistence = (self.persistent && self.random.percent(80))
+            .then(|| (100 + self.random.below(500), self.random.of(bits)));
+        let scheduler = self.random.of(&SCHEDULERS);
+        self.schedulers.insert(service, scheduler);
+        Virtual {
+            service,
+            scheduler,
+            persistence,
+        }
+    }
+
+    /// Changes of a service are made alone: rlvs makes a transaction's changes at once, and where
+    /// a scheduler stands after several of them is compared for destinations only.
+    fn edits(&mut self, service: u8) -> Vec<Step> {
+        match self.random.below(20) {
+            0..=2 => vec![Step::Edit(vec![Edit::ChangeService(self.service(service))])],
+            3 => vec![
+                Step::Edit(vec![Edit::EndService(service)]),
+                self.begin(service),
+            ],
+            _ => {
+                let count = self.random.of(&[1, 1, 1, 2, 3]);
+                vec![Step::Edit(
+                    (0..count).filter_map(|_| self.edit(service)).collect(),
+                )]
+            }
+        }
+    }
+
+    fn edit(&mut self, service: u8) -> Option<Edit> {
+        let servers = self.services[&service].clone();
+        if servers.is_empty() {
+            return self.add(service);
+        }
+        let server = self.random.of(&servers);
+        match self.random.below(3) {
+            0 => self.add(service),
+            1 => Some(Edit::Change(self.real(service, server))),
+            _ => {
+                let left = servers
+                    .into_iter()
+                    .filter(|&other| other != server)
+                    .collect();
+                self.services.insert(service, left);
+                Some(Edit::Remove { service, server })
+            }
+        }
+    }
+
+    fn add(&mut self, service: u8) -> Option<Edit> {
+        let server = self.random.below(u32::from(SERVERS)) as u8;
+        let servers = self.services.entry(service).or_default();
+        if servers.contains(&server) {
+            return None;
+        }
+        servers.push(server);
+        Some(Edit::Add(self.real(service, server)))
+    }
+
+    fn real(&mut self, service: u8, server: u8) -> Real {
+        let mut weight = self.random.below(21);
+        if self.has_large_weights && self.random.percent(50) {
+            let count = LARGE_WEIGHTS.len() - 2 * usize::from(self.has_thresholds);
+            weight = self.random.of(&LARGE_WEIGHTS[..count]);
+        }
+        let (mut upper, mut lower) = (0, 0);
+        if self.has_thresholds && self.random.percent(60) {
+            upper = 1 + self.random.below(6);
+            lower = self.random.below(upper + 1);
+        }
+        Real {
+            service,
+            server,
+            weight,
+            upper,
+            lower,
+        }
+    }
+
+    fn packets(&mut self, service: u8) -> Vec<Packet> {
+        (0..1 + self.random.below(14))
+            .map(|_| self.packet(service))
+            .collect()
+    }
+
+    fn packet(&mut self, service: u8) -> Packet {
+        let known: Vec<_> = self
+            .known
+            .iter()
+            .filter(|known| known.0 == service)
+            .copied()
+            .collect();
+        if known.is_empty() || self.random.percent(55) {
+            return self.first_packet(service);
+        }
+        let (_, client, port) = self.random.of(&known);
+        let kind = match (service, self.random.below(20)) {
+            (1, _) => Kind::Datagram,
+            (_, 0..=8) => Kind::Ack,
+            (_, 9..=13) => Kind::Fin,
+            (_, 14..=16) => Kind::Rst,
+            (_, 17..=18) if self.may_begin_again(service) => Kind::SynAgain,
+            _ => Kind::Bare,
+        };
+        Packet {
+            service,
+            client,
+            port,
+            kind,
+        }
+    }
+
+    /// Where a port is used again, the kernel still counts the old connection when it chooses for
+    /// the new one, and rlvs does not.
+    fn may_begin_again(&self, service: u8) -> bool {
+        !self.has_thresholds && matches!(self.schedulers[&service], "rr" | "wrr")
+    }
+
+    fn first_packet(&mut self, service: u8) -> Packet {
+        let client = self.random.below(u32::from(CLIENTS)) as u8;
+        self.port += 1;
+        self.known.push((service, client, self.port));
+        let kind = match service {
+            1 => Kind::Datagram,
+            // Now and then one that must not begin a connection.
+            _ if self.random.percent(3) => self.random.of(&[Kind::Ack, Kind::Rst, Kind::Fin]),
+            _ => Kind::Syn,
+        };
+        Packet {
+            service,
+            client,
+            port: self.port,
+            kind,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! rlvs.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use rlvs_control::status::{Attachment, NextHop};
+use rlvs_control::{Change, Client, Director as _, Transaction};
+use rlvs_lab::{Lab, Process, director, wait};
+
+use crate::place::Place;
+use crate::side::{Connection, Side};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// The director under test, asked through its API.
+#[derive(Debug)]
+pub(crate) struct Rlvs {
+    // Ends before its namespace does.
+    _daemon: Process,
+    place: Place,
+    client: Client,
+}
+
+impl Rlvs {
+    pub(crate) fn start(lab: &Lab) -> Result<Self> {
+        lab.install_rlvs(&director::rlvs_binary())?;
+        let place = Place::new(lab, "rlvs")?;
+        let file = place.host.directory()?.join("rlvs.toml");
+        fs::write(&file, director::CONFIGURATION)?;
+        let words = ["run".as_ref(), "--config".as_ref(), file.as_os_str()];
+        let mut daemon = place.host.spawn("rlvs", "rlvs", words)?;
+        let mut client = Client::connect()?;
+        daemon.wait_until(SOON, |_| place.within(|| Ok(is_attached(&mut client))))?;
+        Ok(Self {
+            _daemon: daemon,
+            place,
+            client,
+        })
+    }
+
+    /// Waits until the next hops of all destinations are known.
+    pub(crate) fn wait_resolved(&mut self) -> Result<()> {
+        let (place, client) = (&self.place, &mut self.client);
+        wait::until("next hops are known", SOON, || {
+            let status = place.within(|| Ok(client.status()?))?;
+            let mut all = status
+                .services
+                .iter()
+                .flat_map(|service| &service.destinations);
+            Ok(all.all(|it| matches!(it.next_hop, NextHop::Resolved { .. })))
+        })
+    }
+}
+
+fn is_attached(client: &mut Client) -> bool {
+    client.status().is_ok_and(|status| {
+        let mut interfaces = status.interfaces.iter();
+        interfaces.any(|it| it.name == "eth0" && it.attachment == Attachment::Generic)
+    })
+}
+
+impl Side for Rlvs {
+    fn place(&mut self) -> &mut Place {
+        &mut self.place
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> Result<()> {
+        let transaction = Transaction {
+            changes: changes.to_vec(),
+        };
+        let client = &mut self.client;
+        self.place.within(|| Ok(client.apply(&transaction)?))
+    }
+
+    fn connections(&mut self) -> Result<Vec<Connection>> {
+        let mut connections = Vec::new();
+        let client = &mut self.client;
+        self.place.within(|| {
+            Ok(client.connections(&mut |entry| {
+                connections.push(Connection {
+                    protocol: entry.protocol,
+                    client: entry.client,
+                    virtual_address: entry.virtual_address,
+                    destination: entry.destination,
+                    state: entry.state,
+                    expires: entry.expires,
+                });
+                true
+            })?)
+        })?;
+        Ok(connections)
+    }
+
+    fn listing(&mut self, options: &str) -> Result<String> {
+        self.place.listing(Path::new("ipvsadm"), options)
+    }
+}

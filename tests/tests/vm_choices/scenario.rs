@@ -1,0 +1,299 @@
+//! What happens in one scenario, without addresses: those come from the [`World`] it runs in.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use rlvs_control::model::{Granularity, Persistence};
+use rlvs_control::{Change, Destination, DestinationKey, ForwardingMethod, Protocol};
+use rlvs_control::{Service, ServiceKey};
+
+/// Real servers there are.
+pub(crate) const SERVERS: u8 = 8;
+/// Clients there are.
+pub(crate) const CLIENTS: u8 = 6;
+
+/// One service or two, and what happens to them.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) ipv6: bool,
+    /// Whether counters are compared, too, which takes time.
+    pub(crate) statistics: bool,
+    pub(crate) steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Made one by one by `ipvsadm`, as one transaction by rlvs.
+    Edit(Vec<Edit>),
+    /// Sent one after another.
+    Send(Vec<Packet>),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Edit {
+    BeginService(Virtual),
+    ChangeService(Virtual),
+    EndService(u8),
+    Add(Real),
+    Change(Real),
+    Remove { service: u8, server: u8 },
+}
+
+/// A virtual service; its number decides protocol and port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Virtual {
+    pub(crate) service: u8,
+    pub(crate) scheduler: &'static str,
+    /// Timeout, and how many bits of the client's address count (of 32, or 128).
+    pub(crate) persistence: Option<(u32, u8)>,
+}
+
+/// A destination.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Real {
+    pub(crate) service: u8,
+    pub(crate) server: u8,
+    pub(crate) weight: u32,
+    pub(crate) upper: u32,
+    pub(crate) lower: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet {
+    pub(crate) service: u8,
+    pub(crate) client: u8,
+    pub(crate) port: u16,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    Syn,
+    /// A SYN from a port that was used before: the kernel ends a connection a moment later.
+    SynAgain,
+    Ack,
+    Fin,
+    Rst,
+    /// TCP without a flag.
+    Bare,
+    Datagram,
+}
+
+impl Scenario {
+    pub(crate) fn edits(&self) -> impl Iterator<Item = &Edit> {
+        let edits = self.steps.iter().map(|step| match step {
+            Step::Edit(edits) => edits.as_slice(),
+            Step::Send(_) => &[],
+        });
+        edits.flatten()
+    }
+
+    pub(crate) fn deletes_a_service(&self) -> bool {
+        self.edits().any(|edit| matches!(edit, Edit::EndService(_)))
+    }
+
+    pub(crate) fn edits_a_service(&self) -> bool {
+        self.edits()
+            .any(|edit| matches!(edit, Edit::ChangeService(_)))
+    }
+}
+
+/// Addresses of one run of a scenario; each run has a virtual address of its own, so that
+/// nothing of an earlier one is found again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct World {
+    pub(crate) ipv6: bool,
+    pub(crate) run: u16,
+}
+
+/// Service 0 and 2 speak TCP, service 1 UDP.
+pub(crate) fn protocol(service: u8) -> Protocol {
+    if service == 1 {
+        Protocol::Udp
+    } else {
+        Protocol::Tcp
+    }
+}
+
+impl World {
+    pub(crate) fn vip(&self) -> IpAddr {
+        let [high, low] = self.run.to_be_bytes();
+        match self.ipv6 {
+            false => Ipv4Addr::new(10, 99, high, low).into(),
+            true => Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, self.run).into(),
+        }
+    }
+
+    pub(crate) fn virtual_address(&self, service: u8) -> SocketAddr {
+        SocketAddr::new(self.vip(), 80 + u16::from(service))
+    }
+
+    pub(crate) fn key(&self, service: u8) -> ServiceKey {
+        let address = self.virtual_address(service);
+        ServiceKey::Address {
+            protocol: protocol(service),
+            address: address.ip(),
+            port: address.port(),
+        }
+    }
+
+    pub(crate) fn server(&self, server: u8) -> IpAddr {
+        server_address(self.ipv6, server)
+    }
+
+    /// Clients 0, 1 and 2 are alike in ever fewer leading bits to 3, 4 and 5. Each run has its
+    /// own, so that not all templates of large networks meet in the same places of a table.
+    pub(crate) fn client(&self, client: u8) -> IpAddr {
+        let (a, b, c) = [
+            (96, 0, 1),
+            (96, 0, 2),
+            (96, 0, 77),
+            (96, 1, 1),
+            (96, 17, 3),
+            (97, 0, 9),
+        ][usize::from(client % CLIENTS)];
+        match self.ipv6 {
+            false => Ipv4Addr::new(20 + (self.run % 100) as u8, a, b, c).into(),
+            true => {
+                let (run, a, b, c) = (0x2100 + self.run, u16::from(a), u16::from(b), u16::from(c));
+                Ipv6Addr::new(run, a, 0, 0, b, 0, 0, c).into()
+            }
+        }
+    }
+
+    /// The change as the director's API and [`line`] have it.
+    pub(crate) fn change(&self, edit: &Edit) -> Change {
+        match *edit {
+            Edit::BeginService(service) => Change::AddService(self.service(&service)),
+            Edit::ChangeService(service) => Change::EditService(self.service(&service)),
+            Edit::EndService(service) => Change::DeleteService(self.key(service)),
+            Edit::Add(real) => Change::AddDestination {
+                service: self.key(real.service),
+                destination: self.destination(&real),
+            },
+            Edit::Change(real) => Change::EditDestination {
+                service: self.key(real.service),
+                destination: self.destination(&real),
+            },
+            Edit::Remove { service, server } => Change::DeleteDestination {
+                service: self.key(service),
+                destination: self.destination_key(service, server),
+            },
+        }
+    }
+
+    fn service(&self, of: &Virtual) -> Service {
+        let granularity = |bits: u8| match self.ipv6 {
+            false => Granularity::Mask(Ipv4Addr::from_bits(u32::MAX << (32 - u32::from(bits)))),
+            true => Granularity::Prefix(bits),
+        };
+        Service {
+            key: self.key(of.service),
+            scheduler: of.scheduler.to_owned(),
+            scheduler_flags: 0,
+            persistence: of.persistence.map(|(timeout, bits)| Persistence {
+                timeout,
+                granularity: granularity(bits),
+            }),
+            one_packet: false,
+            persistence_engine: None,
+        }
+    }
+
+    fn destination(&self, of: &Real) -> Destination {
+        Destination {
+            key: self.destination_key(of.service, of.server),
+            method: ForwardingMethod::Route,
+            weight: of.weight,
+            upper_threshold: of.upper,
+            lower_threshold: of.lower,
+        }
+    }
+
+    fn destination_key(&self, service: u8, server: u8) -> DestinationKey {
+        DestinationKey {
+            address: self.server(server),
+            port: self.virtual_address(service).port(),
+        }
+    }
+}
+
+pub(crate) fn server_address(ipv6: bool, server: u8) -> IpAddr {
+    match ipv6 {
+        false => Ipv4Addr::new(10, 98, 0, server + 1).into(),
+        true => Ipv6Addr::new(0xfd98, 0, 0, 0, 0, 0, 0, u16::from(server) + 1).into(),
+    }
+}
+
+/// A change in the words of `ipvsadm -R`.
+pub(crate) fn line(change: &Change) -> String {
+    match change {
+        Change::AddService(service) => format!("-A {}", service_words(service)),
+        Change::EditService(service) => format!("-E {}", service_words(service)),
+        Change::DeleteService(key) => format!("-D {}", key_words(key)),
+        Change::AddDestination {
+            service,
+            destination,
+        } => {
+            format!(
+                "-a {} {}",
+                key_words(service),
+                destination_words(destination)
+            )
+        }
+        Change::EditDestination {
+            service,
+            destination,
+        } => {
+            format!(
+                "-e {} {}",
+                key_words(service),
+                destination_words(destination)
+            )
+        }
+        Change::DeleteDestination {
+            service,
+            destination,
+        } => {
+            format!("-d {} -r {destination}", key_words(service))
+        }
+        other => unreachable!("not made by scenarios: {other:?}"),
+    }
+}
+
+fn service_words(service: &Service) -> String {
+    let mut words = format!("{} -s {}", key_words(&service.key), service.scheduler);
+    if let Some(persistence) = service.persistence {
+        let granularity = match persistence.granularity {
+            Granularity::Mask(mask) => mask.to_string(),
+            Granularity::Prefix(length) => length.to_string(),
+        };
+        words += &format!(" -p {} -M {granularity}", persistence.timeout);
+    }
+    words
+}
+
+fn key_words(key: &ServiceKey) -> String {
+    match key {
+        ServiceKey::Address {
+            protocol: Protocol::Udp,
+            address,
+            port,
+        } => {
+            format!("-u {}", SocketAddr::new(*address, *port))
+        }
+        ServiceKey::Address { address, port, .. } => {
+            format!("-t {}", SocketAddr::new(*address, *port))
+        }
+        ServiceKey::Mark { mark, .. } => format!("-f {mark}"),
+    }
+}
+
+fn destination_words(destination: &Destination) -> String {
+    format!(
+        "-r {} -g -w {} -x {} -y {}",
+        destination.key,
+        destination.weight,
+        destination.upper_threshold,
+        destination.lower_threshold
+    )
+}

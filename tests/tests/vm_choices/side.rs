@@ -1,0 +1,34 @@
+//! What the two directors have in common, and what is compared.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use rlvs_control::Change;
+
+use crate::place::Place;
+
+/// A director that a scenario runs on.
+pub(crate) trait Side {
+    fn place(&mut self) -> &mut Place;
+
+    /// Makes changes, which are valid.
+    fn apply(&mut self, changes: &[Change]) -> Result<()>;
+
+    /// All entries of the connection table.
+    fn connections(&mut self) -> Result<Vec<Connection>>;
+
+    /// What its `ipvsadm` prints.
+    fn listing(&mut self, options: &str) -> Result<String>;
+}
+
+/// An entry of the connection table.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Connection {
+    pub(crate) protocol: String,
+    pub(crate) client: SocketAddr,
+    pub(crate) virtual_address: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    pub(crate) state: String,
+    /// Seconds.
+    pub(crate) expires: u32,
+}

@@ -91,6 +91,11 @@ impl Scenario {
         self.edits().any(|edit| matches!(edit, Edit::EndService(_)))
     }
 
+    pub(crate) fn removes_a_destination(&self) -> bool {
+        self.edits()
+            .any(|edit| matches!(edit, Edit::Remove { .. } | Edit::EndService(_)))
+    }
+
     pub(crate) fn edits_a_service(&self) -> bool {
         self.edits()
             .any(|edit| matches!(edit, Edit::ChangeService(_)))

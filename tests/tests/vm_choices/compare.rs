@@ -134,7 +134,12 @@ impl Pair {
         Ok(())
     }
 
-    fn finish(&mut self, world: &World, statistics: bool, records: &mut [Record; 2]) -> Result<()> {
+    fn finish(
+        &mut self,
+        world: &World,
+        scenario: &Scenario,
+        records: &mut [Record; 2],
+    ) -> Result<()> {
         let mut listings = vec!["-Ln", "-Ln --thresholds"];
         // The kernel counts a template that it renamed, see `OUTDATED`, until its time is over.
         if !scenario.removes_a_destination() {

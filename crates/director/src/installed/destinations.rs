@@ -222,18 +222,25 @@ impl Installed {
 
 fn write<S: Store>(store: &S, number: u32, desired: &Desired) {
     let record = &store.destinations()[number as usize];
-    let thresholds = (desired.upper_threshold, desired.lower_threshold);
-    let before = (record.upper_threshold.load(), record.lower_threshold.load());
     record.weight.store(desired.weight);
     record.upper_threshold.store(desired.upper_threshold);
     record.lower_threshold.store(desired.lower_threshold);
-    // As IPVS: a change of thresholds shows at once in both directions.
-    if thresholds != before {
-        let load = &store.loads()[number as usize];
-        let (active, inactive) = load.counts();
-        let upper = desired.upper_threshold;
-        load.overloaded
-            .store(u32::from(upper != 0 && active + inactive >= upper));
+    let load = &store.loads()[number as usize];
+    let (active, inactive) = load.counts();
+    if let Some(overloaded) = overloaded(desired, active + inactive) {
+        load.overloaded.store(u32::from(overloaded));
+    }
+}
+
+/// Whether a destination with so many connections is overloaded; none if it stays what it was.
+/// Thresholds that were changed count at once, as in IPVS.
+fn overloaded(desired: &Desired, connections: u32) -> Option<bool> {
+    let (upper, lower) = (desired.upper_threshold, desired.lower_threshold);
+    let lower = if lower == 0 { upper - upper / 4 } else { lower };
+    if upper == 0 || connections < lower {
+        Some(false)
+    } else {
+        (connections >= upper).then_some(true)
     }
 }
 

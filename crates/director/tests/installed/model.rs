@@ -215,9 +215,14 @@ impl Model {
             removed: None,
         });
         let (upper, lower) = (destination.upper_threshold, destination.lower_threshold);
-        if (upper, lower) != (known.upper, known.lower) {
-            known.overloaded = upper != 0 && known.active + known.inactive >= upper;
-        }
+        let connections = known.active + known.inactive;
+        let relieved = if lower == 0 {
+            (3 * upper).div_ceil(4)
+        } else {
+            lower
+        };
+        known.overloaded |= connections >= upper;
+        known.overloaded &= upper != 0 && connections >= relieved;
         (known.upper, known.lower) = (upper, lower);
         known.removed = None;
     }

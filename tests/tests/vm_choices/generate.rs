@@ -139,20 +139,22 @@ impl Maker {
             ],
             _ => {
                 let count = self.random.of(&[1, 1, 1, 2, 3]);
-                vec![Step::Edit(
-                    (0..count).filter_map(|_| self.edit(service)).collect(),
-                )]
+                let kind = self.random.below(3);
+                let edits = (0..count).filter_map(|_| self.edit(service, kind));
+                vec![Step::Edit(edits.collect())]
             }
         }
     }
 
-    fn edit(&mut self, service: u8) -> Option<Edit> {
+    /// One kind at a time: a destination that is removed and added again by one transaction is the
+    /// same one all the time to rlvs, and so rr stays behind it.
+    fn edit(&mut self, service: u8, kind: u32) -> Option<Edit> {
         let servers = self.services[&service].clone();
         if servers.is_empty() {
-            return self.add(service);
+            return (kind == 0).then(|| self.add(service)).flatten();
         }
         let server = self.random.of(&servers);
-        match self.random.below(3) {
+        match kind {
             0 => self.add(service),
             1 => Some(Edit::Change(self.real(service, server))),
             _ => {

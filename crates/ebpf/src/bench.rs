@@ -5,10 +5,11 @@
 #![no_std]
 #![no_main]
 
-mod entry;
-mod frame;
 mod maps;
+mod object;
 mod plan;
+mod window;
+mod xdp;
 
 use aya_ebpf::{
     bindings::{xdp_action, xdp_md},
@@ -72,7 +73,7 @@ fn bench_wrapper6(context: XdpContext) -> u32 {
 #[xdp]
 fn bench_engine4(context: XdpContext) -> u32 {
     let raw = context.ctx;
-    let verdict = entry::verdict(context);
+    let verdict = xdp::verdict(context);
     next4(raw);
     verdict
 }
@@ -81,7 +82,7 @@ fn bench_engine4(context: XdpContext) -> u32 {
 #[xdp]
 fn bench_engine6(context: XdpContext) -> u32 {
     let raw = context.ctx;
-    let verdict = entry::verdict(context);
+    let verdict = xdp::verdict(context);
     next6(raw);
     verdict
 }

@@ -1,17 +1,27 @@
 //! The data plane in the kernel: the engine over XDP frames and eBPF maps.
 //!
-//! Nothing is decided here. [`frame`] has the only pointer arithmetic, [`maps`] the tables.
+//! Nothing is decided here. [`window`] has the only pointer arithmetic, [`maps`] the tables.
 #![no_std]
 #![no_main]
 
-mod entry;
-mod frame;
 mod maps;
+mod object;
+mod tc;
+mod window;
+mod xdp;
 
-use aya_ebpf::{macros::xdp, programs::XdpContext};
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
 
 /// Every frame that an interface of the director receives.
 #[xdp]
 fn rlvs_xdp(context: XdpContext) -> u32 {
-    entry::verdict(context)
+    xdp::verdict(context)
+}
+
+/// Every packet that an interface of the director receives, where XDP cannot serve: virtual
+/// devices, whose packets may be larger than frames and lack checksums.
+#[classifier]
+fn rlvs_tc(context: TcContext) -> i32 {
+    tc::verdict(context)
 }

@@ -2,6 +2,8 @@
 
 use rlvs_word::{Shared32, Shared64};
 
+use crate::forward::Method;
+
 /// One destination; its place in the table is its number.
 ///
 /// The daemon writes it, packet paths read it. Words that change while packets flow are shared;
@@ -23,8 +25,9 @@ pub struct Destination {
     pub lower_threshold: Shared32,
     /// Number of the service it belongs to.
     pub service: Shared32,
-    /// Real server; IPv4 in the first four bytes. For the daemon, as the port is.
+    /// Real server; IPv4 in the first four bytes.
     pub address: [Shared64; 2],
+    /// Its port in the lower half, as a number; above it what else the daemon notes.
     pub port: Shared32,
     pub reserved: Shared32,
 }
@@ -41,6 +44,23 @@ impl Destination {
     pub const REDIRECT: u32 = 4;
     /// The record is taken: by a destination, or by a removed one whose connections live.
     pub const USED: u32 = 8;
+    /// The real server is this host: packets go to the stack.
+    pub const LOCAL: u32 = 16;
+    /// Where the forwarding method lies in the flags.
+    const METHOD: u32 = 8;
+
+    /// The flags' part that says `method`, to be or-ed in once.
+    pub const fn with_method(method: Method) -> u32 {
+        (method as u32) << Self::METHOD
+    }
+
+    /// All that [`Self::with_method`] may set.
+    pub const METHODS: u32 = 7 << Self::METHOD;
+
+    #[inline(always)]
+    pub fn method(&self) -> Method {
+        Method::from_bits((self.flags.load() >> Self::METHOD) as u8)
+    }
 
     #[inline(always)]
     pub fn is(&self, flag: u32) -> bool {

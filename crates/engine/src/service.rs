@@ -90,19 +90,28 @@ impl<A> ServiceKey<A> {
     }
 }
 
-/// A filter of addresses that may be virtual: one bit for each 16-bit fold of an address. It
-/// lets packets that are not ours pass at the cost of one look-up in 8 KiB.
+/// A filter of addresses: one bit for each 16-bit fold of an address, once for those that may be
+/// virtual and once for real servers whose replies pass the director. It lets packets that are
+/// not ours pass at the cost of two look-ups in 16 KiB.
 pub mod filter {
     use super::Family;
 
-    /// Number of 64-bit words.
-    pub const WORDS: u32 = 1024;
+    /// Number of 64-bit words: half of them for each of the two.
+    pub const WORDS: u32 = 2 * HALF;
+    const HALF: u32 = 1024;
 
-    /// Word and bit of an address.
+    /// Word and bit of a virtual address.
     #[inline(always)]
     pub fn place<F: Family>(address: F::Address) -> (u32, u64) {
         let spread = F::folded(address).wrapping_mul(0x9e37_79b1) >> 16;
         (spread >> 6, 1 << (spread & 63))
+    }
+
+    /// Word and bit of a real server whose replies pass the director.
+    #[inline(always)]
+    pub fn place_of_server<F: Family>(address: F::Address) -> (u32, u64) {
+        let (word, bit) = place::<F>(address);
+        (word + HALF, bit)
     }
 }
 

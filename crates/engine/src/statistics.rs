@@ -11,16 +11,24 @@ pub struct Counters {
     pub connections: Shared64,
     pub packets: Shared64,
     pub bytes: Shared64,
-    pub reserved: u64,
+    /// What came back from it: forwarding methods in which replies pass the director.
+    pub packets_back: Shared64,
+    pub bytes_back: Shared64,
 }
 
-const _: () = assert!(size_of::<Counters>() == 32);
+const _: () = assert!(size_of::<Counters>() == 40);
 
 impl Counters {
     #[inline(always)]
     pub fn packet(&self, bytes: u32) {
         bump(&self.packets, 1);
         bump(&self.bytes, bytes as u64);
+    }
+
+    #[inline(always)]
+    pub fn reply(&self, bytes: u32) {
+        bump(&self.packets_back, 1);
+        bump(&self.bytes_back, bytes as u64);
     }
 
     #[inline(always)]

@@ -14,7 +14,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use aya::programs::Xdp;
+use aya::programs::{Program, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use rlvs_engine::Tables;
 use rlvs_engine::reason::ROOM;
@@ -36,7 +36,7 @@ pub static BENCH_OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-bench"));
 
 /// Version of what is pinned: raised whenever a map's layout or meaning changes.
-const LAYOUT: &str = "v1";
+const LAYOUT: &str = "v2";
 const PROGRAM: &str = "rlvs_xdp";
 
 /// How large the tables are made.
@@ -86,8 +86,10 @@ impl Plane {
         let mut ebpf = loader(sizes).load(object)?;
         // Before the maps are taken out: a program is loaded with their descriptors.
         for (_, program) in ebpf.programs_mut() {
-            let program: &mut Xdp = program.try_into()?;
-            program.load()?;
+            match program {
+                Program::SchedClassifier(program) => program.load()?,
+                program => TryInto::<&mut Xdp>::try_into(program)?.load()?,
+            }
         }
         let tables = KernelTables::new(&mut ebpf)?;
         begin(&tables, sizes)?;

@@ -3,11 +3,14 @@
 //! BPF_PROG_TEST_RUN gives the same packet to every round. So a round here leaves the next one's
 //! packet behind: what the engine changed is restored, and the client becomes another one.
 #![no_std]
+#![feature(asm_experimental_arch)]
 #![no_main]
 
 mod maps;
 mod object;
+mod outcome;
 mod plan;
+mod route;
 mod window;
 mod xdp;
 
@@ -20,10 +23,8 @@ use aya_ebpf::{
 use rlvs_engine::{Frame, tuple::IP};
 use rlvs_wire::Ipv6;
 
-use crate::{
-    frame::XdpFrame,
-    plan::{Client, Plan},
-};
+use crate::plan::{Client, Plan};
+use crate::xdp::XdpFrame;
 
 #[btf_map]
 static PLAN: Array<Plan, 1> = Array::new();

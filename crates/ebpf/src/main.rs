@@ -2,10 +2,13 @@
 //!
 //! Nothing is decided here. [`window`] has the only pointer arithmetic, [`maps`] the tables.
 #![no_std]
+#![feature(asm_experimental_arch)]
 #![no_main]
 
 mod maps;
 mod object;
+mod outcome;
+mod route;
 mod tc;
 mod window;
 mod xdp;

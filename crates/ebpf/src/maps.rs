@@ -56,6 +56,35 @@ static INDEX4: HashMap<ServiceKey<<V4 as Family>::Address>, u32, 1> = HashMap::n
 #[btf_map]
 static INDEX6: HashMap<ServiceKey<<V6 as Family>::Address>, u32, 1> = HashMap::new();
 
+/// For what one stage hands to the next: a call chain has but 512 bytes of stack.
+#[btf_map]
+static SCRATCH: Array<[u64; SCRATCH_WORDS], { MOST_CPUS * PLACES }> = Array::new();
+
+/// A tuple of IPv6 with room to spare, in a cache line.
+const SCRATCH_WORDS: usize = 8;
+const MOST_CPUS: usize = 1024;
+
+/// Whose each CPU's places are: a stage may be at work while it calls the next.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    Begin = 0,
+    End = 1,
+    Find = 2,
+    Route = 3,
+}
+const PLACES: usize = 4;
+
+/// A copy in this CPU's scratch memory.
+#[inline(always)]
+pub(crate) fn scratch<T: Copy>(place: Place, value: &T) -> Option<*mut T> {
+    const { assert!(size_of::<T>() <= 8 * SCRATCH_WORDS && align_of::<T>() <= 8) };
+    let index = (cpu() & (MOST_CPUS as u32 - 1)) * PLACES as u32 + place as u32;
+    let place = SCRATCH.get_ptr_mut(index)?.cast::<T>();
+    // SAFETY: the place is this CPU's, large enough, and no program here is interrupted by another.
+    unsafe { place.write(*value) };
+    Some(place)
+}
+
 /// The tables of this program.
 pub(crate) struct Maps;
 
@@ -182,7 +211,7 @@ fn count(place: u32) {
 macro_rules! family_tables {
     ($family:ty, $connections:ident, $displaced:ident, $index:ident,
      $begin:ident, $insert:ident, $make_room:ident, $victim:ident, $find:ident, $settle:ident,
-     $recall:ident, $remember:ident, $forget:ident) => {
+     $recall:ident, $remember:ident, $forget:ident, $find_answered:ident, $end:ident) => {
         impl FamilyTables<$family> for Maps {
             #[inline(always)]
             fn bucket(&self, index: u32) -> Option<&Bucket<<$family as Family>::Key>> {
@@ -202,7 +231,10 @@ macro_rules! family_tables {
 
             #[inline(always)]
             fn begin(&self, tuple: &Tuple<$family>) -> Result<u32, Reason> {
-                answer::unpack($begin(tuple))
+                match scratch(Place::Begin, tuple) {
+                    Some(tuple) => answer::unpack($begin(tuple)),
+                    None => Err(Reason::Internal),
+                }
             }
 
             #[inline(always)]
@@ -244,7 +276,19 @@ macro_rules! family_tables {
 
             #[inline(always)]
             fn find_displaced(&self, key: &KeyOf<$family>) -> Spot {
-                Spot($find(key))
+                Spot(scratch(Place::Find, key).map_or(0, |key| $find(key)))
+            }
+
+            #[inline(always)]
+            fn find_answered_displaced(&self, turned: &KeyOf<$family>) -> Spot {
+                Spot(scratch(Place::Find, turned).map_or(0, |turned| $find_answered(turned)))
+            }
+
+            #[inline(always)]
+            fn end(&self, key: &KeyOf<$family>) {
+                if let Some(key) = scratch(Place::End, key) {
+                    $end(key);
+                }
             }
 
             #[inline(always)]
@@ -333,6 +377,26 @@ macro_rules! family_tables {
 
         #[unsafe(no_mangle)]
         #[inline(never)]
+        extern "C" fn $find_answered(turned: *const KeyOf<$family>) -> u64 {
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { turned.as_ref() } {
+                Some(turned) => table::find_answered_displaced::<$family, _>(&Maps, turned).0,
+                None => Spot::NONE.0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $end(key: *const KeyOf<$family>) -> u64 {
+            // SAFETY: the verifier passes null or all of a key.
+            if let Some(key) = unsafe { key.as_ref() } {
+                table::end::<$family, _>(&Maps, key);
+            }
+            0
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
         extern "C" fn $settle(key: *const KeyOf<$family>, meta: u64) -> u64 {
             // SAFETY: the verifier passes null or all of a key.
             if let Some(key) = unsafe { key.as_ref() } {
@@ -356,7 +420,9 @@ family_tables!(
     rlvs_settle4,
     rlvs_recall4,
     rlvs_remember4,
-    rlvs_forget4
+    rlvs_forget4,
+    rlvs_find_answered4,
+    rlvs_end4
 );
 family_tables!(
     V6,
@@ -371,7 +437,9 @@ family_tables!(
     rlvs_settle6,
     rlvs_recall6,
     rlvs_remember6,
-    rlvs_forget6
+    rlvs_forget6,
+    rlvs_find_answered6,
+    rlvs_end6
 );
 
 /// A destination or a reason in one register.

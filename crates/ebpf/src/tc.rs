@@ -1,25 +1,38 @@
 //! tc: a packet in the kernel's general path, perhaps larger than any frame, in pieces, and with
 //! a checksum that is still to be filled in; given to the engine.
 
-use aya_ebpf::bindings::{TC_ACT_OK, TC_ACT_SHOT};
-use aya_ebpf::helpers::generated::bpf_redirect;
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::{
+    __sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, TC_ACT_OK, TC_ACT_SHOT,
+};
+use aya_ebpf::helpers::generated::{
+    bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_neigh,
+};
 use aya_ebpf::programs::TcContext;
-use rlvs_engine::{Frame, Verdict, process::process};
+use rlvs_engine::frame::{Change, Route};
+use rlvs_engine::process::{self, process};
+use rlvs_engine::tables::KeyOf;
+use rlvs_engine::tuple::Packet;
+use rlvs_engine::{Family, FamilyTables, Frame, Reason, V4, V6, Verdict};
 use rlvs_wire::Header;
 
 use crate::maps::Maps;
 use crate::window::Window;
+use crate::{outcome, route};
 
 /// The engine's verdict on a packet as a tc code.
 #[inline(always)]
 pub(crate) fn verdict(context: TcContext) -> i32 {
     let mut frame = TcFrame::new(context);
-    let interface = frame.interface();
     match process(&mut frame, &Maps) {
         Verdict::Drop => TC_ACT_SHOT as i32,
         Verdict::Pass => TC_ACT_OK as i32,
-        Verdict::Transmit => redirect(interface),
+        Verdict::Transmit => redirect(frame.interface()),
         Verdict::Redirect(interface) => redirect(interface),
+        // SAFETY: the helper takes numbers, and a pointer that may be null.
+        Verdict::Neighbour(interface) => unsafe {
+            bpf_redirect_neigh(interface, core::ptr::null_mut(), 0, 0) as i32
+        },
     }
 }
 
@@ -37,7 +50,6 @@ const PULLED: u32 = 192;
 struct TcFrame {
     context: TcContext,
     window: Window,
-    length: usize,
 }
 
 impl TcFrame {
@@ -51,9 +63,16 @@ impl TcFrame {
         }
         Self {
             window: Window::new(context.data(), context.data_end()),
-            length: length as usize,
             context,
         }
+    }
+}
+
+impl TcFrame {
+    /// Finds the packet again after a helper may have moved it.
+    #[inline(always)]
+    fn refresh(&mut self) {
+        self.window = Window::new(self.context.data(), self.context.data_end());
     }
 }
 
@@ -70,7 +89,12 @@ impl Frame for TcFrame {
 
     #[inline(always)]
     fn length(&self) -> usize {
-        self.length
+        self.context.len() as usize
+    }
+
+    #[inline(always)]
+    fn offset(&self, offset: usize) -> usize {
+        self.window.forget(offset)
     }
 
     #[inline(always)]
@@ -78,4 +102,59 @@ impl Frame for TcFrame {
         // SAFETY: the kernel passes a whole __sk_buff.
         unsafe { (*self.context.skb.skb).ifindex }
     }
+
+    /// By the kernel's helpers, which know whether the checksum is in its field.
+    #[inline(always)]
+    fn mend(&mut self, change: Change) -> Option<()> {
+        let (skb, field) = (self.context.skb.skb, change.field as u32);
+        let addresses = change.addresses.to_word();
+        let mangled = match change.is_udp {
+            true => BPF_F_MARK_MANGLED_0 as u64,
+            false => 0,
+        };
+        // What the kernel keeps is a sum over the packet: an IPv4 header's is always the same.
+        if change.is_ipv6 {
+            // SAFETY: the helper takes the program's own context.
+            unsafe { bpf_csum_update(skb, addresses) };
+        }
+        let with_pseudo = mangled | BPF_F_PSEUDO_HDR as u64;
+        // SAFETY: as above.
+        let done = unsafe {
+            bpf_l4_csum_replace(skb, field, 0, addresses as u64, with_pseudo) == 0
+                && bpf_l4_csum_replace(skb, field, 0, change.header.to_word() as u64, mangled) == 0
+        };
+        self.refresh();
+        done.then_some(())
+    }
+
+    #[inline(always)]
+    fn route<F: Family>(&mut self, ends: &KeyOf<F>) -> Route {
+        route::look_up::<F>(self.context.as_ptr(), self.interface(), ends)
+    }
+
+    #[inline(always)]
+    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
+        let context = self.context.skb.skb;
+        let outcome = match F::INDEX {
+            0 => rlvs_tc_answer4(context),
+            _ => rlvs_tc_answer6(context),
+        };
+        self.refresh();
+        outcome::unpack(outcome)
+    }
+}
+
+/// Global functions as those of XDP frames.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_tc_answer4(context: *mut __sk_buff) -> u64 {
+    let mut frame = TcFrame::new(TcContext::new(context));
+    outcome::pack(process::answer::<V4, _, _>(&mut frame, &Maps))
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_tc_answer6(context: *mut __sk_buff) -> u64 {
+    let mut frame = TcFrame::new(TcContext::new(context));
+    outcome::pack(process::answer::<V6, _, _>(&mut frame, &Maps))
 }

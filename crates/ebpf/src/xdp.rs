@@ -1,13 +1,19 @@
 //! XDP: a frame as an interface received it, given to the engine.
 
-use aya_ebpf::bindings::xdp_action;
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::{xdp_action, xdp_md};
 use aya_ebpf::helpers::generated::bpf_redirect;
 use aya_ebpf::programs::XdpContext;
-use rlvs_engine::{Frame, Verdict, process::process};
+use rlvs_engine::frame::{Change, Route, RouteKind};
+use rlvs_engine::process::{self, process};
+use rlvs_engine::tables::KeyOf;
+use rlvs_engine::tuple::Packet;
+use rlvs_engine::{Family, FamilyTables, Frame, Reason, V4, V6, Verdict};
 use rlvs_wire::Header;
 
 use crate::maps::Maps;
 use crate::window::Window;
+use crate::{outcome, route};
 
 /// The engine's verdict on a frame as an XDP code.
 #[inline(always)]
@@ -18,17 +24,19 @@ pub(crate) fn verdict(context: XdpContext) -> u32 {
         Verdict::Transmit => xdp_action::XDP_TX,
         // SAFETY: the helper takes numbers only.
         Verdict::Redirect(interface) => unsafe { bpf_redirect(interface, 0) as u32 },
+        // No frame here asks for it.
+        Verdict::Neighbour(_) => xdp_action::XDP_DROP,
     }
 }
 
-struct XdpFrame {
+pub(crate) struct XdpFrame {
     context: XdpContext,
     window: Window,
 }
 
 impl XdpFrame {
     #[inline(always)]
-    fn new(context: XdpContext) -> Self {
+    pub(crate) fn new(context: XdpContext) -> Self {
         let window = Window::new(context.data(), context.data_end());
         Self { context, window }
     }
@@ -51,7 +59,55 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn offset(&self, offset: usize) -> usize {
+        self.window.forget(offset)
+    }
+
+    #[inline(always)]
     fn interface(&self) -> u32 {
         self.context.ingress_ifindex() as u32
     }
+
+    #[inline(always)]
+    fn mend(&mut self, change: Change) -> Option<()> {
+        let field = self.header_mut::<[u8; 2]>(change.field)?;
+        *field = change.of(*field);
+        Some(())
+    }
+
+    #[inline(always)]
+    fn route<F: Family>(&mut self, ends: &KeyOf<F>) -> Route {
+        let mut route = route::look_up::<F>(self.context.as_ptr(), self.interface(), ends);
+        // XDP cannot ask for a neighbour.
+        if route.kind == RouteKind::Ask {
+            route.kind = RouteKind::Unresolved;
+        }
+        route
+    }
+
+    #[inline(always)]
+    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_xdp_answer4(context),
+            _ => rlvs_xdp_answer6(context),
+        };
+        self.window = Window::new(self.context.data(), self.context.data_end());
+        outcome::unpack(outcome)
+    }
+}
+
+/// A global function, as those in `maps`: it takes the program's context and finds the frame anew.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_xdp_answer4(context: *mut xdp_md) -> u64 {
+    let mut frame = XdpFrame::new(XdpContext::new(context));
+    outcome::pack(process::answer::<V4, _, _>(&mut frame, &Maps))
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_xdp_answer6(context: *mut xdp_md) -> u64 {
+    let mut frame = XdpFrame::new(XdpContext::new(context));
+    outcome::pack(process::answer::<V6, _, _>(&mut frame, &Maps))
 }

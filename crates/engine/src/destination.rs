@@ -63,6 +63,11 @@ impl Destination {
     }
 
     #[inline(always)]
+    pub fn port(&self) -> u16 {
+        self.port.load() as u16
+    }
+
+    #[inline(always)]
     pub fn is(&self, flag: u32) -> bool {
         self.flags.load() & flag != 0
     }

@@ -3,7 +3,10 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use rlvs_word::Shared64;
+
 use crate::connection::{Key, Words};
+use crate::service::load_octets;
 
 /// One of the two IP versions.
 pub trait Family: Copy + fmt::Debug + 'static {
@@ -23,6 +26,26 @@ pub trait Family: Copy + fmt::Debug + 'static {
     /// Hashes the client's half of a key: a reply, in which the client is the receiver, hashes
     /// the same, as in IPVS.
     fn hash(key: &<Self::Key as Key>::Value, seed: u64) -> u64;
+
+    /// The key with its ends exchanged: of a packet, the other way.
+    fn turned(key: &<Self::Key as Key>::Value) -> <Self::Key as Key>::Value;
+
+    /// Whether this is a key's virtual end: an address as a record has it, and a port in network
+    /// byte order.
+    fn is_virtual_end(
+        key: &<Self::Key as Key>::Value,
+        address: &[Shared64; 2],
+        port: [u8; 2],
+    ) -> bool;
+
+    /// Whether two keys have the same client half and protocol.
+    fn same_client(a: &<Self::Key as Key>::Value, b: &<Self::Key as Key>::Value) -> bool;
+
+    /// The client's and the virtual address as four words each, an IPv4 address in the first.
+    fn words(key: &<Self::Key as Key>::Value) -> [[u32; 4]; 2];
+
+    /// An address as a record has it: see [`Self::octets`].
+    fn address(words: &[Shared64; 2]) -> Self::Address;
 
     /// The address under a persistence mask.
     fn masked(address: Self::Address, mask: &[u8; 16]) -> Self::Address;
@@ -68,6 +91,7 @@ impl Family for V4 {
         ]
     }
 
+    #[inline(always)]
     fn endpoints(&[client, virtual_address]: &[u64; 2]) -> Endpoints<Self> {
         Endpoints {
             client: (client as u32).to_ne_bytes(),
@@ -81,6 +105,34 @@ impl Family for V4 {
     #[inline(always)]
     fn hash(key: &[u64; 2], seed: u64) -> u64 {
         mix(key[0] ^ seed)
+    }
+
+    #[inline(always)]
+    fn turned(&[client, virtual_address]: &[u64; 2]) -> [u64; 2] {
+        const END: u64 = 0x0000_ffff_ffff_ffff;
+        [virtual_address | client & !END, client & END]
+    }
+
+    #[inline(always)]
+    fn is_virtual_end(key: &[u64; 2], address: &[Shared64; 2], of: [u8; 2]) -> bool {
+        let [a, b, c, d] = Self::address(address);
+        key[1] == u32::from_ne_bytes([a, b, c, d]) as u64 | port(of) << 32
+    }
+
+    #[inline(always)]
+    fn same_client(a: &[u64; 2], b: &[u64; 2]) -> bool {
+        a[0] == b[0]
+    }
+
+    #[inline(always)]
+    fn words(&[client, virtual_address]: &[u64; 2]) -> [[u32; 4]; 2] {
+        [[client as u32, 0, 0, 0], [virtual_address as u32, 0, 0, 0]]
+    }
+
+    #[inline(always)]
+    fn address(words: &[Shared64; 2]) -> [u8; 4] {
+        let [a, b, c, d, ..] = words[0].load().to_ne_bytes();
+        [a, b, c, d]
     }
 
     #[inline(always)]
@@ -117,6 +169,7 @@ impl Family for V6 {
         [client_low, client_high, ports, virtual_low, virtual_high]
     }
 
+    #[inline(always)]
     fn endpoints(&[cl, ch, ports, vl, vh]: &[u64; 5]) -> Endpoints<Self> {
         Endpoints {
             client: joined(ch, cl),
@@ -129,8 +182,42 @@ impl Family for V6 {
 
     #[inline(always)]
     fn hash(key: &[u64; 5], seed: u64) -> u64 {
-        const CLIENT: u64 = 0x0000_00ff_0000_ffff;
         mix(mix(mix(key[0] ^ seed) ^ key[1]) ^ (key[2] & CLIENT))
+    }
+
+    #[inline(always)]
+    fn turned(&[cl, ch, ports, vl, vh]: &[u64; 5]) -> [u64; 5] {
+        let turned = ports & !0xffff_ffff | (ports & 0xffff) << 16 | (ports >> 16) & 0xffff;
+        [vl, vh, turned, cl, ch]
+    }
+
+    #[inline(always)]
+    fn is_virtual_end(key: &[u64; 5], address: &[Shared64; 2], of: [u8; 2]) -> bool {
+        let &[_, _, ports, low, high] = key;
+        address[0].load() == high && address[1].load() == low && (ports >> 16) & 0xffff == port(of)
+    }
+
+    #[inline(always)]
+    fn same_client(a: &[u64; 5], b: &[u64; 5]) -> bool {
+        a[0] == b[0] && a[1] == b[1] && (a[2] ^ b[2]) & CLIENT == 0
+    }
+
+    #[inline(always)]
+    fn words(&[cl, ch, _, vl, vh]: &[u64; 5]) -> [[u32; 4]; 2] {
+        let four = |high: u64, low: u64| {
+            let [a, b] = if cfg!(target_endian = "little") {
+                [high, low]
+            } else {
+                [high.rotate_left(32), low.rotate_left(32)]
+            };
+            [a as u32, (a >> 32) as u32, b as u32, (b >> 32) as u32]
+        };
+        [four(ch, cl), four(vh, vl)]
+    }
+
+    #[inline(always)]
+    fn address(words: &[Shared64; 2]) -> [u8; 16] {
+        load_octets(words)
     }
 
     #[inline(always)]
@@ -154,6 +241,9 @@ impl Family for V6 {
         Ipv6Addr::from(address).into()
     }
 }
+
+/// What of an IPv6 key's third word is the client's port and the protocol.
+const CLIENT: u64 = 0x0000_00ff_0000_ffff;
 
 #[inline(always)]
 fn port(bytes: [u8; 2]) -> u64 {
@@ -206,6 +296,50 @@ mod tests {
             protocol: 17,
         };
         assert_eq!(V6::endpoints(&V6::key(&six)), six);
+    }
+
+    #[test]
+    fn words_are_the_addresses() {
+        let six = Endpoints::<V6> {
+            client: core::array::from_fn(|i| i as u8),
+            virtual_address: core::array::from_fn(|i| 0xf0 + i as u8),
+            client_port: [0xd4, 0x31],
+            virtual_port: [0, 80],
+            protocol: 17,
+        };
+        let words = V6::words(&V6::key(&six));
+        let bytes = words.map(|words| words.map(u32::to_ne_bytes).concat());
+        assert_eq!(bytes[0], six.client);
+        assert_eq!(bytes[1], six.virtual_address);
+    }
+
+    #[test]
+    fn turned_keys_have_their_ends_exchanged() {
+        fn check<F: Family + PartialEq>(client: F::Address, server: F::Address) {
+            let packet = Endpoints::<F> {
+                client,
+                virtual_address: server,
+                client_port: [0xd4, 0x31],
+                virtual_port: [0, 80],
+                protocol: 6,
+            };
+            let answer = Endpoints {
+                client: server,
+                virtual_address: client,
+                client_port: [0, 80],
+                virtual_port: [0xd4, 0x31],
+                ..packet
+            };
+            assert_eq!(F::endpoints(&F::turned(&F::key(&packet))), answer);
+            let record: [Shared64; 2] = Default::default();
+            crate::service::store_octets(&record, F::octets(server));
+            let key = F::key(&packet);
+            assert!(F::is_virtual_end(&key, &record, [0, 80]));
+            assert!(!F::is_virtual_end(&key, &record, [80, 0]));
+            assert!(!F::is_virtual_end(&F::turned(&key), &record, [0, 80]));
+        }
+        check::<V4>([192, 0, 2, 1], [198, 51, 100, 7]);
+        check::<V6>([7; 16], core::array::from_fn(|i| i as u8));
     }
 
     #[test]

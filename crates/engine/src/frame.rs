@@ -1,9 +1,19 @@
 //! The one door between packet logic and packet memory.
 
-use rlvs_wire::Header;
+use rlvs_wire::{Checksum, Header};
+
+use crate::Verdict;
+use crate::family::Family;
+use crate::process;
+use crate::reason::Reason;
+use crate::tables::{FamilyTables, KeyOf};
+use crate::tuple::Packet;
+
+/// Headers that are written begin below this.
+pub const OFFSETS: usize = 4096;
 
 /// One received frame, starting with its Ethernet header.
-pub trait Frame {
+pub trait Frame: Sized {
     /// The header at `offset`, if all of it is there.
     fn header<H: Header>(&self, offset: usize) -> Option<&H>;
 
@@ -13,6 +23,92 @@ pub trait Frame {
     /// Length in bytes.
     fn length(&self) -> usize;
 
+    /// The same offset, of which the verifier knows no more than that it is below
+    /// [`OFFSETS`]: it would read all that follows again for each way an offset was found.
+    fn offset(&self, offset: usize) -> usize {
+        offset & (OFFSETS - 1)
+    }
+
     /// Index of the interface it came in on.
     fn interface(&self) -> u32;
+
+    /// Carries changes over to the transport checksum, wherever that is: in its field, or still
+    /// with the kernel.
+    fn mend(&mut self, change: Change) -> Option<()>;
+
+    /// Where the kernel would send this packet, were it sent by these ends.
+    ///
+    /// `ends` is the key of a connection whose client is the receiver.
+    fn route<F: Family>(&mut self, ends: &KeyOf<F>) -> Route;
+
+    /// A packet from a real server: [`process::answer`], behind a seam as those of
+    /// [`FamilyTables`].
+    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T) -> Result<Verdict, Reason> {
+        process::answer::<F, Self, T>(self, tables)
+    }
+}
+
+/// What was changed under a transport checksum.
+#[derive(Clone, Copy, Debug)]
+pub struct Change {
+    /// Where the checksum's field is.
+    pub field: usize,
+    /// In addresses, which it covers by its pseudo header.
+    pub addresses: Checksum,
+    /// In its own header.
+    pub header: Checksum,
+    /// UDP's, where 0 says that there is none.
+    pub is_udp: bool,
+    pub is_ipv6: bool,
+}
+
+impl Change {
+    /// The field's new content, if all there is to the checksum is the field.
+    #[inline(always)]
+    pub fn of(&self, field: [u8; 2]) -> [u8; 2] {
+        if self.is_udp && field == [0, 0] {
+            return field;
+        }
+        let sum = Checksum::stored(field).and(self.addresses).and(self.header);
+        match sum.to_field() {
+            [0, 0] if self.is_udp => [0xff, 0xff],
+            sum => sum,
+        }
+    }
+}
+
+/// Where the kernel would send a packet.
+///
+/// Not an enum with fields: what a variant leaves unwritten the compiler copies all the same, and
+/// the verifier takes no copy of what was never written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Route {
+    pub kind: RouteKind,
+    /// The interface it leaves by.
+    pub interface: u32,
+    /// MAC address of the next hop, if it is known.
+    pub destination: u64,
+    /// MAC address of the interface.
+    pub source: u64,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub enum RouteKind {
+    /// Nowhere.
+    None,
+    Known,
+    /// To a neighbour whose MAC address the kernel will ask for.
+    Ask,
+    /// To a neighbour whose MAC address is not known, and who cannot be asked from here.
+    Unresolved,
+}
+
+impl Route {
+    pub const NONE: Self = Self {
+        kind: RouteKind::None,
+        interface: 0,
+        destination: 0,
+        source: 0,
+    };
 }

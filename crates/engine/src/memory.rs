@@ -13,13 +13,13 @@ use rlvs_word::{Shared32, Shared64};
 use crate::connection::Bucket;
 use crate::destination::{Destination, Load};
 use crate::family::{Family, V4, V6};
-use crate::frame::Frame;
+use crate::frame::{Change, Frame, Route};
 use crate::reason::{Event, ROOM, Reason};
 use crate::service::{Service, ServiceKey, filter};
 use crate::settings::Settings;
 use crate::statistics::{Counters, bump};
 use crate::table::buckets_for;
-use crate::tables::{FamilyTables, Tables, interface};
+use crate::tables::{FamilyTables, KeyOf, Tables, interface};
 
 /// A data plane of one CPU in memory, with a clock that tests set.
 #[derive(Debug)]
@@ -235,6 +235,8 @@ family_tables!(V6, v6);
 pub struct Bytes {
     pub bytes: Vec<u8>,
     pub interface: u32,
+    /// Where the kernel would send anything.
+    pub route: Route,
 }
 
 impl Frame for Bytes {
@@ -252,5 +254,15 @@ impl Frame for Bytes {
 
     fn interface(&self) -> u32 {
         self.interface
+    }
+
+    fn mend(&mut self, change: Change) -> Option<()> {
+        let field = self.header_mut::<[u8; 2]>(change.field)?;
+        *field = change.of(*field);
+        Some(())
+    }
+
+    fn route<F: Family>(&mut self, _: &KeyOf<F>) -> Route {
+        self.route
     }
 }

@@ -4,10 +4,10 @@ use rlvs_wire::ethernet::{self, Addresses};
 use rlvs_wire::tcp::{RST, SYN};
 use rlvs_wire::{Ethernet, protocol};
 
-use crate::connection::{Meta, State};
+use crate::connection::{Key, Meta, State};
 use crate::destination::Destination;
 use crate::family::{Endpoints, V4, V6};
-use crate::forward::direct_route;
+use crate::forward::{Method, forward, unmasquerade};
 use crate::frame::Frame;
 use crate::reason::{Event, Reason};
 use crate::schedule;
@@ -29,6 +29,8 @@ pub enum Verdict {
     Transmit,
     /// It leaves by this interface.
     Redirect(u32),
+    /// The same, to a next hop that the kernel has to ask for.
+    Neighbour(u32),
 }
 
 /// Decides about a frame, and writes it if it is to be forwarded.
@@ -59,16 +61,63 @@ where
     R: Frame,
     T: FamilyTables<F>,
 {
-    let (word, bit) = filter::place::<F>(F::destination(frame)?);
-    if tables.filter(word).ok_or(Reason::Internal)?.load() & bit == 0 {
+    let [source, destination] = F::addresses(frame)?;
+    let to_virtual = passes(tables, filter::place::<F>(destination));
+    let from_server = passes(tables, filter::place_of_server::<F>(source));
+    if !to_virtual && !from_server {
         return Err(Reason::NotVirtual);
     }
     if !is_for_us(frame, tables) {
         return Err(Reason::OtherHost);
     }
+    if from_server {
+        match frame.answer::<F, T>(tables) {
+            Err(Reason::NoAnswer) if to_virtual => {}
+            outcome => return outcome,
+        }
+    }
     let tuple = F::read(frame)?;
     let destination = decide(tables, &tuple)?;
-    direct_route(frame, &tuple, destination)
+    forward(frame, &tuple, destination)
+}
+
+#[inline(always)]
+fn passes<T: Tables>(tables: &T, (word, bit): (u32, u64)) -> bool {
+    tables
+        .filter(word)
+        .is_some_and(|word| word.load() & bit != 0)
+}
+
+/// A packet from an address that a masqueraded destination has: the answer in a connection, or
+/// something else, which passes.
+#[inline(always)]
+pub fn answer<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
+where
+    F: Packet,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    let tuple = F::read(frame).map_err(|_| Reason::NoAnswer)?;
+    let context = Context::new(tables).ok_or(Reason::Internal)?;
+    let turned = F::turned(&tuple.key);
+    let entry = table::find_answered::<F, T>(context, &turned).ok_or(Reason::NoAnswer)?;
+    if table::is_over(context, entry, 0) {
+        return Err(Reason::NoAnswer);
+    }
+    if tuple.hops <= 1 {
+        return Err(Reason::HopLimit);
+    }
+    let key = entry.slot.key.load();
+    let route = frame.route::<F>(&key);
+    entry.slot.seen.store(context.now);
+    if tuple.protocol == protocol::TCP {
+        advance(tables, tuple.flags, tcp::From::Server, entry);
+    }
+    let number = entry.meta.destination();
+    if let Some(counters) = tables.counters(context.settings, number) {
+        counters.reply(tuple.bytes);
+    }
+    unmasquerade(frame, &tuple, &key, route)
 }
 
 /// Whether the frame was sent to the MAC address of the interface it came in on.
@@ -95,7 +144,7 @@ fn decide<'t, F: Packet, T: FamilyTables<F>>(
         if !begins_anew(context, tuple.flags, entry) {
             return follow(context, tuple, entry);
         }
-        table::release::<F, T>(tables, entry);
+        tables.end(&tuple.key);
     }
     let number = tables.begin(tuple)?;
     tables.destination(number).ok_or(Reason::Internal)
@@ -104,8 +153,8 @@ fn decide<'t, F: Packet, T: FamilyTables<F>>(
 /// Whether a found connection is over: its time is, or the client uses its port again.
 ///
 /// `conn_reuse_mode` as in IPVS (ip_vs_core.c, `is_new_conn_expected`): with any bit set, a SYN
-/// ends a connection in TIME_WAIT or CLOSE; with bit 1, also one in FIN_WAIT. One that a template
-/// controls goes on.
+/// ends a connection in TIME_WAIT or CLOSE; with bit 1, also one in FIN_WAIT whose server's packets
+/// do not pass here. One that a template controls goes on.
 #[inline(always)]
 fn begins_anew<K, T: Tables>(context: Context<'_, T>, flags: u8, entry: Entry<'_, K>) -> bool {
     if table::is_over(context, entry, 0) {
@@ -117,8 +166,23 @@ fn begins_anew<K, T: Tables>(context: Context<'_, T>, flags: u8, entry: Entry<'_
     let mode = context.settings.conn_reuse_mode.load();
     match entry.meta.state() {
         State::TimeWait | State::Close => mode != 0,
-        State::FinWait => mode & 2 != 0,
+        State::FinWait => mode & 2 != 0 && from(context.tables, entry) == tcp::From::ClientAlone,
         _ => false,
+    }
+}
+
+/// Whose state rows a client's packet takes.
+#[inline(always)]
+fn from<K, T: Tables>(tables: &T, entry: Entry<'_, K>) -> tcp::From {
+    let record = tables.destination(entry.meta.destination());
+    record.map_or(tcp::From::ClientAlone, sender)
+}
+
+#[inline(always)]
+fn sender(destination: &Destination) -> tcp::From {
+    match destination.method() {
+        Method::Masquerade => tcp::From::Client,
+        Method::DirectRoute | Method::Tunnel => tcp::From::ClientAlone,
     }
 }
 
@@ -136,7 +200,7 @@ fn follow<'t, F: Packet, T: FamilyTables<F>>(
     }
     entry.slot.seen.store(context.now);
     if tuple.protocol == protocol::TCP {
-        advance(context.tables, tuple.flags, entry);
+        advance(context.tables, tuple.flags, sender(destination), entry);
     }
     count(context, tuple, number, false);
     Ok(destination)
@@ -144,9 +208,9 @@ fn follow<'t, F: Packet, T: FamilyTables<F>>(
 
 /// Moves a TCP connection's state, and its destination's counts if the swap is won.
 #[inline(always)]
-fn advance<K, T: Tables>(tables: &T, flags: u8, entry: Entry<'_, K>) {
+fn advance<K, T: Tables>(tables: &T, flags: u8, from: tcp::From, entry: Entry<'_, K>) {
     let state = entry.meta.state();
-    let next = tcp::next(state, flags);
+    let next = tcp::next(state, flags, from);
     if next as u8 == state as u8 {
         return;
     }
@@ -171,21 +235,16 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
         return Err(Reason::NoConnection);
     }
     let service = service(tables, tuple)?;
-    let first = if starts {
-        State::None
-    } else {
-        State::Established
-    };
-    let state = if is_tcp {
-        tcp::next(first, tuple.flags)
-    } else {
-        State::Udp
-    };
     let (destination, flags) = match starts {
         true => choose(tables, tuple, service)?,
         // A later packet of what may be a connection without an entry: it goes where its first
         // went, and gets an entry when there is room.
         false => (constant(now(tables)?, tuple, service)?, 0),
+    };
+    let state = match (is_tcp, starts) {
+        (false, _) => State::Udp,
+        (true, true) => first(tables, State::None, tuple.flags, destination),
+        (true, false) => first(tables, State::Established, tuple.flags, destination),
     };
     match table::add(tables, &tuple.key, Meta::new(destination, state, flags)) {
         Inserted::New(_) => enter(now(tables)?, tuple, destination, state),
@@ -198,6 +257,13 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
             stateless(now(tables)?, tuple, service)
         }
     }
+}
+
+/// The state that a new entry begins with.
+#[inline(always)]
+fn first<T: Tables>(tables: &T, before: State, flags: u8, destination: u32) -> State {
+    let record = tables.destination(destination);
+    tcp::next(before, flags, record.map_or(tcp::From::ClientAlone, sender))
 }
 
 /// A context for one step: kept over the calls of [`begin`] it would cost stack, of which there
@@ -291,7 +357,8 @@ fn constant<F: Packet, T: Tables>(
     schedule::stateless(context.tables, service, hash).ok_or(Reason::NoDestination)
 }
 
-/// Forwards without an entry: no client is refused for want of memory.
+/// Forwards without an entry: no client is refused for want of memory, but by masquerading, where
+/// nobody could tell whose the answer is.
 #[inline(always)]
 fn stateless<F: Packet, T: Tables>(
     context: Context<'_, T>,
@@ -299,6 +366,10 @@ fn stateless<F: Packet, T: Tables>(
     service: u32,
 ) -> Result<u32, Reason> {
     let number = constant(context, tuple, service)?;
+    let record = context.tables.destination(number).ok_or(Reason::Internal)?;
+    if record.method() == Method::Masquerade {
+        return Err(Reason::TableFull);
+    }
     let settings = context.settings;
     // Seldom written, for every packet reads this memory.
     if !was_stateless(context) || elapsed(context.now, settings.last_stateless.load()) > A_SECOND {

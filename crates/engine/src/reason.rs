@@ -53,6 +53,7 @@ reasons! {
     NotIp = Pass "not-ip" "not an IPv4 or IPv6 packet in an untagged Ethernet frame";
     NotVirtual = Pass "not-virtual" "sent to an address that is no virtual one";
     OtherHost = Pass "other-host" "the frame is addressed to another host's MAC address";
+    NoAnswer = Pass "no-answer" "from a real server, but of no masqueraded connection";
     NoService = Pass "no-service" "sent to a virtual address, but to no virtual service there";
     NoConnection = Pass "no-connection"
         "TCP of no known connection and not the start of one; the stack answers with a reset";
@@ -69,6 +70,11 @@ reasons! {
     DestinationGone = Drop "destination-gone"
         "the connection's destination was removed from the service";
     Unresolved = Drop "unresolved" "the destination's MAC address or route is not known";
+    TableFull = Drop "table-full"
+        "no room in the connection table for a connection to a masqueraded destination";
+    NoRoute = Drop "no-route"
+        "a real server's answer to a client to whom there is no route, or forwarding is off \
+         (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)";
     HopLimit = Drop "hop-limit" "its time to live (hop limit) ended here";
     Internal = Drop "internal" "the tables contradict themselves: a bug, please report it";
 }

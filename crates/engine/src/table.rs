@@ -11,6 +11,7 @@ use core::ops::ControlFlow;
 
 use crate::connection::{Key, Meta, Slot, State, WAYS};
 use crate::family::{Family, mix};
+use crate::forward::Method;
 use crate::reason::Event;
 use crate::settings::{Settings, elapsed};
 use crate::tables::{Context, FamilyTables, KeyOf, Tables};
@@ -198,6 +199,82 @@ pub fn find<'t, F: Packet, T: FamilyTables<F>>(
         .find_displaced(key)
         .entry::<F, T>(tables)
         .filter(|entry| entry.meta.is_live())
+}
+
+/// The masqueraded connection that a packet with this key, [turned](Family::turned), answers: its
+/// client is the packet's receiver, its real server the packet's sender.
+#[inline(always)]
+pub fn find_answered<'t, F: Packet, T: FamilyTables<F>>(
+    context: Context<'t, T>,
+    turned: &KeyOf<F>,
+) -> Option<Entry<'t, F::Key>> {
+    let tables = context.tables;
+    let place = Place::new::<F>(turned, context.settings);
+    let home = place.home();
+    let bucket = tables.bucket(home)?;
+    let mut entry = None;
+    let mut n = 0;
+    // Not by an iterator: the compiler would make its closure a function, with a frame.
+    while n < WAYS && entry.is_none() {
+        let slot = bucket.slots.get(place.slot(n))?;
+        entry = answered::<F, T>(tables, slot, turned);
+        n += 1;
+    }
+    if entry.is_some() || tables.displaced(home)?.load() == 0 {
+        return entry;
+    }
+    tables
+        .find_answered_displaced(turned)
+        .entry::<F, T>(tables)
+        .filter(|entry| entry.meta.is_live())
+}
+
+/// The same in another bucket than its first.
+#[inline(always)]
+pub fn find_answered_displaced<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    turned: &KeyOf<F>,
+) -> Spot {
+    let mut spot = Spot::NONE;
+    let Some(settings) = tables.settings() else {
+        return spot;
+    };
+    let place = Place::new::<F>(turned, settings);
+    tables.repeat((CHOICES - 1) * WAYS as u32, |n| {
+        let (index, slot) = (
+            place.bucket(n.wrapping_add(WAYS as u32)),
+            n as usize & (WAYS - 1),
+        );
+        let found = tables
+            .bucket(index)
+            .and_then(|bucket| bucket.slots.get(slot));
+        if found.is_some_and(|slot| answered::<F, T>(tables, slot, turned).is_some()) {
+            spot = Spot::new(index, slot, Spot::FOUND);
+        }
+        spot.flow()
+    });
+    spot
+}
+
+/// As [`matching`], with what the destination says instead of the key's virtual half.
+#[inline(always)]
+fn answered<'t, F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    slot: &'t Slot<F::Key>,
+    turned: &KeyOf<F>,
+) -> Option<Entry<'t, F::Key>> {
+    let meta = Meta(slot.meta.load());
+    if !meta.is_live() || meta.state().is_template() || !F::same_client(&slot.key.load(), turned) {
+        return None;
+    }
+    let destination = tables.destination(meta.destination())?;
+    let is_its = destination.method() as u8 == Method::Masquerade as u8
+        && F::is_virtual_end(
+            turned,
+            &destination.address,
+            destination.port().to_be_bytes(),
+        );
+    is_its.then_some(Entry { slot, meta })
 }
 
 /// The entry with this key in another bucket than its first.
@@ -420,6 +497,16 @@ pub fn release<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Ke
         }
     }
     freed
+}
+
+/// Frees the entry with this key.
+#[inline(always)]
+pub fn end<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>) {
+    if let Some(context) = Context::new(tables)
+        && let Some(entry) = find::<F, T>(context, key)
+    {
+        release::<F, T>(tables, entry);
+    }
 }
 
 /// The same for a template, which no template controls.

@@ -116,6 +116,15 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
         table::find_displaced(self, key)
     }
 
+    fn find_answered_displaced(&self, turned: &KeyOf<F>) -> Spot {
+        table::find_answered_displaced(self, turned)
+    }
+
+    /// Ends the entry of a connection that is to begin anew.
+    fn end(&self, key: &KeyOf<F>) {
+        table::end(self, key);
+    }
+
     fn settle(&self, key: &KeyOf<F>, meta: Meta) {
         table::settle(self, key, meta);
     }

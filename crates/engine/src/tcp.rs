@@ -1,32 +1,55 @@
-//! TCP states as IPVS has them for what a director sees of direct routing: packets of the client
-//! alone, the "input only" rows of net/netfilter/ipvs/ip_vs_proto_tcp.c.
+//! TCP states as IPVS has them (net/netfilter/ipvs/ip_vs_proto_tcp.c).
 
 use rlvs_wire::tcp::{ACK, FIN, RST, SYN};
 
 use crate::connection::State;
 
-/// The state after a packet with these `flags` from the client.
+/// Who sent a packet, and whether the director sees the other side too: each has rows of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum From {
+    /// The client, whose server's packets do not pass the director ("input only").
+    ClientAlone,
+    /// The client, whose server's packets pass the director as well ("input").
+    Client,
+    /// The server ("output").
+    Server,
+}
+
+/// The state after a packet with these `flags`.
 #[inline(always)]
-pub fn next(state: State, flags: u8) -> State {
+pub fn next(state: State, flags: u8, from: From) -> State {
     if state as u8 == State::Established as u8 && flags & (RST | SYN | FIN | ACK) == ACK {
         return state;
     }
+    let row = match from {
+        From::ClientAlone => row(flags, &CLIENT_ALONE),
+        From::Client => row(flags, &CLIENT),
+        From::Server => row(flags, &SERVER),
+    };
     let index = (state as u32).wrapping_sub(State::None as u32) & 15;
-    let step = (row(flags) >> (index * 4)) & 15;
+    let step = (row >> (index * 4)) & 15;
     State::from_bits((step as u8).wrapping_add(State::None as u8))
+}
+
+/// The rows for each flag.
+struct Rows {
+    syn: u64,
+    fin: u64,
+    ack: u64,
+    rst: u64,
 }
 
 /// The row of the first flag that counts; a segment with none of them closes.
 #[inline(always)]
-fn row(flags: u8) -> u64 {
+fn row(flags: u8, rows: &Rows) -> u64 {
     if flags & RST != 0 {
-        ON_RST
+        rows.rst
     } else if flags & SYN != 0 {
-        ON_SYN
+        rows.syn
     } else if flags & FIN != 0 {
-        ON_FIN
+        rows.fin
     } else if flags & ACK != 0 {
-        ON_ACK
+        rows.ack
     } else {
         ON_NOTHING
     }
@@ -37,11 +60,25 @@ use State::{
     SynRecv as SR, SynSent as SS, TimeWait as TW,
 };
 
-// State before:                NO  ES  SS  SR  FW  TW  CL  CW  LA  LI  SA
-const ON_SYN: u64 = packed([SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR]);
-const ON_FIN: u64 = packed([CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW]);
-const ON_ACK: u64 = packed([ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES]);
-const ON_RST: u64 = packed([CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL]);
+// State before:      NO  ES  SS  SR  FW  TW  CL  CW  LA  LI  SA
+const CLIENT_ALONE: Rows = Rows {
+    syn: packed([SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR]),
+    fin: packed([CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW]),
+    ack: packed([ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES]),
+    rst: packed([CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL]),
+};
+const CLIENT: Rows = Rows {
+    syn: packed([SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR]),
+    fin: packed([CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, TW]),
+    ack: packed([ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES]),
+    rst: packed([CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, SR]),
+};
+const SERVER: Rows = Rows {
+    syn: packed([SS, ES, SS, SR, SS, SS, SS, SS, SS, LI, SR]),
+    fin: packed([TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW]),
+    ack: packed([ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES]),
+    rst: packed([CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL]),
+};
 const ON_NOTHING: u64 = packed([CL; 11]);
 
 /// Four bits a state, so that a transition is a shift and no memory is read.
@@ -62,12 +99,13 @@ mod tests {
 
     const BEFORE: [State; 11] = [NO, ES, SS, SR, FW, TW, CL, CW, LA, LI, SA];
 
-    fn after(flags: u8) -> [State; 11] {
-        BEFORE.map(|state| next(state, flags))
+    fn after(flags: u8, from: From) -> [State; 11] {
+        BEFORE.map(|state| next(state, flags, from))
     }
 
     #[test]
-    fn every_state_and_flag() {
+    fn every_state_and_flag_of_a_client_alone() {
+        let after = |flags| after(flags, From::ClientAlone);
         assert_eq!(after(SYN), [SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR]);
         assert_eq!(after(FIN), [CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW]);
         assert_eq!(after(ACK), [ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES]);
@@ -76,9 +114,44 @@ mod tests {
     }
 
     #[test]
+    fn every_state_and_flag_of_both_sides() {
+        let client = |flags| after(flags, From::Client);
+        assert_eq!(client(SYN), [SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR]);
+        assert_eq!(client(FIN), [CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, TW]);
+        assert_eq!(client(ACK), [ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES]);
+        assert_eq!(client(RST), [CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, SR]);
+        let server = |flags| after(flags, From::Server);
+        assert_eq!(server(SYN), [SS, ES, SS, SR, SS, SS, SS, SS, SS, LI, SR]);
+        assert_eq!(server(FIN), [TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW]);
+        assert_eq!(server(ACK), [ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES]);
+        assert_eq!(server(RST), [CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL]);
+        assert_eq!((client(0), server(0)), ([CL; 11], [CL; 11]));
+    }
+
+    #[test]
+    fn a_masqueraded_connection_lives_and_ends() {
+        let steps = [
+            (SYN, From::Client, SR),
+            (SYN | ACK, From::Server, SR),
+            (ACK, From::Client, ES),
+            (FIN | ACK, From::Server, FW),
+            (ACK, From::Client, FW),
+            (FIN | ACK, From::Client, TW),
+            (ACK, From::Server, TW),
+        ];
+        let mut state = NO;
+        for (flags, from, expected) in steps {
+            state = next(state, flags, from);
+            assert_eq!(state, expected, "{flags:#x} from {from:?}");
+        }
+    }
+
+    #[test]
     fn reset_comes_before_syn_before_fin_before_ack() {
-        assert_eq!(after(RST | SYN | FIN | ACK), after(RST));
-        assert_eq!(after(SYN | FIN | ACK), after(SYN));
-        assert_eq!(after(FIN | ACK), after(FIN));
+        for from in [From::ClientAlone, From::Client, From::Server] {
+            assert_eq!(after(RST | SYN | FIN | ACK, from), after(RST, from));
+            assert_eq!(after(SYN | FIN | ACK, from), after(SYN, from));
+            assert_eq!(after(FIN | ACK, from), after(FIN, from));
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! What is read from one packet.
 
-use rlvs_wire::{Ipv4, Ipv6, Tcp, Udp, ipv4, ipv6, protocol, tcp, udp};
+use rlvs_wire::{Checksum, Ipv4, Ipv6, Tcp, Udp, ipv4, ipv6, protocol, tcp, udp};
 
 use crate::family::{Endpoints, Family, V4, V6};
-use crate::frame::Frame;
+use crate::frame::{Frame, OFFSETS};
 use crate::reason::Reason;
 use crate::tables::KeyOf;
 
@@ -24,27 +24,41 @@ pub struct Tuple<F: Family> {
     pub hops: u8,
     pub protocol: u8,
     pub padding: u8,
+    /// Where in the frame the transport header begins.
+    pub transport: u32,
 }
 
 /// IP packets, as far as reading and writing them differ.
 pub trait Packet: Family {
-    /// Where the packet goes.
-    fn destination<R: Frame>(frame: &R) -> Result<Self::Address, Reason>;
+    /// Where the packet comes from and where it goes.
+    fn addresses<R: Frame>(frame: &R) -> Result<[Self::Address; 2], Reason>;
 
     /// The whole of it.
     fn read<R: Frame>(frame: &R) -> Result<Tuple<Self>, Reason>;
 
     /// Takes one from the time to live or hop limit.
     fn decrement_hops<R: Frame>(frame: &mut R) -> Option<()>;
+
+    /// Writes another address into the IP header; what that changes in sums over it.
+    fn replace_address<R: Frame>(
+        frame: &mut R,
+        side: Side,
+        address: Self::Address,
+    ) -> Option<Checksum>;
+}
+
+/// The two ends of a packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    Source,
+    Destination,
 }
 
 impl Packet for V4 {
     #[inline(always)]
-    fn destination<R: Frame>(frame: &R) -> Result<[u8; 4], Reason> {
-        Ok(frame
-            .header::<Ipv4>(IP)
-            .ok_or(Reason::Truncated)?
-            .destination)
+    fn addresses<R: Frame>(frame: &R) -> Result<[[u8; 4]; 2], Reason> {
+        let ip = frame.header::<Ipv4>(IP).ok_or(Reason::Truncated)?;
+        Ok([ip.source, ip.destination])
     }
 
     #[inline(always)]
@@ -78,6 +92,7 @@ impl Packet for V4 {
             padding: 0,
             flags: upper.flags,
             bytes: total as u32,
+            transport: frame.offset(IP + header) as u32,
             hops: ip.ttl,
         })
     }
@@ -87,15 +102,26 @@ impl Packet for V4 {
         frame.header_mut::<Ipv4>(IP)?.decrement_ttl();
         Some(())
     }
+
+    #[inline(always)]
+    fn replace_address<R: Frame>(frame: &mut R, side: Side, address: [u8; 4]) -> Option<Checksum> {
+        let ip = frame.header_mut::<Ipv4>(IP)?;
+        let field = match side {
+            Side::Source => &mut ip.source,
+            Side::Destination => &mut ip.destination,
+        };
+        let change = Checksum::default().replace4(*field, address);
+        *field = address;
+        ip.checksum = Checksum::stored(ip.checksum).and(change).to_field();
+        Some(change)
+    }
 }
 
 impl Packet for V6 {
     #[inline(always)]
-    fn destination<R: Frame>(frame: &R) -> Result<[u8; 16], Reason> {
-        Ok(frame
-            .header::<Ipv6>(IP)
-            .ok_or(Reason::Truncated)?
-            .destination)
+    fn addresses<R: Frame>(frame: &R) -> Result<[[u8; 16]; 2], Reason> {
+        let ip = frame.header::<Ipv6>(IP).ok_or(Reason::Truncated)?;
+        Ok([ip.source, ip.destination])
     }
 
     #[inline(always)]
@@ -110,6 +136,9 @@ impl Packet for V6 {
         }
         let (number, skipped) = skip_extensions(frame, ip.next_header, payload)?;
         let at = IP + ipv6::LENGTH + skipped;
+        if at >= OFFSETS {
+            return Err(Reason::Extensions);
+        }
         let upper = upper(frame, number, at, payload.wrapping_sub(skipped))?;
         let key = Self::key(&Endpoints {
             client: ip.source,
@@ -124,6 +153,7 @@ impl Packet for V6 {
             padding: 0,
             flags: upper.flags,
             bytes: payload.wrapping_add(ipv6::LENGTH) as u32,
+            transport: frame.offset(at) as u32,
             hops: ip.hop_limit,
         })
     }
@@ -133,6 +163,18 @@ impl Packet for V6 {
         let ip = frame.header_mut::<Ipv6>(IP)?;
         ip.hop_limit = ip.hop_limit.wrapping_sub(1);
         Some(())
+    }
+
+    #[inline(always)]
+    fn replace_address<R: Frame>(frame: &mut R, side: Side, address: [u8; 16]) -> Option<Checksum> {
+        let ip = frame.header_mut::<Ipv6>(IP)?;
+        let field = match side {
+            Side::Source => &mut ip.source,
+            Side::Destination => &mut ip.destination,
+        };
+        let change = Checksum::default().replace16(*field, address);
+        *field = address;
+        Some(change)
     }
 }
 

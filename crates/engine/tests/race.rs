@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
 use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::frame::Route;
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::{Event, ROOM, Reason};
@@ -254,6 +255,7 @@ fn packets(
         let mut frame = Bytes {
             bytes: bytes.to_vec(),
             interface: 1,
+            route: Route::NONE,
         };
         let verdict = process(&mut frame, cpu);
         progress.advance(number, cpu.memory, stop);
@@ -372,6 +374,7 @@ fn a_connection_that_two_begin_is_one() {
                     let mut frame = Bytes {
                         bytes,
                         interface: 1,
+                        route: Route::NONE,
                     };
                     arrived.fetch_add(1, Ordering::SeqCst);
                     while arrived.load(Ordering::SeqCst) < CPUS as u64 * u64::from(round + 1) {

@@ -34,6 +34,37 @@ impl Checksum {
         Self(self.0 + removed + u16::from_ne_bytes(new) as u64)
     }
 
+    /// Accounts for the words `old` having become `new`.
+    #[inline(always)]
+    pub fn replace4(self, old: [u8; 4], new: [u8; 4]) -> Self {
+        let removed = (!u32::from_ne_bytes(old)) as u64;
+        Self(self.0 + removed + u32::from_ne_bytes(new) as u64)
+    }
+
+    /// The same for sixteen bytes.
+    #[inline(always)]
+    pub fn replace16(self, old: [u8; 16], new: [u8; 16]) -> Self {
+        let (old, new) = (quarters(old), quarters(new));
+        self.replace4(old[0], new[0])
+            .replace4(old[1], new[1])
+            .replace4(old[2], new[2])
+            .replace4(old[3], new[3])
+    }
+
+    /// Two sums as one.
+    #[inline(always)]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
+    /// Folded to the 32 bits that the kernel's helpers take.
+    #[inline(always)]
+    pub fn to_word(self) -> u32 {
+        let sum = (self.0 >> 32) + (self.0 & 0xffff_ffff);
+        let sum = (sum >> 32) + (sum & 0xffff_ffff);
+        sum as u32
+    }
+
     /// The bytes to store in the checksum field.
     #[inline(always)]
     pub fn to_field(self) -> [u8; 2] {
@@ -54,6 +85,12 @@ impl Checksum {
         let sum = (sum >> 16) + (sum & 0xffff);
         sum as u16
     }
+}
+
+#[inline(always)]
+fn quarters(bytes: [u8; 16]) -> [[u8; 4]; 4] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
+    [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]]
 }
 
 #[cfg(test)]
@@ -80,6 +117,26 @@ mod tests {
                 assert_eq!(updated.to_field(), after.to_field(), "{old:#x} to {new:#x}");
             }
         }
+    }
+
+    #[test]
+    fn wide_words_are_replaced_as_narrow_ones() {
+        let (old, new): ([u8; 16], [u8; 16]) = (
+            core::array::from_fn(|i| (i * 37) as u8),
+            core::array::from_fn(|i| (i * 91 + 200) as u8),
+        );
+        let start = Checksum::default().plus([0x45, 0]);
+        let narrow = (0..16).step_by(2).fold(start, |sum, i| {
+            sum.replace([old[i], old[i + 1]], [new[i], new[i + 1]])
+        });
+        let wide = start.replace16(old, new);
+        assert_eq!(wide.to_field(), narrow.to_field());
+        assert_eq!(
+            start
+                .and(Checksum::default().replace16(old, new))
+                .to_field(),
+            wide.to_field()
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod checksum;
 pub mod ethernet;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ports;
 pub mod tcp;
 pub mod udp;
 
@@ -18,6 +19,7 @@ pub use checksum::Checksum;
 pub use ethernet::Ethernet;
 pub use ipv4::Ipv4;
 pub use ipv6::Ipv6;
+pub use ports::Ports;
 pub use tcp::Tcp;
 pub use udp::Udp;
 

@@ -24,6 +24,9 @@ pub const SYN: u8 = 0x02;
 pub const RST: u8 = 0x04;
 pub const ACK: u8 = 0x10;
 
+/// Where in the header the checksum is.
+pub const CHECKSUM: usize = 16;
+
 /// Shortest header in bytes.
 pub const MIN_LENGTH: usize = 20;
 

@@ -14,6 +14,9 @@ pub struct Udp {
     pub checksum: [u8; 2],
 }
 
+/// Where in the header the checksum is.
+pub const CHECKSUM: usize = 6;
+
 /// Length of the header in bytes.
 pub const LENGTH: usize = 8;
 

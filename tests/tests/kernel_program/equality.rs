@@ -13,6 +13,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rlvs_control::Change;
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
 use rlvs_engine::family::Endpoints;
+use rlvs_engine::frame::Route;
 use rlvs_engine::memory::{self, Bytes, Memory};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::Event;
@@ -203,6 +204,7 @@ impl Both {
         let mut copy = Bytes {
             bytes: frame.to_vec(),
             interface: INTERFACE,
+            route: Route::NONE,
         };
         self.memory
             .store

@@ -56,9 +56,9 @@ impl Loaded {
 /// A verdict of the engine as XDP calls it.
 pub(crate) fn code(verdict: Verdict) -> u32 {
     match verdict {
-        Verdict::Drop => XDP_DROP,
         Verdict::Pass => XDP_PASS,
         Verdict::Transmit => XDP_TX,
         Verdict::Redirect(_) => XDP_REDIRECT,
+        Verdict::Drop | Verdict::Neighbour(_) => XDP_DROP,
     }
 }

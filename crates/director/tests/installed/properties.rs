@@ -10,6 +10,7 @@ use rlvs_control::model::Granularity;
 use rlvs_control::{Change, ServiceKey};
 use rlvs_director::installed::Totals as Counted;
 use rlvs_director::sweep;
+use rlvs_engine::frame::Route;
 use rlvs_engine::memory::{self, Bytes, Memory};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::Event;
@@ -207,6 +208,7 @@ impl Both {
         let mut frame = Bytes {
             bytes: packet.build(),
             interface: INTERFACE,
+            route: Route::NONE,
         };
         let verdict = process(&mut frame, &self.site.store);
         (verdict, frame.bytes)

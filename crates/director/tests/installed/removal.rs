@@ -7,6 +7,7 @@ use rlvs_control::model::{Granularity, Persistence};
 use rlvs_control::{Change, ServiceKey};
 use rlvs_director::installed::{Installed, Totals};
 use rlvs_director::sweep;
+use rlvs_engine::frame::Route;
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
 use rlvs_engine::service::filter;
@@ -70,10 +71,13 @@ impl Town {
             let mut frame = Bytes {
                 bytes: packet.build(),
                 interface: INTERFACE,
+                route: Route::NONE,
             };
             to = match process(&mut frame, &self.site.store) {
                 Verdict::Pass | Verdict::Drop => None,
-                Verdict::Transmit | Verdict::Redirect(_) => Some(frame.bytes[5]),
+                Verdict::Transmit | Verdict::Redirect(_) | Verdict::Neighbour(_) => {
+                    Some(frame.bytes[5])
+                }
             };
         }
         to

@@ -1,8 +1,30 @@
 //! How packets reach their destination; one file a forwarding method.
 
 mod direct_route;
+mod masquerade;
 
 pub use direct_route::direct_route;
+pub use masquerade::{masquerade, unmasquerade};
+
+use crate::destination::Destination;
+use crate::frame::Frame;
+use crate::process::Verdict;
+use crate::reason::Reason;
+use crate::tuple::{Packet, Tuple};
+
+/// A client's packet to its destination, by that one's method.
+#[inline(always)]
+pub fn forward<F: Packet, R: Frame>(
+    frame: &mut R,
+    tuple: &Tuple<F>,
+    destination: &Destination,
+) -> Result<Verdict, Reason> {
+    match destination.method() {
+        Method::Masquerade => masquerade(frame, tuple, destination),
+        _ if destination.is(Destination::LOCAL) => Ok(Verdict::Pass),
+        Method::DirectRoute | Method::Tunnel => direct_route(frame, tuple, destination),
+    }
+}
 
 /// The forwarding methods.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use rlvs_engine::connection::{Bucket, Key, Meta, State};
 use rlvs_engine::destination::Destination;
+use rlvs_engine::frame::Route;
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
 use rlvs_engine::schedule::{Scheduler, layout};
@@ -187,6 +188,7 @@ impl Plane {
         let mut frame = Bytes {
             bytes: bytes.clone(),
             interface,
+            route: Route::NONE,
         };
         let verdict = process(&mut frame, &self.memory);
         let after = self.reasons();
@@ -196,7 +198,9 @@ impl Plane {
             .collect();
         let reason = counted.first().map(|&&reason| reason);
         match verdict {
-            Verdict::Transmit | Verdict::Redirect(_) => assert_eq!(counted.len(), 0),
+            Verdict::Transmit | Verdict::Redirect(_) | Verdict::Neighbour(_) => {
+                assert_eq!(counted.len(), 0)
+            }
             Verdict::Drop | Verdict::Pass => {
                 assert_eq!(
                     (counted.len(), after.iter().sum::<u64>()),

@@ -11,6 +11,7 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::programs::TcContext;
 use rlvs_engine::frame::{Change, Route};
 use rlvs_engine::process::{self, process};
+use rlvs_engine::related;
 use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, V4, V6, Verdict};
@@ -69,6 +70,13 @@ impl TcFrame {
 }
 
 impl TcFrame {
+    #[inline(always)]
+    fn stage(&mut self, stage: extern "C" fn(*mut __sk_buff) -> u64) -> Result<Verdict, Reason> {
+        let outcome = stage(self.context.skb.skb);
+        self.refresh();
+        outcome::unpack(outcome)
+    }
+
     /// Finds the packet again after a helper may have moved it.
     #[inline(always)]
     fn refresh(&mut self) {
@@ -134,27 +142,35 @@ impl Frame for TcFrame {
 
     #[inline(always)]
     fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
-        let context = self.context.skb.skb;
-        let outcome = match F::INDEX {
-            0 => rlvs_tc_answer4(context),
-            _ => rlvs_tc_answer6(context),
-        };
-        self.refresh();
-        outcome::unpack(outcome)
+        self.stage(match F::INDEX {
+            0 => rlvs_tc_answer4,
+            _ => rlvs_tc_answer6,
+        })
+    }
+
+    #[inline(always)]
+    fn relate<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
+        self.stage(match F::INDEX {
+            0 => rlvs_tc_relate4,
+            _ => rlvs_tc_relate6,
+        })
     }
 }
 
-/// Global functions as those of XDP frames.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn rlvs_tc_answer4(context: *mut __sk_buff) -> u64 {
-    let mut frame = TcFrame::new(TcContext::new(context));
-    outcome::pack(process::answer::<V4, _, _>(&mut frame, &Maps))
+/// A stage as a global function, like those in `maps`: it takes the program's context and finds
+/// the frame anew.
+macro_rules! stage {
+    ($name:ident, $stage:expr) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut __sk_buff) -> u64 {
+            let mut frame = TcFrame::new(TcContext::new(context));
+            outcome::pack($stage(&mut frame, &Maps))
+        }
+    };
 }
 
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn rlvs_tc_answer6(context: *mut __sk_buff) -> u64 {
-    let mut frame = TcFrame::new(TcContext::new(context));
-    outcome::pack(process::answer::<V6, _, _>(&mut frame, &Maps))
-}
+stage!(rlvs_tc_answer4, process::answer::<V4, _, _>);
+stage!(rlvs_tc_answer6, process::answer::<V6, _, _>);
+stage!(rlvs_tc_relate4, related::relate::<V4, _, _>);
+stage!(rlvs_tc_relate6, related::relate::<V6, _, _>);

@@ -6,6 +6,7 @@ use aya_ebpf::helpers::generated::bpf_redirect;
 use aya_ebpf::programs::XdpContext;
 use rlvs_engine::frame::{Change, Route, RouteKind};
 use rlvs_engine::process::{self, process};
+use rlvs_engine::related;
 use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, V4, V6, Verdict};
@@ -42,6 +43,15 @@ impl XdpFrame {
     }
 }
 
+impl XdpFrame {
+    #[inline(always)]
+    fn stage(&mut self, stage: extern "C" fn(*mut xdp_md) -> u64) -> Result<Verdict, Reason> {
+        let outcome = stage(self.context.as_ptr().cast());
+        self.window = Window::new(self.context.data(), self.context.data_end());
+        outcome::unpack(outcome)
+    }
+}
+
 impl Frame for XdpFrame {
     #[inline(always)]
     fn header<H: Header>(&self, offset: usize) -> Option<&H> {
@@ -70,7 +80,9 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn mend(&mut self, change: Change) -> Option<()> {
-        let field = self.header_mut::<[u8; 2]>(change.field)?;
+        // The compiler would leave out a check that it has made before, and the verifier has
+        // forgotten.
+        let field = self.header_mut::<[u8; 2]>(self.offset(change.field))?;
         *field = change.of(*field);
         Some(())
     }
@@ -87,27 +99,35 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_xdp_answer4(context),
-            _ => rlvs_xdp_answer6(context),
-        };
-        self.window = Window::new(self.context.data(), self.context.data_end());
-        outcome::unpack(outcome)
+        self.stage(match F::INDEX {
+            0 => rlvs_xdp_answer4,
+            _ => rlvs_xdp_answer6,
+        })
+    }
+
+    #[inline(always)]
+    fn relate<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
+        self.stage(match F::INDEX {
+            0 => rlvs_xdp_relate4,
+            _ => rlvs_xdp_relate6,
+        })
     }
 }
 
-/// A global function, as those in `maps`: it takes the program's context and finds the frame anew.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn rlvs_xdp_answer4(context: *mut xdp_md) -> u64 {
-    let mut frame = XdpFrame::new(XdpContext::new(context));
-    outcome::pack(process::answer::<V4, _, _>(&mut frame, &Maps))
+/// A stage as a global function, like those in `maps`: it takes the program's context and finds
+/// the frame anew.
+macro_rules! stage {
+    ($name:ident, $stage:expr) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut xdp_md) -> u64 {
+            let mut frame = XdpFrame::new(XdpContext::new(context));
+            outcome::pack($stage(&mut frame, &Maps))
+        }
+    };
 }
 
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn rlvs_xdp_answer6(context: *mut xdp_md) -> u64 {
-    let mut frame = XdpFrame::new(XdpContext::new(context));
-    outcome::pack(process::answer::<V6, _, _>(&mut frame, &Maps))
-}
+stage!(rlvs_xdp_answer4, process::answer::<V4, _, _>);
+stage!(rlvs_xdp_answer6, process::answer::<V6, _, _>);
+stage!(rlvs_xdp_relate4, related::relate::<V4, _, _>);
+stage!(rlvs_xdp_relate6, related::relate::<V6, _, _>);

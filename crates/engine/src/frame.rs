@@ -6,6 +6,7 @@ use crate::Verdict;
 use crate::family::Family;
 use crate::process;
 use crate::reason::Reason;
+use crate::related;
 use crate::tables::{FamilyTables, KeyOf};
 use crate::tuple::Packet;
 
@@ -45,6 +46,11 @@ pub trait Frame: Sized {
     /// [`FamilyTables`].
     fn answer<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T) -> Result<Verdict, Reason> {
         process::answer::<F, Self, T>(self, tables)
+    }
+
+    /// An ICMP packet: [`related::relate`], a seam as well.
+    fn relate<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T) -> Result<Verdict, Reason> {
+        related::relate::<F, Self, T>(self, tables)
     }
 }
 

@@ -26,6 +26,7 @@ pub mod frame;
 pub mod memory;
 pub mod process;
 pub mod reason;
+pub mod related;
 pub mod schedule;
 pub mod service;
 pub mod settings;

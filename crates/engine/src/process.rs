@@ -64,11 +64,15 @@ where
     let [source, destination] = F::addresses(frame)?;
     let to_virtual = passes(tables, filter::place::<F>(destination));
     let from_server = passes(tables, filter::place_of_server::<F>(source));
-    if !to_virtual && !from_server {
+    let is_icmp = F::is_icmp(frame);
+    if !to_virtual && !from_server && !is_icmp {
         return Err(Reason::NotVirtual);
     }
     if !is_for_us(frame, tables) {
         return Err(Reason::OtherHost);
+    }
+    if is_icmp {
+        return frame.relate::<F, T>(tables);
     }
     if from_server {
         match frame.answer::<F, T>(tables) {

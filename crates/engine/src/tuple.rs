@@ -1,6 +1,8 @@
 //! What is read from one packet.
 
-use rlvs_wire::{Checksum, Ipv4, Ipv6, Tcp, Udp, ipv4, ipv6, protocol, tcp, udp};
+use rlvs_wire::{
+    Checksum, Icmp, Ipv4, Ipv6, Ports, Tcp, Udp, icmp, ipv4, ipv6, protocol, tcp, udp,
+};
 
 use crate::family::{Endpoints, Family, V4, V6};
 use crate::frame::{Frame, OFFSETS};
@@ -39,12 +41,36 @@ pub trait Packet: Family {
     /// Takes one from the time to live or hop limit.
     fn decrement_hops<R: Frame>(frame: &mut R) -> Option<()>;
 
-    /// Writes another address into the IP header; what that changes in sums over it.
+    /// Writes another address into the IP header at an offset; what that changes in sums over it.
     fn replace_address<R: Frame>(
         frame: &mut R,
+        at: usize,
         side: Side,
         address: Self::Address,
     ) -> Option<Checksum>;
+
+    /// Whether it is ICMP of this IP version.
+    fn is_icmp<R: Frame>(frame: &R) -> bool;
+
+    /// An ICMP error and the packet that it is about.
+    fn embedded<R: Frame>(frame: &R) -> Result<Embedded<Self>, Reason>;
+}
+
+/// What an ICMP error says.
+#[derive(Clone, Copy, Debug)]
+pub struct Embedded<F: Family> {
+    /// The packet it is about, as a connection of its sender.
+    pub key: KeyOf<F>,
+    pub protocol: u8,
+    /// Time to live or hop limit of the error itself.
+    pub hops: u8,
+    /// Length of its IP packet in bytes.
+    pub bytes: u32,
+    /// Where in the frame the ICMP header begins.
+    pub icmp: u32,
+    /// Where the IP header of the packet that it is about begins, and where its ports are.
+    pub ip: u32,
+    pub ports: u32,
 }
 
 /// The two ends of a packet.
@@ -104,8 +130,13 @@ impl Packet for V4 {
     }
 
     #[inline(always)]
-    fn replace_address<R: Frame>(frame: &mut R, side: Side, address: [u8; 4]) -> Option<Checksum> {
-        let ip = frame.header_mut::<Ipv4>(IP)?;
+    fn replace_address<R: Frame>(
+        frame: &mut R,
+        at: usize,
+        side: Side,
+        address: [u8; 4],
+    ) -> Option<Checksum> {
+        let ip = frame.header_mut::<Ipv4>(at)?;
         let field = match side {
             Side::Source => &mut ip.source,
             Side::Destination => &mut ip.destination,
@@ -114,6 +145,45 @@ impl Packet for V4 {
         *field = address;
         ip.checksum = Checksum::stored(ip.checksum).and(change).to_field();
         Some(change)
+    }
+
+    #[inline(always)]
+    fn is_icmp<R: Frame>(frame: &R) -> bool {
+        let ip = frame.header::<Ipv4>(IP);
+        ip.is_some_and(|ip| ip.protocol == protocol::ICMP)
+    }
+
+    #[inline(always)]
+    fn embedded<R: Frame>(frame: &R) -> Result<Embedded<V4>, Reason> {
+        let outer = frame.header::<Ipv4>(IP).ok_or(Reason::Truncated)?;
+        if outer.header_length() < ipv4::MIN_LENGTH || outer.is_fragment() {
+            return Err(Reason::Protocol);
+        }
+        let icmp = frame.offset(IP + outer.header_length());
+        let kind = frame.header::<Icmp>(icmp).ok_or(Reason::Truncated)?;
+        let at = frame.offset(icmp + icmp::LENGTH);
+        let inner = frame.header::<Ipv4>(at).ok_or(Reason::Truncated)?;
+        let is_whole = inner.header_length() >= ipv4::MIN_LENGTH && !inner.is_later_fragment();
+        if !kind.is_error4() || !is_whole {
+            return Err(Reason::Protocol);
+        }
+        let ports_at = frame.offset(at + inner.header_length());
+        let ports = frame.header::<Ports>(ports_at).ok_or(Reason::Truncated)?;
+        Ok(Embedded {
+            key: Self::key(&Endpoints {
+                client: inner.source,
+                virtual_address: inner.destination,
+                client_port: ports.source,
+                virtual_port: ports.destination,
+                protocol: inner.protocol,
+            }),
+            protocol: inner.protocol,
+            hops: outer.ttl,
+            bytes: outer.total_length.get().into(),
+            icmp: icmp as u32,
+            ip: at as u32,
+            ports: ports_at as u32,
+        })
     }
 }
 
@@ -166,8 +236,13 @@ impl Packet for V6 {
     }
 
     #[inline(always)]
-    fn replace_address<R: Frame>(frame: &mut R, side: Side, address: [u8; 16]) -> Option<Checksum> {
-        let ip = frame.header_mut::<Ipv6>(IP)?;
+    fn replace_address<R: Frame>(
+        frame: &mut R,
+        at: usize,
+        side: Side,
+        address: [u8; 16],
+    ) -> Option<Checksum> {
+        let ip = frame.header_mut::<Ipv6>(at)?;
         let field = match side {
             Side::Source => &mut ip.source,
             Side::Destination => &mut ip.destination,
@@ -175,6 +250,42 @@ impl Packet for V6 {
         let change = Checksum::default().replace16(*field, address);
         *field = address;
         Some(change)
+    }
+
+    #[inline(always)]
+    fn is_icmp<R: Frame>(frame: &R) -> bool {
+        let ip = frame.header::<Ipv6>(IP);
+        ip.is_some_and(|ip| ip.next_header == protocol::ICMPV6)
+    }
+
+    /// Extension headers of the packet it is about are not walked: ports must follow at once.
+    #[inline(always)]
+    fn embedded<R: Frame>(frame: &R) -> Result<Embedded<V6>, Reason> {
+        let outer = frame.header::<Ipv6>(IP).ok_or(Reason::Truncated)?;
+        let icmp = IP + ipv6::LENGTH;
+        let kind = frame.header::<Icmp>(icmp).ok_or(Reason::Truncated)?;
+        if !kind.is_error6() {
+            return Err(Reason::Protocol);
+        }
+        let at = icmp + icmp::LENGTH;
+        let inner = frame.header::<Ipv6>(at).ok_or(Reason::Truncated)?;
+        let ports_at = at + ipv6::LENGTH;
+        let ports = frame.header::<Ports>(ports_at).ok_or(Reason::Truncated)?;
+        Ok(Embedded {
+            key: Self::key(&Endpoints {
+                client: inner.source,
+                virtual_address: inner.destination,
+                client_port: ports.source,
+                virtual_port: ports.destination,
+                protocol: inner.next_header,
+            }),
+            protocol: inner.next_header,
+            hops: outer.hop_limit,
+            bytes: (outer.payload_length.get() as usize + ipv6::LENGTH) as u32,
+            icmp: icmp as u32,
+            ip: at as u32,
+            ports: ports_at as u32,
+        })
     }
 }
 

@@ -48,6 +48,12 @@ impl Ipv4 {
         self.fragment.get() & (MORE_FRAGMENTS | FRAGMENT_OFFSET) != 0
     }
 
+    /// Whether this is a part that the transport header is not in.
+    #[inline(always)]
+    pub fn is_later_fragment(&self) -> bool {
+        self.fragment.get() & FRAGMENT_OFFSET != 0
+    }
+
     /// The sum over the 20 bytes, checksum field included.
     #[inline(always)]
     pub fn sum(&self) -> Checksum {

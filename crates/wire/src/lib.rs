@@ -9,6 +9,7 @@
 
 pub mod checksum;
 pub mod ethernet;
+pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ports;
@@ -17,6 +18,7 @@ pub mod udp;
 
 pub use checksum::Checksum;
 pub use ethernet::Ethernet;
+pub use icmp::Icmp;
 pub use ipv4::Ipv4;
 pub use ipv6::Ipv6;
 pub use ports::Ports;
@@ -33,6 +35,7 @@ impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + Unaligned> Header for 
 /// Protocol numbers (IANA), as in IPv4's protocol and IPv6's next header.
 pub mod protocol {
     pub const HOP_BY_HOP: u8 = 0;
+    pub const ICMP: u8 = 1;
     pub const TCP: u8 = 6;
     pub const UDP: u8 = 17;
     pub const ROUTING: u8 = 43;

@@ -10,7 +10,7 @@ use crate::frame::{Change, Frame, Route, RouteKind};
 use crate::process::Verdict;
 use crate::reason::Reason;
 use crate::tables::KeyOf;
-use crate::tuple::{Packet, Side, Tuple};
+use crate::tuple::{IP, Packet, Side, Tuple};
 
 /// A client's packet, to the real server.
 #[inline(always)]
@@ -84,7 +84,7 @@ fn translate<F: Packet, R: Frame>(
     port: [u8; 2],
 ) -> Option<()> {
     let transport = tuple.transport as usize;
-    let addresses = F::replace_address(frame, side, address)?;
+    let addresses = F::replace_address(frame, IP, side, address)?;
     let ports = frame.header_mut::<Ports>(transport)?;
     let field = match side {
         Side::Source => &mut ports.source,

@@ -1,0 +1,160 @@
+//! ICMP errors about packets of connections reach whom they concern, as in IPVS
+//! (`ip_vs_in_icmp`, `ip_vs_out_icmp`).
+//!
+//! * About an answer, to the virtual address: on to the real server, as a packet of the connection
+//!   would go. Path MTU discovery of real servers lives by it.
+//! * About a client's packet, from a masqueraded real server or a router near it: on to the client,
+//!   as if it came from the virtual address.
+//!
+//! Under masquerading the packet inside is translated too, for the receiver is to recognise it as
+//! its own.
+
+use rlvs_wire::ethernet::Addresses;
+use rlvs_wire::{Checksum, Ports, icmp};
+
+use crate::connection::Key;
+use crate::destination::Destination;
+use crate::family::Endpoints;
+use crate::forward::Method;
+use crate::frame::{Change, Frame, RouteKind};
+use crate::process::Verdict;
+use crate::reason::Reason;
+use crate::table;
+use crate::tables::{Context, FamilyTables};
+use crate::tuple::{Embedded, IP, Packet, Side};
+
+/// An ICMP packet; those that are no errors, or about no connection, pass.
+#[inline(always)]
+pub fn relate<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
+where
+    F: Packet,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    let embedded = F::embedded(frame)?;
+    let turned = F::turned(&embedded.key);
+    let context = Context::new(tables).ok_or(Reason::Internal)?;
+    if let Some(entry) = table::find::<F, T>(context, &turned) {
+        let number = entry.meta.destination();
+        let destination = tables.destination(number).ok_or(Reason::Internal)?;
+        if let Some(counters) = tables.counters(context.settings, number) {
+            counters.packet(embedded.bytes);
+        }
+        return to_server(frame, &embedded, destination);
+    }
+    to_client::<F, R, T>(frame, context, &embedded)
+}
+
+/// To the real server of the connection.
+#[inline(always)]
+fn to_server<F: Packet, R: Frame>(
+    frame: &mut R,
+    embedded: &Embedded<F>,
+    destination: &Destination,
+) -> Result<Verdict, Reason> {
+    let flags = destination.flags.load();
+    if flags & Destination::LOCAL != 0 {
+        return Ok(Verdict::Pass);
+    }
+    if flags & Destination::RESOLVED == 0 {
+        return Err(Reason::Unresolved);
+    }
+    if embedded.hops <= 1 {
+        return Err(Reason::HopLimit);
+    }
+    let out = destination.interface.load();
+    let stays = out == frame.interface() && flags & Destination::REDIRECT == 0;
+    let addresses = frame.header_mut::<Addresses>(0).ok_or(Reason::Internal)?;
+    addresses.set(destination.next_hop.load(), destination.source.load());
+    F::decrement_hops(frame).ok_or(Reason::Internal)?;
+    if destination.method() == Method::Masquerade {
+        let address = F::address(&destination.address);
+        let port = destination.port().to_be_bytes();
+        translate(frame, embedded, Side::Destination, address, port).ok_or(Reason::Internal)?;
+    }
+    Ok(match stays {
+        true => Verdict::Transmit,
+        false => Verdict::Redirect(out),
+    })
+}
+
+/// To the client of a masqueraded connection.
+#[inline(always)]
+fn to_client<F, R, T>(
+    frame: &mut R,
+    context: Context<'_, T>,
+    embedded: &Embedded<F>,
+) -> Result<Verdict, Reason>
+where
+    F: Packet,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    let entry = table::find_answered::<F, T>(context, &embedded.key).ok_or(Reason::Protocol)?;
+    if embedded.hops <= 1 {
+        return Err(Reason::HopLimit);
+    }
+    let key = entry.slot.key.load();
+    let route = frame.route::<F>(&key);
+    let verdict = match route.kind {
+        RouteKind::Known => Verdict::Redirect(route.interface),
+        RouteKind::Ask => Verdict::Neighbour(route.interface),
+        RouteKind::Unresolved => return Err(Reason::Unresolved),
+        RouteKind::None => return Err(Reason::NoRoute),
+    };
+    let number = entry.meta.destination();
+    if let Some(counters) = context.tables.counters(context.settings, number) {
+        counters.reply(embedded.bytes);
+    }
+    let addresses = frame.header_mut::<Addresses>(0).ok_or(Reason::Internal)?;
+    addresses.set(route.destination, route.source);
+    F::decrement_hops(frame).ok_or(Reason::Internal)?;
+    let Endpoints {
+        virtual_address,
+        virtual_port,
+        ..
+    } = F::endpoints(&key);
+    translate(frame, embedded, Side::Source, virtual_address, virtual_port)
+        .ok_or(Reason::Internal)?;
+    Ok(verdict)
+}
+
+/// Gives one end of the error, which is the other end of the packet it is about, another address,
+/// and that packet another port. The transport checksum of that packet stays, as in IPVS: it is
+/// seldom whole, and nobody verifies it.
+#[inline(always)]
+fn translate<F: Packet, R: Frame>(
+    frame: &mut R,
+    embedded: &Embedded<F>,
+    side: Side,
+    address: F::Address,
+    port: [u8; 2],
+) -> Option<()> {
+    let outer = F::replace_address(frame, IP, side, address)?;
+    let other = match side {
+        Side::Source => Side::Destination,
+        Side::Destination => Side::Source,
+    };
+    let inner = F::replace_address(frame, embedded.ip as usize, other, address)?;
+    let ports = frame.header_mut::<Ports>(embedded.ports as usize)?;
+    let field = match other {
+        Side::Source => &mut ports.source,
+        Side::Destination => &mut ports.destination,
+    };
+    let of_ports = Checksum::default().replace(*field, port);
+    *field = port;
+    let is_ipv6 = F::INDEX == 1;
+    // ICMP's checksum covers no addresses of IPv4's: not those outside, and the header inside has
+    // a checksum, so that what it adds to a sum stays the same.
+    let (addresses, header) = match is_ipv6 {
+        true => (outer, inner.and(of_ports)),
+        false => (Checksum::default(), of_ports),
+    };
+    frame.mend(Change {
+        field: embedded.icmp as usize + icmp::CHECKSUM,
+        addresses,
+        header,
+        is_udp: false,
+        is_ipv6,
+    })
+}

@@ -6,15 +6,17 @@ use aya_ebpf::bindings::{
     __sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, TC_ACT_OK, TC_ACT_SHOT,
 };
 use aya_ebpf::helpers::generated::{
-    bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_neigh,
+    bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_neigh, bpf_skb_change_head,
+    bpf_skb_change_tail,
 };
 use aya_ebpf::programs::TcContext;
 use rlvs_engine::frame::{Change, Route};
 use rlvs_engine::process::{self, process};
 use rlvs_engine::related;
+use rlvs_engine::respond::{self, Respond};
 use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tuple::Packet;
-use rlvs_engine::{Family, FamilyTables, Frame, Reason, V4, V6, Verdict};
+use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::Header;
 
 use crate::maps::Maps;
@@ -136,6 +138,22 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
+    fn truncate(&mut self, length: usize) -> Option<()> {
+        // SAFETY: the helper takes the program's own context.
+        let done = unsafe { bpf_skb_change_tail(self.context.skb.skb, length as u32, 0) == 0 };
+        self.refresh();
+        done.then_some(())
+    }
+
+    #[inline(always)]
+    fn extend(&mut self, by: usize) -> Option<()> {
+        // SAFETY: as above.
+        let done = unsafe { bpf_skb_change_head(self.context.skb.skb, by as u32, 0) == 0 };
+        self.refresh();
+        done.then_some(())
+    }
+
+    #[inline(always)]
     fn route<F: Family>(&mut self, ends: &KeyOf<F>) -> Route {
         route::look_up::<F>(self.context.as_ptr(), self.interface(), ends)
     }
@@ -154,6 +172,17 @@ impl Frame for TcFrame {
             0 => rlvs_tc_relate4,
             _ => rlvs_tc_relate6,
         })
+    }
+
+    #[inline(always)]
+    fn respond<F: Respond, T: Tables>(&mut self, _: &T, reason: Reason, mtu: u32) -> Verdict {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_tc_respond4(context, reason as u32, mtu),
+            _ => rlvs_tc_respond6(context, reason as u32, mtu),
+        };
+        self.refresh();
+        outcome::unpack(outcome).unwrap_or(Verdict::Drop)
     }
 }
 
@@ -174,3 +203,20 @@ stage!(rlvs_tc_answer4, process::answer::<V4, _, _>);
 stage!(rlvs_tc_answer6, process::answer::<V6, _, _>);
 stage!(rlvs_tc_relate4, related::relate::<V4, _, _>);
 stage!(rlvs_tc_relate6, related::relate::<V6, _, _>);
+
+/// The same for what is told of a dropped packet.
+macro_rules! respond {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut __sk_buff, reason: u32, mtu: u32) -> u64 {
+            let mut frame = TcFrame::new(TcContext::new(context));
+            let reason = Reason::from_bits(reason as u8);
+            let verdict = respond::respond::<$family, _, _>(&mut frame, &Maps, reason, mtu);
+            outcome::pack(Ok(verdict))
+        }
+    };
+}
+
+respond!(rlvs_tc_respond4, V4);
+respond!(rlvs_tc_respond6, V6);

@@ -2,14 +2,15 @@
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{xdp_action, xdp_md};
-use aya_ebpf::helpers::generated::bpf_redirect;
+use aya_ebpf::helpers::generated::{bpf_redirect, bpf_xdp_adjust_head, bpf_xdp_adjust_tail};
 use aya_ebpf::programs::XdpContext;
 use rlvs_engine::frame::{Change, Route, RouteKind};
 use rlvs_engine::process::{self, process};
 use rlvs_engine::related;
+use rlvs_engine::respond::{self, Respond};
 use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tuple::Packet;
-use rlvs_engine::{Family, FamilyTables, Frame, Reason, V4, V6, Verdict};
+use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::Header;
 
 use crate::maps::Maps;
@@ -47,8 +48,14 @@ impl XdpFrame {
     #[inline(always)]
     fn stage(&mut self, stage: extern "C" fn(*mut xdp_md) -> u64) -> Result<Verdict, Reason> {
         let outcome = stage(self.context.as_ptr().cast());
-        self.window = Window::new(self.context.data(), self.context.data_end());
+        self.refresh();
         outcome::unpack(outcome)
+    }
+
+    /// Finds the frame again after something may have moved it.
+    #[inline(always)]
+    fn refresh(&mut self) {
+        self.window = Window::new(self.context.data(), self.context.data_end());
     }
 }
 
@@ -88,6 +95,23 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn truncate(&mut self, length: usize) -> Option<()> {
+        let by = length as i32 - self.length() as i32;
+        // SAFETY: the helper takes the program's own context.
+        let done = unsafe { bpf_xdp_adjust_tail(self.context.ctx, by) == 0 };
+        self.refresh();
+        done.then_some(())
+    }
+
+    #[inline(always)]
+    fn extend(&mut self, by: usize) -> Option<()> {
+        // SAFETY: as above.
+        let done = unsafe { bpf_xdp_adjust_head(self.context.ctx, -(by as i32)) == 0 };
+        self.refresh();
+        done.then_some(())
+    }
+
+    #[inline(always)]
     fn route<F: Family>(&mut self, ends: &KeyOf<F>) -> Route {
         let mut route = route::look_up::<F>(self.context.as_ptr(), self.interface(), ends);
         // XDP cannot ask for a neighbour.
@@ -112,6 +136,17 @@ impl Frame for XdpFrame {
             _ => rlvs_xdp_relate6,
         })
     }
+
+    #[inline(always)]
+    fn respond<F: Respond, T: Tables>(&mut self, _: &T, reason: Reason, mtu: u32) -> Verdict {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_xdp_respond4(context, reason as u32, mtu),
+            _ => rlvs_xdp_respond6(context, reason as u32, mtu),
+        };
+        self.refresh();
+        outcome::unpack(outcome).unwrap_or(Verdict::Drop)
+    }
 }
 
 /// A stage as a global function, like those in `maps`: it takes the program's context and finds
@@ -131,3 +166,20 @@ stage!(rlvs_xdp_answer4, process::answer::<V4, _, _>);
 stage!(rlvs_xdp_answer6, process::answer::<V6, _, _>);
 stage!(rlvs_xdp_relate4, related::relate::<V4, _, _>);
 stage!(rlvs_xdp_relate6, related::relate::<V6, _, _>);
+
+/// The same for what is told of a dropped packet.
+macro_rules! respond {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut xdp_md, reason: u32, mtu: u32) -> u64 {
+            let mut frame = XdpFrame::new(XdpContext::new(context));
+            let reason = Reason::from_bits(reason as u8);
+            let verdict = respond::respond::<$family, _, _>(&mut frame, &Maps, reason, mtu);
+            outcome::pack(Ok(verdict))
+        }
+    };
+}
+
+respond!(rlvs_xdp_respond4, V4);
+respond!(rlvs_xdp_respond6, V6);

@@ -29,10 +29,48 @@ pub struct Destination {
     pub address: [Shared64; 2],
     /// Its port in the lower half, as a number; above it what else the daemon notes.
     pub port: Shared32,
-    pub reserved: Shared32,
+    /// The largest IP packet for the way to the real server; 0: not known.
+    pub mtu: Shared32,
+    /// Through a tunnel: the director's address on the packets outside, as [`Self::address`].
+    pub outer_source: [Shared64; 2],
+    /// Through a tunnel: which, see [`Tunnel`].
+    pub tunnel: Shared32,
+    pub reserved: [Shared32; 11],
 }
 
-const _: () = assert!(size_of::<Destination>() == 64);
+const _: () = assert!(size_of::<Destination>() == 128);
+
+/// A tunnel in one word: its kind in the lowest byte, flags in the next, GUE's port above.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Tunnel(pub u32);
+
+impl Tunnel {
+    pub const IPIP: u8 = 0;
+    pub const GUE: u8 = 1;
+    pub const GRE: u8 = 2;
+
+    /// GRE has a checksum, or GUE's UDP has.
+    pub const CHECKSUM: u8 = 1;
+
+    pub const fn new(kind: u8, flags: u8, port: u16) -> Self {
+        Self(kind as u32 | (flags as u32) << 8 | (port as u32) << 16)
+    }
+
+    #[inline(always)]
+    pub const fn kind(self) -> u8 {
+        self.0 as u8
+    }
+
+    #[inline(always)]
+    pub const fn has(self, flag: u8) -> bool {
+        (self.0 >> 8) as u8 & flag != 0
+    }
+
+    #[inline(always)]
+    pub const fn port(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+}
 
 impl Destination {
     /// It is one of its service's destinations; without it packets of its connections are
@@ -46,6 +84,8 @@ impl Destination {
     pub const USED: u32 = 8;
     /// The real server is this host: packets go to the stack.
     pub const LOCAL: u32 = 16;
+    /// The real server's address is an IPv6 one.
+    pub const IPV6: u32 = 32;
     /// Where the forwarding method lies in the flags.
     const METHOD: u32 = 8;
 

@@ -7,7 +7,8 @@ use crate::family::Family;
 use crate::process;
 use crate::reason::Reason;
 use crate::related;
-use crate::tables::{FamilyTables, KeyOf};
+use crate::respond::{self, Respond};
+use crate::tables::{FamilyTables, KeyOf, Tables};
 use crate::tuple::Packet;
 
 /// Headers that are written begin below this.
@@ -37,6 +38,13 @@ pub trait Frame: Sized {
     /// with the kernel.
     fn mend(&mut self, change: Change) -> Option<()>;
 
+    /// Cuts the frame to this length.
+    fn truncate(&mut self, length: usize) -> Option<()>;
+
+    /// Makes room for so many bytes in front of the IP header; what is in front of them, the
+    /// Ethernet header, is to be written anew.
+    fn extend(&mut self, by: usize) -> Option<()>;
+
     /// Where the kernel would send this packet, were it sent by these ends.
     ///
     /// `ends` is the key of a connection whose client is the receiver.
@@ -51,6 +59,11 @@ pub trait Frame: Sized {
     /// An ICMP packet: [`related::relate`], a seam as well.
     fn relate<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T) -> Result<Verdict, Reason> {
         related::relate::<F, Self, T>(self, tables)
+    }
+
+    /// A packet that was dropped: [`respond`], a seam as well.
+    fn respond<F: Respond, T: Tables>(&mut self, tables: &T, reason: Reason, mtu: u32) -> Verdict {
+        respond::respond::<F, Self, T>(self, tables, reason, mtu)
     }
 }
 

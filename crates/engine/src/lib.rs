@@ -27,6 +27,7 @@ pub mod memory;
 pub mod process;
 pub mod reason;
 pub mod related;
+pub mod respond;
 pub mod schedule;
 pub mod service;
 pub mod settings;

@@ -262,6 +262,16 @@ impl Frame for Bytes {
         Some(())
     }
 
+    fn truncate(&mut self, length: usize) -> Option<()> {
+        self.bytes.truncate(length);
+        Some(())
+    }
+
+    fn extend(&mut self, by: usize) -> Option<()> {
+        self.bytes.splice(0..0, std::iter::repeat_n(0, by));
+        Some(())
+    }
+
     fn route<F: Family>(&mut self, _: &KeyOf<F>) -> Route {
         self.route
     }

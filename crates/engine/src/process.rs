@@ -10,6 +10,7 @@ use crate::family::{Endpoints, V4, V6};
 use crate::forward::{Method, forward, unmasquerade};
 use crate::frame::Frame;
 use crate::reason::{Event, Reason};
+use crate::respond::Respond;
 use crate::schedule;
 use crate::service::{Service, ServiceKey, filter};
 use crate::settings::{elapsed, ticks};
@@ -56,6 +57,22 @@ where
 
 #[inline(always)]
 fn packet<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
+where
+    F: Respond,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    balance::<F, R, T>(frame, tables).or_else(|reason| match reason {
+        Reason::NoDestination | Reason::HopLimit => {
+            tables.count(reason);
+            Ok(frame.respond::<F, T>(tables, reason, 0))
+        }
+        reason => Err(reason),
+    })
+}
+
+#[inline(always)]
+fn balance<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
 where
     F: Packet,
     R: Frame,

@@ -72,6 +72,7 @@ reasons! {
     Unresolved = Drop "unresolved" "the destination's MAC address or route is not known";
     TableFull = Drop "table-full"
         "no room in the connection table for a connection to a masqueraded destination";
+    TooLong = Drop "too-long" "larger than a packet may be on its way to the real server";
     NoRoute = Drop "no-route"
         "a real server's answer to a client to whom there is no route, or forwarding is off \
          (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)";

@@ -31,7 +31,7 @@ where
     R: Frame,
     T: FamilyTables<F>,
 {
-    let embedded = F::embedded(frame)?;
+    let embedded = F::embedded(frame).map_err(|_| Reason::Protocol)?;
     let turned = F::turned(&embedded.key);
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     if let Some(entry) = table::find::<F, T>(context, &turned) {

@@ -22,6 +22,9 @@ pub struct Settings {
     pub last_stateless: Shared32,
     /// 1 once `last_stateless` was set.
     pub ever_stateless: Shared32,
+    /// Tick of the last ICMP error that was sent.
+    pub last_error: Shared32,
+    pub reserved: Shared32,
     /// Idle time after which a connection in each state ends, in ticks.
     pub timeouts: [Shared32; STATES],
 }

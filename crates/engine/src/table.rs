@@ -230,30 +230,29 @@ pub fn find_answered<'t, F: Packet, T: FamilyTables<F>>(
 }
 
 /// The same in another bucket than its first.
+///
+/// Not by `repeat`: its frame would be one too many on a stack of 512 bytes.
 #[inline(always)]
 pub fn find_answered_displaced<F: Packet, T: FamilyTables<F>>(
     tables: &T,
     turned: &KeyOf<F>,
 ) -> Spot {
-    let mut spot = Spot::NONE;
     let Some(settings) = tables.settings() else {
-        return spot;
+        return Spot::NONE;
     };
     let place = Place::new::<F>(turned, settings);
-    tables.repeat((CHOICES - 1) * WAYS as u32, |n| {
-        let (index, slot) = (
-            place.bucket(n.wrapping_add(WAYS as u32)),
-            n as usize & (WAYS - 1),
-        );
+    let mut n = WAYS as u32;
+    while n < CHOICES * WAYS as u32 {
+        let (index, slot) = (place.bucket(n), n as usize & (WAYS - 1));
         let found = tables
             .bucket(index)
             .and_then(|bucket| bucket.slots.get(slot));
         if found.is_some_and(|slot| answered::<F, T>(tables, slot, turned).is_some()) {
-            spot = Spot::new(index, slot, Spot::FOUND);
+            return Spot::new(index, slot, Spot::FOUND);
         }
-        spot.flow()
-    });
-    spot
+        n += 1;
+    }
+    Spot::NONE
 }
 
 /// As [`matching`], with what the destination says instead of the key's virtual half.

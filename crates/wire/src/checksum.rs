@@ -27,6 +27,13 @@ impl Checksum {
         Self(self.0 + u32::from_ne_bytes(words) as u64)
     }
 
+    /// Adds eight words at once.
+    #[inline(always)]
+    pub fn plus16(self, words: [u8; 16]) -> Self {
+        let [a, b, c, d] = quarters(words);
+        self.plus4(a).plus4(b).plus4(c).plus4(d)
+    }
+
     /// Accounts for the word `old` having become `new`.
     #[inline(always)]
     pub fn replace(self, old: [u8; 2], new: [u8; 2]) -> Self {

@@ -26,6 +26,12 @@ impl Addresses {
     }
 
     #[inline(always)]
+    pub fn source(&self) -> u64 {
+        let [_, middle, high] = self.0.map(u32::from_le_bytes);
+        (middle as u64 >> 16) | (high as u64) << 16
+    }
+
+    #[inline(always)]
     pub fn set(&mut self, destination: u64, source: u64) {
         let middle = (destination >> 32) as u32 & 0xffff | (source as u32) << 16;
         self.0 = [destination as u32, middle, (source >> 16) as u32].map(u32::to_le_bytes);
@@ -55,6 +61,7 @@ mod tests {
         ];
         let read = Addresses::read_from_bytes(&bytes).unwrap();
         assert_eq!(read.destination(), 0x0000_a5a4_a3a2_a102);
+        assert_eq!(read.source(), 0x0000_b5b4_b3b2_b106);
         let swapped = Addresses::mut_from_bytes(&mut bytes).unwrap();
         swapped.set(0x0000_b5b4_b3b2_b106, 0x0000_a5a4_a3a2_a102);
         assert_eq!(

@@ -32,6 +32,8 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
     pub(crate) bytes: Vec<u8>,
     pub(crate) reason: Option<Reason>,
+    /// The ICMP error that its sender got; the packet then counts as dropped.
+    pub(crate) told: Option<Vec<u8>>,
 }
 
 impl Outcome {
@@ -190,13 +192,18 @@ impl Plane {
             interface,
             route: Route::NONE,
         };
-        let verdict = process(&mut frame, &self.memory);
+        let mut verdict = process(&mut frame, &self.memory);
         let after = self.reasons();
         let counted: Vec<_> = Reason::ALL
             .iter()
             .filter(|&&it| after[it as usize] != before[it as usize])
             .collect();
         let reason = counted.first().map(|&&reason| reason);
+        let mut told = None;
+        if verdict == Verdict::Transmit && reason.is_some() {
+            told = Some(std::mem::replace(&mut frame.bytes, bytes.clone()));
+            verdict = Verdict::Drop;
+        }
         match verdict {
             Verdict::Transmit | Verdict::Redirect(_) | Verdict::Neighbour(_) => {
                 assert_eq!(counted.len(), 0)
@@ -214,6 +221,7 @@ impl Plane {
             verdict,
             bytes: frame.bytes,
             reason,
+            told,
         }
     }
 

@@ -1,0 +1,36 @@
+//! What a director of this network namespace has pinned, which outlives its daemon.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rlvs_network::namespace;
+
+/// Where a BPF file system may be. `ip netns exec` hides the first one; a director then uses the
+/// second.
+pub(super) const BPF_FS: [&str; 2] = ["/sys/fs/bpf", "/proc/1/root/sys/fs/bpf"];
+
+/// Whether anything is.
+pub(super) fn is_any() -> bool {
+    directories().any(|directory| directory.is_dir())
+}
+
+/// Whether its program is on the interface of this index.
+pub(super) fn is_on(index: u32) -> bool {
+    let of_interface = |name: &str| name.split_once('-').map(|(index, _)| index.parse());
+    let layouts = directories().filter_map(|it| fs::read_dir(it).ok());
+    let links = layouts
+        .flatten()
+        .flatten()
+        .filter_map(|layout| fs::read_dir(layout.path().join("links")).ok());
+    links.flatten().flatten().any(|link| {
+        let name = link.file_name();
+        name.to_str().and_then(of_interface) == Some(Ok(index))
+    })
+}
+
+fn directories() -> impl Iterator<Item = PathBuf> {
+    let cookie = namespace::cookie().ok();
+    let of =
+        |cookie: u64| BPF_FS.map(|root| PathBuf::from(root).join("rlvs").join(cookie.to_string()));
+    cookie.into_iter().flat_map(of)
+}

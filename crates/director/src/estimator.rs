@@ -23,6 +23,8 @@ pub struct Rates {
     pub connections: u64,
     pub packets: u64,
     pub bytes: u64,
+    pub packets_back: u64,
+    pub bytes_back: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +33,8 @@ struct Estimate {
     connections: i64,
     packets: i64,
     bytes: i64,
+    packets_back: i64,
+    bytes_back: i64,
     round: u64,
 }
 
@@ -83,6 +87,13 @@ impl Estimate {
         approach(&mut self.connections, now.connections, last.connections, 9);
         approach(&mut self.packets, now.packets, last.packets, 9);
         approach(&mut self.bytes, now.bytes, last.bytes, 4);
+        approach(
+            &mut self.packets_back,
+            now.packets_back,
+            last.packets_back,
+            9,
+        );
+        approach(&mut self.bytes_back, now.bytes_back, last.bytes_back, 4);
     }
 
     fn rates(&self) -> Rates {
@@ -90,6 +101,8 @@ impl Estimate {
             connections: rounded(self.connections, 10),
             packets: rounded(self.packets, 10),
             bytes: rounded(self.bytes, 5),
+            packets_back: rounded(self.packets_back, 10),
+            bytes_back: rounded(self.bytes_back, 5),
         }
     }
 }
@@ -120,6 +133,8 @@ mod tests {
         for _ in 0..12 {
             totals.connections += 1000;
             totals.bytes += 1_500_000;
+            totals.packets_back += 1000;
+            totals.bytes_back += 1_500_000;
             estimator.tick([((), totals)]);
             seen.push(estimator.rates(&()));
         }
@@ -130,6 +145,12 @@ mod tests {
         );
         let bytes: Vec<_> = seen.iter().take(3).map(|rates| rates.bytes).collect();
         assert_eq!(bytes, [187_500, 328_125, 433_594]);
+        for rates in seen {
+            assert_eq!(
+                (rates.packets_back, rates.bytes_back),
+                (rates.connections, rates.bytes)
+            );
+        }
     }
 
     #[test]

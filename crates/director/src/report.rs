@@ -203,11 +203,14 @@ fn statistics(totals: Totals, rates: Rates) -> Statistics {
     Statistics {
         connections: totals.connections,
         packets_in: totals.packets,
+        packets_out: totals.packets_back,
         bytes_in: totals.bytes,
+        bytes_out: totals.bytes_back,
         connections_rate: rates.connections,
         packets_in_rate: rates.packets,
+        packets_out_rate: rates.packets_back,
         bytes_in_rate: rates.bytes,
-        ..Statistics::default()
+        bytes_out_rate: rates.bytes_back,
     }
 }
 

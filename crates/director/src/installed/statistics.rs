@@ -12,6 +12,8 @@ pub struct Totals {
     pub connections: u64,
     pub packets: u64,
     pub bytes: u64,
+    pub packets_back: u64,
+    pub bytes_back: u64,
 }
 
 impl Totals {
@@ -20,6 +22,8 @@ impl Totals {
             connections: counters.connections.load(),
             packets: counters.packets.load(),
             bytes: counters.bytes.load(),
+            packets_back: counters.packets_back.load(),
+            bytes_back: counters.bytes_back.load(),
         }
     }
 
@@ -28,6 +32,8 @@ impl Totals {
             connections: self.connections.wrapping_add(other.connections),
             packets: self.packets.wrapping_add(other.packets),
             bytes: self.bytes.wrapping_add(other.bytes),
+            packets_back: self.packets_back.wrapping_add(other.packets_back),
+            bytes_back: self.bytes_back.wrapping_add(other.bytes_back),
         }
     }
 
@@ -36,6 +42,8 @@ impl Totals {
             connections: self.connections.wrapping_sub(other.connections),
             packets: self.packets.wrapping_sub(other.packets),
             bytes: self.bytes.wrapping_sub(other.bytes),
+            packets_back: self.packets_back.wrapping_sub(other.packets_back),
+            bytes_back: self.bytes_back.wrapping_sub(other.bytes_back),
         }
     }
 
@@ -43,6 +51,8 @@ impl Totals {
         to.connections.store(self.connections);
         to.packets.store(self.packets);
         to.bytes.store(self.bytes);
+        to.packets_back.store(self.packets_back);
+        to.bytes_back.store(self.bytes_back);
     }
 }
 

@@ -331,7 +331,10 @@ fn same(totals: Counted) -> Totals {
         connections,
         packets,
         bytes,
+        packets_back,
+        bytes_back,
     } = totals;
+    assert_eq!((packets_back, bytes_back), (0, 0), "replies pass elsewhere");
     Totals {
         connections,
         packets,

@@ -186,7 +186,7 @@ impl Scene {
         wait::until(&format!("{mac} is known"), limit, || {
             Ok(match self.next_hop(vip, number)? {
                 NextHop::Resolved { mac: known, .. } => known == *mac,
-                NextHop::Unresolved { .. } => false,
+                NextHop::Local | NextHop::Unresolved { .. } => false,
             })
         })
     }

@@ -155,6 +155,7 @@ fn method(method: ForwardingMethod) -> &'static str {
 fn next_hop(next_hop: &NextHop) -> Cell {
     match next_hop {
         NextHop::Resolved { interface, mac } => Cell::left(format!("{mac} on {interface}")),
+        NextHop::Local => Cell::left("this host"),
         NextHop::Unresolved { reason } => Cell::left(format!("UNRESOLVED: {reason}")).styled(BAD),
     }
 }

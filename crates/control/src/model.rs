@@ -108,7 +108,8 @@ pub enum ForwardingMethod {
     Tunnel(Tunnel),
     /// `-g`: only the MAC addresses change.
     Route,
-    /// The destination is this host; never asked for, only listed.
+    /// IPVS's `Local`, which `ipvsadm` can list and never asks for. A destination that is this
+    /// host has one of the other methods, as in IPVS.
     Local,
 }
 

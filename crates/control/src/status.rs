@@ -93,6 +93,8 @@ pub enum NextHop {
         /// As `ip link` prints it: `02:00:00:00:00:01`.
         mac: String,
     },
+    /// Nowhere: the destination is this host, packets for it go to its stack.
+    Local,
     /// Packets for this destination are dropped and counted.
     Unresolved { reason: String },
 }

@@ -8,7 +8,7 @@ use rlvs_engine::connection::{Bucket, Key, Meta, Slot};
 use rlvs_engine::settings::{elapsed, seconds};
 use rlvs_engine::tables::Context;
 use rlvs_engine::tuple::Packet;
-use rlvs_engine::{Tables, V4, V6, template};
+use rlvs_engine::{FamilyTables, V4, V6, template};
 use rlvs_plane::KernelTables;
 use rlvs_wire::protocol;
 
@@ -22,21 +22,27 @@ pub(crate) struct Connections(pub(crate) Arc<KernelTables>);
 impl ConnectionSource for Connections {
     fn visit(&self, each: &mut dyn FnMut(ConnectionEntry) -> bool) {
         let tables = &*self.0;
-        let _ = buckets::<V4>(tables, tables.buckets4(), each)
-            && buckets::<V6>(tables, tables.buckets6(), each);
+        let _ = buckets::<V4, _>(tables, tables.buckets4(), each)
+            && buckets::<V6, _>(tables, tables.buckets6(), each);
     }
 }
 
-fn buckets<F: Packet>(
-    tables: &KernelTables,
+/// Shows one version's entries to `each` for as long as it says true; what it said last.
+pub fn buckets<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
     buckets: &[Bucket<F::Key>],
     each: &mut dyn FnMut(ConnectionEntry) -> bool,
 ) -> bool {
     let slots = buckets.iter().flat_map(|bucket| &bucket.slots);
-    slots.filter_map(|slot| entry::<F>(tables, slot)).all(each)
+    slots
+        .filter_map(|slot| entry::<F, T>(tables, slot))
+        .all(each)
 }
 
-fn entry<F: Packet>(tables: &KernelTables, slot: &Slot<F::Key>) -> Option<ConnectionEntry> {
+fn entry<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    slot: &Slot<F::Key>,
+) -> Option<ConnectionEntry> {
     let meta = Meta(slot.meta.load());
     if !meta.is_live() {
         return None;

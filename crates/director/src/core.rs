@@ -7,7 +7,7 @@ use rlvs_control::{Change, Code, DestinationKey, Error, ServiceKey, Transaction}
 use rlvs_engine::Tables;
 use rlvs_engine::connection::State;
 use rlvs_engine::settings::ticks;
-use rlvs_network::{Event, Link, Network};
+use rlvs_network::{Event, Link, Network, Unresolved};
 use rlvs_plane::{KernelTables, Plane};
 use std::sync::Arc;
 
@@ -103,6 +103,7 @@ impl Core {
             Event::NextHop { address, hop } => {
                 let hop = match hop {
                     Ok(hop) => self.resolved(&hop),
+                    Err(Unresolved::Local) => Hop::Local,
                     Err(reason) => Hop::Unresolved(reason.to_string()),
                 };
                 tracing::debug!(%address, ?hop, "next hop");

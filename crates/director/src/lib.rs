@@ -13,7 +13,7 @@
 
 mod attach;
 pub mod config;
-mod connections;
+pub mod connections;
 mod core;
 mod daemon;
 pub mod desired;

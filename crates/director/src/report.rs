@@ -151,6 +151,7 @@ impl Core {
                 interface: self.link_name(*interface),
                 mac: mac(*destination),
             },
+            Some(Hop::Local) => NextHop::Local,
             Some(Hop::Unresolved(reason)) => NextHop::Unresolved {
                 reason: reason.clone(),
             },

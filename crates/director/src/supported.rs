@@ -64,13 +64,13 @@ fn in_scheduler(service: &Service) -> Option<String> {
 
 fn in_destination(destination: &Destination) -> Option<String> {
     let missing = match destination.method {
-        ForwardingMethod::Route => return None,
-        ForwardingMethod::Masquerade => "masquerading (-m)",
+        ForwardingMethod::Route | ForwardingMethod::Masquerade => return None,
         ForwardingMethod::Tunnel(_) => "tunnelling (-i)",
-        ForwardingMethod::Local => "local destinations",
+        // Not by a command: -g and -m to an address of this host go to its stack.
+        ForwardingMethod::Local => "the forwarding method `local'",
     };
     Some(format!(
-        "{}: {missing}, only direct routing (-g) is there",
+        "{}: {missing} (there are -g and -m)",
         destination.key
     ))
 }
@@ -96,7 +96,9 @@ mod tests {
             check_service(|service| service.persistence = Some(persistence())),
             Ok(())
         );
-        assert_eq!(check_destination(ForwardingMethod::Route), Ok(()));
+        for method in [ForwardingMethod::Route, ForwardingMethod::Masquerade] {
+            assert_eq!(check_destination(method), Ok(()));
+        }
     }
 
     #[test]
@@ -122,7 +124,6 @@ mod tests {
             assert_eq!(check_service(edit).unwrap_err().code, Code::Unsupported);
         }
         for method in [
-            ForwardingMethod::Masquerade,
             ForwardingMethod::Tunnel(Tunnel::Ipip),
             ForwardingMethod::Local,
         ] {

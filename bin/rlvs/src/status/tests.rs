@@ -41,6 +41,7 @@ Services
   TCP 192.0.2.1:80 wlc
     198.51.100.2:80      Route      100       2         3  02:00:00:00:00:02 on eth0
     198.51.100.113:80    Route      100     113         3  UNRESOLVED: no route
+    198.51.100.5:80      Masq       100       5         3  this host
   TCP 192.0.2.1:443 wlc                                    NO DESTINATION
 
 Connections
@@ -94,6 +95,10 @@ fn at_work() -> Status {
                 vec![
                     destination(2, resolved()),
                     destination(113, unresolved("no route")),
+                    DestinationState {
+                        method: ForwardingMethod::Masquerade,
+                        ..destination(5, NextHop::Local)
+                    },
                 ],
             ),
             service(443, vec![]),

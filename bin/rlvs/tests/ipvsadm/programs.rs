@@ -125,6 +125,55 @@ fn refusals_without_a_text_of_ipvsadm_are_passed_on() {
     }
 }
 
+/// As Linux 6.1 lists them: also those that are addresses of this host.
+#[test]
+fn masqueraded_and_local_destinations_are_listed_by_their_method() {
+    let director = Memory {
+        strict: true,
+        ..Memory::default()
+    };
+    let mut bench = Bench {
+        director,
+        names: Default::default(),
+    };
+    bench.make("ipvsadm -A -t 192.0.2.1:80");
+    bench.make("ipvsadm -a -t 192.0.2.1:80 -r 10.9.9.9:8080 -m -w 3");
+    bench.make("ipvsadm -a -t 192.0.2.1:80 -r 127.0.0.1 -g");
+    bench.make("ipvsadm -A -t [2001:db8::1]:80");
+    bench.make("ipvsadm -a -t [2001:db8::1]:80 -r [::1]:8080 -m");
+    assert_eq!(
+        bench.run("ipvsadm -Sn").stdout,
+        "\
+-A -t 192.0.2.1:80 -s wlc
+-a -t 192.0.2.1:80 -r 10.9.9.9:8080 -m -w 3
+-a -t 192.0.2.1:80 -r 127.0.0.1:80 -g -w 1
+-A -t [2001:db8::1]:80 -s wlc
+-a -t [2001:db8::1]:80 -r [::1]:8080 -m -w 1
+"
+    );
+    let listing = bench.run("ipvsadm -Ln").stdout;
+    let lines: Vec<_> = listing.lines().filter(|it| it.contains("->")).collect();
+    assert_eq!(
+        lines[1..],
+        [
+            "  -> 10.9.9.9:8080                Masq    3      0          0         ",
+            "  -> 127.0.0.1:80                 Route   1      0          0         ",
+            "  -> [::1]:8080                   Masq    1      0          0         ",
+        ]
+    );
+    // By its real port only: it is another destination otherwise.
+    for line in [
+        "ipvsadm -e -t 192.0.2.1:80 -r 10.9.9.9:8080 -g",
+        "ipvsadm -e -t 192.0.2.1:80 -r 10.9.9.9 -m",
+    ] {
+        let Outcome { stderr, status, .. } = bench.run(line);
+        assert_eq!((stderr.as_str(), status), ("No such destination\n", 255));
+    }
+    bench.make("ipvsadm -e -t 192.0.2.1:80 -r 127.0.0.1 -m");
+    let listing = bench.run("ipvsadm -Ln").stdout;
+    assert!(listing.contains("-> 127.0.0.1:80                 Masq "));
+}
+
 #[test]
 fn what_is_not_there_yet_says_so() {
     let director = Memory {
@@ -144,7 +193,6 @@ fn what_is_not_there_yet_says_so() {
         "ipvsadm -A -t 192.0.2.1:0 -p",
         "ipvsadm -A -t 192.0.2.1:81 -s mh",
         "ipvsadm -A -t 192.0.2.1:81 -b flag-1",
-        "ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.1 -m",
         "ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.1 -i",
         "ipvsadm --start-daemon master",
     ] {

@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use rlvs_control::{Destination as Desired, DestinationKey, ServiceKey};
+use rlvs_control::{Destination as Desired, DestinationKey, ForwardingMethod, ServiceKey};
 use rlvs_engine::destination::Destination;
+use rlvs_engine::forward::Method;
 use rlvs_engine::service::{load_octets, store_octets};
 use rlvs_plane::Store;
 
-use super::{Installed, Removed};
+use super::{Installed, Removed, filter};
 use crate::desired::DesiredService;
 
 /// How long a removed destination without connections is remembered, as in IPVS
@@ -37,9 +38,7 @@ impl Installed {
             let record = &store.destinations()[number as usize];
             record.service.store(service_number);
             write(store, number, destination);
-            record
-                .flags
-                .store(record.flags.load() | Destination::AVAILABLE | Destination::USED);
+            write_method(store, number, destination);
             members.push((destination.weight, number));
         }
         Ok(members)
@@ -230,6 +229,24 @@ fn write<S: Store>(store: &S, number: u32, desired: &Desired) {
     if let Some(overloaded) = overloaded(desired, active + inactive) {
         load.overloaded.store(u32::from(overloaded));
     }
+}
+
+/// From here on packets go by its method, those of its connections too.
+fn write_method<S: Store>(store: &S, number: u32, desired: &Desired) {
+    let method = match desired.method {
+        ForwardingMethod::Masquerade => Method::Masquerade,
+        ForwardingMethod::Tunnel(_) => Method::Tunnel,
+        ForwardingMethod::Route | ForwardingMethod::Local => Method::DirectRoute,
+    };
+    if method == Method::Masquerade {
+        // Before the first packet goes there, for its answer.
+        filter::add_server(store, desired.key.address);
+    }
+    let flags = &store.destinations()[number as usize].flags;
+    let others = flags.load() & !Destination::METHODS;
+    flags.store(
+        others | Destination::with_method(method) | Destination::AVAILABLE | Destination::USED,
+    );
 }
 
 /// Whether a destination with so many connections is overloaded; none if it stays what it was.

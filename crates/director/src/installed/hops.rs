@@ -19,6 +19,8 @@ pub enum Hop {
         /// only what came from an XDP program on their peer.
         redirect: bool,
     },
+    /// It is this host.
+    Local,
     Unresolved(String),
 }
 
@@ -61,7 +63,7 @@ impl Installed {
     /// they went before until the kernel says otherwise.
     pub(super) fn write_hop<S: Store>(&self, store: &S, number: u32, address: IpAddr) {
         let record = &store.destinations()[number as usize];
-        let flags = record.flags.load() & !(Destination::RESOLVED | Destination::REDIRECT);
+        let flags = record.flags.load() & !OF_HOP;
         match self.hops.get(&address) {
             Some(Hop::Resolved {
                 interface,
@@ -75,8 +77,12 @@ impl Installed {
                 let redirect = if *redirect { Destination::REDIRECT } else { 0 };
                 record.flags.store(flags | Destination::RESOLVED | redirect);
             }
+            Some(Hop::Local) => record.flags.store(flags | Destination::LOCAL),
             Some(Hop::Unresolved(_)) => record.flags.store(flags),
             None => {}
         }
     }
 }
+
+/// What a hop says in a record's flags.
+const OF_HOP: u32 = Destination::RESOLVED | Destination::REDIRECT | Destination::LOCAL;

@@ -1,6 +1,9 @@
 //! The installed state and the engine together, on tables in memory.
 
+mod local;
+mod masquerade;
 mod model;
 mod properties;
 mod reference;
 mod removal;
+mod scene;

@@ -1,0 +1,176 @@
+//! A director with one service after the other, and packets both ways.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rlvs_control::{Change, Destination, ForwardingMethod, ServiceKey};
+use rlvs_director::installed::Totals;
+use rlvs_director::sweep;
+use rlvs_engine::frame::{Route, RouteKind};
+use rlvs_engine::memory::{Bytes, Memory};
+use rlvs_engine::process::process;
+use rlvs_engine::service::filter;
+use rlvs_engine::settings::ticks;
+use rlvs_engine::tables::interface;
+use rlvs_engine::{V4, V6, Verdict};
+use rlvs_testing::packet::{ETHERNET, ROUTER};
+use rlvs_testing::site::{self, INTERFACE, OTHER_INTERFACE, Site, clients, service_keys};
+use rlvs_testing::{Packet, packet};
+
+/// The interface towards clients.
+pub(crate) const UPLINK: u32 = 9;
+
+pub(crate) struct Scene {
+    pub(crate) site: Site<Memory>,
+    pub(crate) now: Instant,
+}
+
+/// What became of a frame: the verdict, and whose it was then.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Sent {
+    pub(crate) verdict: Verdict,
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self {
+            site: Site::new(Memory::default()),
+            now: Instant::now(),
+        }
+    }
+
+    /// With one service that has one destination.
+    pub(crate) fn with(service: ServiceKey, destination: &Destination) -> Self {
+        let mut scene = Self::new();
+        scene.change(Change::AddService(site::service(service, "rr", None)));
+        scene.add(service, destination);
+        scene
+    }
+
+    pub(crate) fn add(&mut self, service: ServiceKey, destination: &Destination) {
+        let destination = destination.clone();
+        self.change(Change::AddDestination {
+            service,
+            destination,
+        });
+    }
+
+    pub(crate) fn edit(&mut self, service: ServiceKey, destination: &Destination) {
+        let destination = destination.clone();
+        self.change(Change::EditDestination {
+            service,
+            destination,
+        });
+    }
+
+    pub(crate) fn delete(&mut self, service: ServiceKey, destination: &Destination) {
+        let destination = destination.key;
+        self.change(Change::DeleteDestination {
+            service,
+            destination,
+        });
+    }
+
+    pub(crate) fn change(&mut self, change: Change) {
+        let made = self.site.change(change, self.now);
+        made.expect("it is a change that can be made");
+    }
+
+    pub(crate) fn send(&self, packet: &Packet) -> Sent {
+        let mut frame = Bytes {
+            bytes: packet.build(),
+            interface: INTERFACE,
+            route: Route {
+                kind: RouteKind::Known,
+                interface: UPLINK,
+                destination: interface::mac(ROUTER),
+                source: interface::mac(packet::DIRECTOR),
+            },
+        };
+        let verdict = process(&mut frame, &self.site.store);
+        let (from, to) = ends(&frame.bytes[ETHERNET..], packet.source.is_ipv4());
+        Sent { verdict, from, to }
+    }
+
+    pub(crate) fn totals(&self, service: ServiceKey, destination: &Destination) -> Totals {
+        let (store, installed) = (&self.site.store, &self.site.installed);
+        let of_service = installed.service_totals(store, &service);
+        let of_destination = installed.destination_totals(store, &service, &destination.key);
+        assert_eq!(of_service, of_destination, "it is the only one");
+        of_service
+    }
+
+    /// Whether packets from this real server are looked at.
+    pub(crate) fn expects_answers_of(&self, server: IpAddr) -> bool {
+        let (word, bit) = match server {
+            IpAddr::V4(address) => filter::place_of_server::<V4>(address.octets()),
+            IpAddr::V6(address) => filter::place_of_server::<V6>(address.octets()),
+        };
+        self.site.store.filter[word as usize].load() & bit != 0
+    }
+
+    /// Seconds pass, and the daemon does what it does in them.
+    pub(crate) fn pass(&mut self, seconds: u32) {
+        self.now += Duration::from_secs(seconds.into());
+        let store = &self.site.store;
+        store.clock.fetch_add(ticks(seconds), Ordering::Relaxed);
+        let mut filter = vec![0; filter::WORDS as usize];
+        sweep::buckets::<V4, _>(store, &store.v4.buckets, &mut filter);
+        sweep::buckets::<V6, _>(store, &store.v6.buckets, &mut filter);
+        self.site.tidy(self.now);
+        let (store, installed) = (&self.site.store, &self.site.installed);
+        installed.narrow_filter(store, &filter);
+    }
+}
+
+/// A real server in a service, by masquerading.
+pub(crate) fn masqueraded(service: ServiceKey, number: u8, port: u16) -> Destination {
+    let mut destination = site::destination(service, number, 1, (0, 0));
+    destination.key.port = port;
+    destination.method = ForwardingMethod::Masquerade;
+    destination
+}
+
+/// The TCP services of both IP versions, with a client and their address.
+pub(crate) fn services() -> Vec<(ServiceKey, SocketAddr, SocketAddr)> {
+    let keys = service_keys();
+    let [four, six] = [keys[0], keys[3]];
+    let address = |key| match key {
+        ServiceKey::Address { address, port, .. } => SocketAddr::new(address, port),
+        ServiceKey::Mark { .. } => panic!("there are none"),
+    };
+    let clients = clients(1);
+    vec![
+        (four, clients[0], address(four)),
+        (six, clients[1], address(six)),
+    ]
+}
+
+/// How a frame leaves for a real server of the site.
+pub(crate) fn leaves(number: u8) -> Verdict {
+    match number % 4 {
+        2 => Verdict::Redirect(INTERFACE),
+        3 => Verdict::Redirect(OTHER_INTERFACE),
+        _ => Verdict::Transmit,
+    }
+}
+
+/// Sender and receiver of a packet without options.
+fn ends(packet: &[u8], is_ipv4: bool) -> (SocketAddr, SocketAddr) {
+    let address = |at: usize| -> IpAddr {
+        if is_ipv4 {
+            <[u8; 4]>::try_from(&packet[at..at + 4]).unwrap().into()
+        } else {
+            <[u8; 16]>::try_from(&packet[at..at + 16]).unwrap().into()
+        }
+    };
+    let port = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);
+    let (from, to, ports) = if is_ipv4 { (12, 16, 20) } else { (8, 24, 40) };
+    (
+        SocketAddr::new(address(from), port(ports)),
+        SocketAddr::new(address(to), port(ports + 2)),
+    )
+}

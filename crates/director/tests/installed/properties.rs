@@ -16,7 +16,7 @@ use rlvs_engine::process::process;
 use rlvs_engine::reason::Event;
 use rlvs_engine::service::filter;
 use rlvs_engine::settings::{TICK_SHIFT, ticks};
-use rlvs_engine::{Reason, V4, V6, Verdict};
+use rlvs_engine::{Reason, Tables, V4, V6, Verdict};
 use rlvs_testing::Packet;
 use rlvs_testing::packet::{
     ACK, DIRECTOR, ETHERNET, FIN, Fragment, Lie, RST, SYN, Upper, checksum,
@@ -205,6 +205,9 @@ impl Both {
     }
 
     fn process(&self, packet: &Packet) -> (Verdict, Vec<u8>) {
+        // One a tick: senders are told nothing here, drops are just drops.
+        let store = &self.site.store;
+        store.settings.last_error.store(store.now());
         let mut frame = Bytes {
             bytes: packet.build(),
             interface: INTERFACE,

@@ -28,6 +28,7 @@ enum Command {
         arguments: Vec<OsString>,
     },
     Realserver(crate::realserver::Arguments),
+    Doctor(crate::doctor::Arguments),
     /// Be the director of this network namespace, in the foreground
     Run {
         /// Configuration file; /etc/rlvs/rlvs.toml if it is there, else the defaults
@@ -56,6 +57,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Cli::parse_from(arguments).command {
         Command::Ipvsadm { arguments } => ipvsadm(Program::Ipvsadm, &arguments),
         Command::Realserver(arguments) => crate::realserver::run(arguments),
+        Command::Doctor(arguments) => crate::doctor::run(&arguments),
         Command::Run { config } => finish(crate::run::run(config.as_deref())),
         Command::Down => finish(crate::run::down()),
         Command::Status { json } => finish(crate::status::run(json)),

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod doctor;
 pub mod ipvsadm;
 mod realserver;
 mod run;

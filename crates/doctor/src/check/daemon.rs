@@ -9,11 +9,11 @@ pub(super) fn check(_: &Facts, known: &DirectorFacts) -> Vec<Finding> {
     vec![match &known.director {
         Director::Running(running) => {
             let services = running.services.len();
-            Finding::ok(ID, format!("runs, with {services} services"))
+            Finding::ok(ID, format!("runs; virtual services: {services}"))
         }
         Director::Absent { installed: false } => {
             Finding::note(ID, "no director runs in this network namespace")
-                .means("what only some services need is told as such below")
+                .means("so what only some services need is no more than a note")
                 .mend("rlvs run")
         }
         Director::Absent { installed: true } => Finding::warning(

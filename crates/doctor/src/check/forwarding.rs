@@ -74,7 +74,7 @@ fn one(
         return Vec::new();
     };
     if value == 0 {
-        return vec![verdict(director, family, id, "off").or_mend(path)];
+        return vec![verdict(director, family, id).or_mend(path)];
     }
     let off = facts.segments().filter(|segment| {
         facts
@@ -85,19 +85,23 @@ fn one(
     let mut findings: Vec<_> = off
         .map(|segment| {
             let path = sysctl::path(family, &segment.name, "forwarding");
-            verdict(director, family, id, "off here")
+            verdict(director, family, id)
                 .about(&segment.name)
                 .or_mend(&path)
         })
         .collect();
     if findings.is_empty() {
-        findings.push(Finding::ok(id, "on"));
+        findings.push(Finding::ok(
+            id,
+            format!("{} forwarding is on", name(family)),
+        ));
     }
     findings
 }
 
 /// Of forwarding that is off.
-fn verdict(director: &Director, family: Family, id: &'static str, state: &str) -> Finding {
+fn verdict(director: &Director, family: Family, id: &'static str) -> Finding {
+    let state = format!("{} forwarding is off", name(family));
     match director {
         Director::Running(running) if running.uses(family, is_masquerading) => {
             Finding::error(id, state)
@@ -105,6 +109,13 @@ fn verdict(director: &Director, family: Family, id: &'static str, state: &str) -
         }
         Director::Running(_) => Finding::ok(id, format!("{state}, and no service needs it")),
         _ => Finding::note(id, state).means("needed for NAT (-m) only"),
+    }
+}
+
+fn name(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "IPv4",
+        Family::Ipv6 => "IPv6",
     }
 }
 

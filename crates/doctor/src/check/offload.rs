@@ -1,7 +1,7 @@
 //! What a device does for the stack that is bad for a director.
 
-use crate::facts::{DirectorFacts, Facts, Interface};
-use crate::finding::Finding;
+use crate::facts::{Director, DirectorFacts, Facts, Interface};
+use crate::finding::{Finding, Severity};
 
 /// By the kernel's name and the one that ethtool takes.
 struct Offload {
@@ -10,6 +10,8 @@ struct Offload {
     option: &'static str,
     name: &'static str,
     meaning: &'static str,
+    /// Drivers turn it off themselves when they take a program, as most do.
+    tolerated: bool,
 }
 
 const LRO: Offload = Offload {
@@ -17,7 +19,8 @@ const LRO: Offload = Offload {
     feature: "rx-lro",
     option: "lro",
     name: "large receive offload",
-    meaning: "packets arrive glued together and cannot be forwarded; drivers refuse XDP with it",
+    meaning: "packets arrive joined and cannot be forwarded; drivers refuse XDP",
+    tolerated: false,
 };
 
 const HARDWARE_GRO: Offload = Offload {
@@ -25,25 +28,30 @@ const HARDWARE_GRO: Offload = Offload {
     feature: "rx-gro-hw",
     option: "rx-gro-hw",
     name: "receive offload in hardware",
-    meaning: "the card glues packets together before XDP sees them; drivers refuse XDP with it",
+    meaning: "the card joins packets before XDP sees them; some drivers refuse XDP",
+    tolerated: true,
 };
 
 const VLAN: Offload = Offload {
     id: "rx-vlan",
     feature: "rx-vlan-hw-parse",
     option: "rxvlan",
-    name: "VLAN tags are taken off by the card, and there are VLANs on it",
-    meaning: "XDP sees their packets without tags, as those of the network without VLAN",
+    name: "the card takes VLAN tags off",
+    meaning: "XDP takes what is in VLANs for packets of the network without VLAN",
+    tolerated: false,
 };
 
-pub(super) fn check(facts: &Facts, _: &DirectorFacts) -> Vec<Finding> {
+pub(super) fn check(facts: &Facts, known: &DirectorFacts) -> Vec<Finding> {
+    let runs = matches!(known.director, Director::Running(_));
     let of_interface = |interface: &Interface| {
         let vlan = has_vlans(facts, interface);
-        [
-            LRO.check(interface, true),
-            HARDWARE_GRO.check(interface, true),
-            VLAN.check(interface, vlan),
-        ]
+        [(LRO, true), (HARDWARE_GRO, true), (VLAN, vlan)].map(|(offload, matters)| {
+            let finding = match matters && interface.has(offload.feature) {
+                true => offload.fault(interface, runs),
+                false => Finding::ok(offload.id, format!("{} does no harm", offload.option)),
+            };
+            finding.about(&interface.name)
+        })
     };
     facts.segments().flat_map(of_interface).collect()
 }
@@ -57,20 +65,13 @@ fn has_vlans(facts: &Facts, interface: &Interface) -> bool {
 }
 
 impl Offload {
-    fn check(&self, interface: &Interface, matters: bool) -> Finding {
-        let on = interface.has(self.feature);
-        if !on || !matters {
-            let state = if on {
-                "on, which does no harm here"
-            } else {
-                "off"
-            };
-            return Finding::ok(self.id, format!("{} is {state}", self.option))
-                .about(&interface.name);
+    fn fault(&self, interface: &Interface, runs: bool) -> Finding {
+        let severity = self.severity(interface, runs);
+        let finding = Finding::warning(self.id, format!("{} is on", self.option)).rated(severity);
+        if severity == Severity::Ok {
+            return finding;
         }
-        let finding = Finding::warning(self.id, format!("{} is on", self.option))
-            .about(&interface.name)
-            .means(format!("{}: {}", self.name, self.meaning));
+        let finding = finding.means(format!("{}: {}", self.name, self.meaning));
         if interface.features.fixed.contains(self.feature) {
             return Finding {
                 finding: format!("{} is on, and the driver keeps it on", self.option),
@@ -79,13 +80,25 @@ impl Offload {
         }
         finding.mend(format!("ethtool -K {} {} off", interface.name, self.option))
     }
+
+    fn severity(&self, interface: &Interface, runs: bool) -> Severity {
+        match interface.mode() {
+            _ if !self.tolerated => Severity::Warning,
+            Some(_) => Severity::Ok,
+            // It may be what the director's program was refused for.
+            None if runs => Severity::Warning,
+            None => Severity::Note,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Severity::Warning;
-    use crate::check::sample::{card, facts, faults, machine};
+    use crate::Severity::{Note, Warning};
+    use crate::check::sample::{card, facts, faults, machine, running, with, xdp};
+    use crate::facts::XdpMode;
+    use rlvs_control::ForwardingMethod;
 
     #[test]
     fn lro_is_bad_and_can_be_turned_off() {
@@ -103,8 +116,19 @@ mod tests {
         facts.interfaces[1].features.active = ["rx-gro-hw".to_owned()].into();
         facts.interfaces[1].features.fixed = ["rx-gro-hw".to_owned()].into();
         let findings = check(&facts, &machine());
-        assert_eq!(faults(&findings), [("gro-hw eth0".to_owned(), Warning)]);
+        assert_eq!(faults(&findings), [("gro-hw eth0".to_owned(), Note)]);
         assert!(findings[1].mend.is_empty());
+    }
+
+    #[test]
+    fn gro_in_hardware_matters_until_the_program_is_there() {
+        let mut facts = facts();
+        facts.interfaces[1].features.active = ["rx-gro-hw".to_owned()].into();
+        let known = with(running(ForwardingMethod::Route));
+        let findings = check(&facts, &known);
+        assert_eq!(faults(&findings), [("gro-hw eth0".to_owned(), Warning)]);
+        facts.interfaces[1].xdp = vec![xdp(XdpMode::Native, true)];
+        assert_eq!(faults(&check(&facts, &known)), []);
     }
 
     #[test]

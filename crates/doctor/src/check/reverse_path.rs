@@ -11,13 +11,13 @@ use crate::sysctl;
 const ID: &str = "rp-filter";
 const STRICT: u32 = 1;
 const LOOSE: u32 = 2;
+const ALL: &str = "all";
 /// Kinds of devices that unpack IPv4 packets.
 const TUNNELS: [&str; 5] = ["ipip", "sit", "gre", "ip6tnl", "ip6gre"];
 
 /// ARP questions are filtered as well, so clients beyond another interface find no VIP.
 pub(super) fn director(facts: &Facts, _: &DirectorFacts) -> Vec<Finding> {
-    let meaning = "ARP questions and packets from clients are dropped where the way back to them \
-                   is another interface";
+    let meaning = "clients' packets and ARP questions are dropped where replies leave elsewhere";
     segments(facts, Severity::Warning, meaning)
 }
 
@@ -40,8 +40,13 @@ pub(super) fn tunnels(facts: &Facts) -> impl Iterator<Item = &Interface> {
 
 /// With one interface there is no other way.
 fn segments(facts: &Facts, severity: Severity, meaning: &str) -> Vec<Finding> {
-    let several = facts.segments().count() > 1;
-    let severity = if several { severity } else { Severity::Ok };
+    let count = facts.segments().count();
+    let severity = if count > 1 { severity } else { Severity::Ok };
+    let all = facts.sysctls.of(Family::Ipv4, ALL, "rp_filter") == STRICT;
+    let strict = facts.segments().filter(|segment| is_strict(facts, segment));
+    if all && strict.count() > 1 {
+        return vec![verdict(ALL, severity, meaning)];
+    }
     facts
         .segments()
         .map(|segment| one(facts, segment, severity, meaning))
@@ -49,20 +54,28 @@ fn segments(facts: &Facts, severity: Severity, meaning: &str) -> Vec<Finding> {
 }
 
 fn one(facts: &Facts, interface: &Interface, severity: Severity, meaning: &str) -> Finding {
-    let name = &interface.name;
-    let strict = facts.sysctls.greater(name, "rp_filter") == STRICT;
-    let finding = match (strict, severity) {
-        (false, _) => Finding::ok(ID, "not strict"),
-        (true, Severity::Ok) => Finding::ok(ID, "strict, which one interface alone does not mind"),
-        (true, severity) => {
-            let path = sysctl::path(Family::Ipv4, name, "rp_filter");
-            Finding::error(ID, "reverse-path filtering is strict")
-                .rated(severity)
-                .means(meaning)
-                .mend(sysctl::command(&path, LOOSE))
-        }
+    if is_strict(facts, interface) {
+        verdict(&interface.name, severity, meaning)
+    } else {
+        Finding::ok(ID, "not strict").about(&interface.name)
+    }
+}
+
+fn is_strict(facts: &Facts, interface: &Interface) -> bool {
+    facts.sysctls.greater(&interface.name, "rp_filter") == STRICT
+}
+
+/// Of a place where it is strict.
+fn verdict(place: &str, severity: Severity, meaning: &str) -> Finding {
+    let path = sysctl::path(Family::Ipv4, place, "rp_filter");
+    let finding = match severity {
+        Severity::Ok => Finding::ok(ID, "strict, which one interface alone does not mind"),
+        _ => Finding::error(ID, "reverse-path filtering is strict")
+            .rated(severity)
+            .means(meaning)
+            .mend(sysctl::command(&path, LOOSE)),
     };
-    finding.about(name)
+    finding.about(place)
 }
 
 #[cfg(test)]
@@ -85,6 +98,22 @@ mod tests {
         assert_eq!(
             findings[0].mend,
             ["sysctl -w net.ipv4.conf.eth0.rp_filter=2"]
+        );
+    }
+
+    #[test]
+    fn where_all_are_strict_one_command_is_enough() {
+        let mut facts = facts();
+        facts.sysctls.set("net/ipv4/conf/all/rp_filter", 1);
+        facts.interfaces.push(card(3, "eth1"));
+        let findings = director(&facts, &machine());
+        assert_eq!(
+            faults(&findings),
+            [("rp-filter all".to_owned(), Severity::Warning)]
+        );
+        assert_eq!(
+            findings[0].mend,
+            ["sysctl -w net.ipv4.conf.all.rp_filter=2"]
         );
     }
 

@@ -3,13 +3,16 @@
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{
-    __sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, TC_ACT_OK, TC_ACT_SHOT,
+    __sk_buff, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6,
+    BPF_F_ADJ_ROOM_ENCAP_L4_GRE, BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_MARK_MANGLED_0,
+    BPF_F_PSEUDO_HDR, TC_ACT_OK, TC_ACT_SHOT,
 };
 use aya_ebpf::helpers::generated::{
-    bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_neigh, bpf_skb_change_head,
-    bpf_skb_change_tail,
+    bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_neigh, bpf_skb_adjust_room,
+    bpf_skb_change_head, bpf_skb_change_tail,
 };
 use aya_ebpf::programs::TcContext;
+use rlvs_engine::forward::{self, Outer};
 use rlvs_engine::frame::{Change, Route};
 use rlvs_engine::process::{self, process};
 use rlvs_engine::related;
@@ -17,7 +20,7 @@ use rlvs_engine::respond::{self, Respond};
 use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
-use rlvs_wire::Header;
+use rlvs_wire::{Header, protocol};
 
 use crate::maps::Maps;
 use crate::window::Window;
@@ -44,6 +47,9 @@ fn redirect(interface: u32) -> i32 {
     // SAFETY: the helper takes numbers only.
     unsafe { bpf_redirect(interface, 0) as i32 }
 }
+
+/// Room between the Ethernet and the IP header (`enum bpf_adj_room_mode`).
+const BPF_ADJ_ROOM_MAC: u32 = 1;
 
 /// Ethernet, IPv6 and TCP without options: as much must lie in the packet's first piece.
 const HEADERS: usize = 74;
@@ -153,6 +159,32 @@ impl Frame for TcFrame {
         done.then_some(())
     }
 
+    /// The kernel is told what is around the packet: if that is several in one, each gets it.
+    #[inline(always)]
+    fn encapsulate(&mut self, room: usize, outer: Outer) -> Option<()> {
+        let network = match outer.is_six {
+            true => BPF_F_ADJ_ROOM_ENCAP_L3_IPV6,
+            false => BPF_F_ADJ_ROOM_ENCAP_L3_IPV4,
+        };
+        let shim = match outer.protocol {
+            protocol::GRE => BPF_F_ADJ_ROOM_ENCAP_L4_GRE,
+            protocol::UDP => BPF_F_ADJ_ROOM_ENCAP_L4_UDP,
+            _ => 0,
+        };
+        let flags = (network | shim) as u64;
+        let skb = self.context.skb.skb;
+        // SAFETY: the helper takes the program's own context.
+        let done = unsafe { bpf_skb_adjust_room(skb, room as i32, BPF_ADJ_ROOM_MAC, flags) == 0 };
+        self.refresh();
+        done.then_some(())
+    }
+
+    #[inline(always)]
+    fn is_in_segments(&self) -> bool {
+        // SAFETY: the kernel passes a whole __sk_buff.
+        unsafe { (*self.context.skb.skb).gso_size != 0 }
+    }
+
     #[inline(always)]
     fn route<F: Family>(&mut self, ends: &KeyOf<F>) -> Route {
         route::look_up::<F>(self.context.as_ptr(), self.interface(), ends)
@@ -167,7 +199,7 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
-    fn relate<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
+    fn relate<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
         self.stage(match F::INDEX {
             0 => rlvs_tc_relate4,
             _ => rlvs_tc_relate6,
@@ -175,11 +207,27 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
-    fn respond<F: Respond, T: Tables>(&mut self, _: &T, reason: Reason, mtu: u32) -> Verdict {
+    fn tunnel<F: Respond, T: Tables>(
+        &mut self,
+        _: &T,
+        number: u32,
+        hash: u32,
+    ) -> Result<Verdict, Reason> {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
-            0 => rlvs_tc_respond4(context, reason as u32, mtu),
-            _ => rlvs_tc_respond6(context, reason as u32, mtu),
+            0 => rlvs_tc_tunnel4(context, number, hash),
+            _ => rlvs_tc_tunnel6(context, number, hash),
+        };
+        self.refresh();
+        outcome::unpack(outcome)
+    }
+
+    #[inline(always)]
+    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Verdict {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_tc_respond4(context, reason as u32),
+            _ => rlvs_tc_respond6(context, reason as u32),
         };
         self.refresh();
         outcome::unpack(outcome).unwrap_or(Verdict::Drop)
@@ -209,10 +257,10 @@ macro_rules! respond {
     ($name:ident, $family:ty) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $name(context: *mut __sk_buff, reason: u32, mtu: u32) -> u64 {
+        extern "C" fn $name(context: *mut __sk_buff, reason: u32) -> u64 {
             let mut frame = TcFrame::new(TcContext::new(context));
             let reason = Reason::from_bits(reason as u8);
-            let verdict = respond::respond::<$family, _, _>(&mut frame, &Maps, reason, mtu);
+            let verdict = respond::respond::<$family, _, _>(&mut frame, &Maps, reason);
             outcome::pack(Ok(verdict))
         }
     };
@@ -220,3 +268,20 @@ macro_rules! respond {
 
 respond!(rlvs_tc_respond4, V4);
 respond!(rlvs_tc_respond6, V6);
+
+/// The same for tunnels.
+macro_rules! tunnel {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut __sk_buff, number: u32, hash: u32) -> u64 {
+            let mut frame = TcFrame::new(TcContext::new(context));
+            outcome::pack(forward::tunnel::<$family, _, _>(
+                &mut frame, &Maps, number, hash,
+            ))
+        }
+    };
+}
+
+tunnel!(rlvs_tc_tunnel4, V4);
+tunnel!(rlvs_tc_tunnel6, V6);

@@ -4,6 +4,7 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{xdp_action, xdp_md};
 use aya_ebpf::helpers::generated::{bpf_redirect, bpf_xdp_adjust_head, bpf_xdp_adjust_tail};
 use aya_ebpf::programs::XdpContext;
+use rlvs_engine::forward::{self, Outer};
 use rlvs_engine::frame::{Change, Route, RouteKind};
 use rlvs_engine::process::{self, process};
 use rlvs_engine::related;
@@ -112,6 +113,11 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn encapsulate(&mut self, room: usize, _: Outer) -> Option<()> {
+        self.extend(room)
+    }
+
+    #[inline(always)]
     fn route<F: Family>(&mut self, ends: &KeyOf<F>) -> Route {
         let mut route = route::look_up::<F>(self.context.as_ptr(), self.interface(), ends);
         // XDP cannot ask for a neighbour.
@@ -130,7 +136,7 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
-    fn relate<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
+    fn relate<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
         self.stage(match F::INDEX {
             0 => rlvs_xdp_relate4,
             _ => rlvs_xdp_relate6,
@@ -138,11 +144,27 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
-    fn respond<F: Respond, T: Tables>(&mut self, _: &T, reason: Reason, mtu: u32) -> Verdict {
+    fn tunnel<F: Respond, T: Tables>(
+        &mut self,
+        _: &T,
+        number: u32,
+        hash: u32,
+    ) -> Result<Verdict, Reason> {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
-            0 => rlvs_xdp_respond4(context, reason as u32, mtu),
-            _ => rlvs_xdp_respond6(context, reason as u32, mtu),
+            0 => rlvs_xdp_tunnel4(context, number, hash),
+            _ => rlvs_xdp_tunnel6(context, number, hash),
+        };
+        self.refresh();
+        outcome::unpack(outcome)
+    }
+
+    #[inline(always)]
+    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Verdict {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_xdp_respond4(context, reason as u32),
+            _ => rlvs_xdp_respond6(context, reason as u32),
         };
         self.refresh();
         outcome::unpack(outcome).unwrap_or(Verdict::Drop)
@@ -172,10 +194,10 @@ macro_rules! respond {
     ($name:ident, $family:ty) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $name(context: *mut xdp_md, reason: u32, mtu: u32) -> u64 {
+        extern "C" fn $name(context: *mut xdp_md, reason: u32) -> u64 {
             let mut frame = XdpFrame::new(XdpContext::new(context));
             let reason = Reason::from_bits(reason as u8);
-            let verdict = respond::respond::<$family, _, _>(&mut frame, &Maps, reason, mtu);
+            let verdict = respond::respond::<$family, _, _>(&mut frame, &Maps, reason);
             outcome::pack(Ok(verdict))
         }
     };
@@ -183,3 +205,20 @@ macro_rules! respond {
 
 respond!(rlvs_xdp_respond4, V4);
 respond!(rlvs_xdp_respond6, V6);
+
+/// The same for tunnels.
+macro_rules! tunnel {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut xdp_md, number: u32, hash: u32) -> u64 {
+            let mut frame = XdpFrame::new(XdpContext::new(context));
+            outcome::pack(forward::tunnel::<$family, _, _>(
+                &mut frame, &Maps, number, hash,
+            ))
+        }
+    };
+}
+
+tunnel!(rlvs_xdp_tunnel4, V4);
+tunnel!(rlvs_xdp_tunnel6, V6);

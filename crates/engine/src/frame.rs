@@ -4,6 +4,7 @@ use rlvs_wire::{Checksum, Header};
 
 use crate::Verdict;
 use crate::family::Family;
+use crate::forward::{self, Outer};
 use crate::process;
 use crate::reason::Reason;
 use crate::related;
@@ -45,6 +46,15 @@ pub trait Frame: Sized {
     /// Ethernet header, is to be written anew.
     fn extend(&mut self, by: usize) -> Option<()>;
 
+    /// Makes so much room in front of the IP header for a packet around this one. The Ethernet
+    /// addresses in front of it are to be written anew.
+    fn encapsulate(&mut self, room: usize, outer: Outer) -> Option<()>;
+
+    /// Whether this is several packets of one connection, to be parted when they leave.
+    fn is_in_segments(&self) -> bool {
+        false
+    }
+
     /// Where the kernel would send this packet, were it sent by these ends.
     ///
     /// `ends` is the key of a connection whose client is the receiver.
@@ -57,13 +67,23 @@ pub trait Frame: Sized {
     }
 
     /// An ICMP packet: [`related::relate`], a seam as well.
-    fn relate<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T) -> Result<Verdict, Reason> {
+    fn relate<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T) -> Result<Verdict, Reason> {
         related::relate::<F, Self, T>(self, tables)
     }
 
+    /// A packet for a tunnel: [`forward::tunnel`], a seam as well.
+    fn tunnel<F: Respond, T: Tables>(
+        &mut self,
+        tables: &T,
+        number: u32,
+        hash: u32,
+    ) -> Result<Verdict, Reason> {
+        forward::tunnel::<F, Self, T>(self, tables, number, hash)
+    }
+
     /// A packet that was dropped: [`respond`], a seam as well.
-    fn respond<F: Respond, T: Tables>(&mut self, tables: &T, reason: Reason, mtu: u32) -> Verdict {
-        respond::respond::<F, Self, T>(self, tables, reason, mtu)
+    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T, reason: Reason) -> Verdict {
+        respond::respond::<F, Self, T>(self, tables, reason)
     }
 }
 

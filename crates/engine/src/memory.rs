@@ -13,6 +13,7 @@ use rlvs_word::{Shared32, Shared64};
 use crate::connection::Bucket;
 use crate::destination::{Destination, Load};
 use crate::family::{Family, V4, V6};
+use crate::forward::Outer;
 use crate::frame::{Change, Frame, Route};
 use crate::reason::{Event, ROOM, Reason};
 use crate::service::{Service, ServiceKey, filter};
@@ -270,6 +271,10 @@ impl Frame for Bytes {
     fn extend(&mut self, by: usize) -> Option<()> {
         self.bytes.splice(0..0, std::iter::repeat_n(0, by));
         Some(())
+    }
+
+    fn encapsulate(&mut self, room: usize, _: Outer) -> Option<()> {
+        self.extend(room)
     }
 
     fn route<F: Family>(&mut self, _: &KeyOf<F>) -> Route {

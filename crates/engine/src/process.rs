@@ -63,9 +63,9 @@ where
     T: FamilyTables<F>,
 {
     balance::<F, R, T>(frame, tables).or_else(|reason| match reason {
-        Reason::NoDestination | Reason::HopLimit => {
+        Reason::NoDestination | Reason::HopLimit | Reason::TooLong => {
             tables.count(reason);
-            Ok(frame.respond::<F, T>(tables, reason, 0))
+            Ok(frame.respond::<F, T>(tables, reason))
         }
         reason => Err(reason),
     })
@@ -74,7 +74,7 @@ where
 #[inline(always)]
 fn balance<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
 where
-    F: Packet,
+    F: Respond,
     R: Frame,
     T: FamilyTables<F>,
 {
@@ -98,8 +98,8 @@ where
         }
     }
     let tuple = F::read(frame)?;
-    let destination = decide(tables, &tuple)?;
-    forward(frame, &tuple, destination)
+    let to = decide(tables, &tuple)?;
+    forward(frame, tables, &tuple, to)
 }
 
 #[inline(always)]
@@ -154,21 +154,23 @@ fn is_for_us<R: Frame, T: Tables>(frame: &R, tables: &T) -> bool {
     own.load() == interface::tagged(index, addresses.destination())
 }
 
-/// The destination of the packet: its connection's, or the one chosen for a new connection.
+/// Number and record of the packet's destination: its connection's, or the one chosen for a new connection.
 #[inline(always)]
 fn decide<'t, F: Packet, T: FamilyTables<F>>(
     tables: &'t T,
     tuple: &Tuple<F>,
-) -> Result<&'t Destination, Reason> {
+) -> Result<(u32, &'t Destination), Reason> {
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     if let Some(entry) = table::find::<F, T>(context, &tuple.key) {
         if !begins_anew(context, tuple.flags, entry) {
-            return follow(context, tuple, entry);
+            let destination = follow(context, tuple, entry)?;
+            return Ok((entry.meta.destination(), destination));
         }
         tables.end(&tuple.key);
     }
     let number = tables.begin(tuple)?;
-    tables.destination(number).ok_or(Reason::Internal)
+    let destination = tables.destination(number).ok_or(Reason::Internal)?;
+    Ok((number, destination))
 }
 
 /// Whether a found connection is over: its time is, or the client uses its port again.

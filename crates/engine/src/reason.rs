@@ -73,6 +73,9 @@ reasons! {
     TableFull = Drop "table-full"
         "no room in the connection table for a connection to a masqueraded destination";
     TooLong = Drop "too-long" "larger than a packet may be on its way to the real server";
+    Encapsulation = Drop "encapsulation"
+        "the kernel made no room for the tunnel's headers: the frame is too large, or the driver \
+         leaves no space in front of frames";
     NoRoute = Drop "no-route"
         "a real server's answer to a client to whom there is no route, or forwarding is off \
          (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)";

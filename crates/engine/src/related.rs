@@ -19,6 +19,7 @@ use crate::forward::Method;
 use crate::frame::{Change, Frame, RouteKind};
 use crate::process::Verdict;
 use crate::reason::Reason;
+use crate::respond::Respond;
 use crate::table;
 use crate::tables::{Context, FamilyTables};
 use crate::tuple::{Embedded, IP, Packet, Side};
@@ -27,7 +28,7 @@ use crate::tuple::{Embedded, IP, Packet, Side};
 #[inline(always)]
 pub fn relate<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
 where
-    F: Packet,
+    F: Respond,
     R: Frame,
     T: FamilyTables<F>,
 {
@@ -36,22 +37,23 @@ where
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     if let Some(entry) = table::find::<F, T>(context, &turned) {
         let number = entry.meta.destination();
-        let destination = tables.destination(number).ok_or(Reason::Internal)?;
         if let Some(counters) = tables.counters(context.settings, number) {
             counters.packet(embedded.bytes);
         }
-        return to_server(frame, &embedded, destination);
+        return to_server(frame, context, &embedded, number);
     }
     to_client::<F, R, T>(frame, context, &embedded)
 }
 
 /// To the real server of the connection.
 #[inline(always)]
-fn to_server<F: Packet, R: Frame>(
+fn to_server<F: Respond, R: Frame, T: FamilyTables<F>>(
     frame: &mut R,
+    context: Context<'_, T>,
     embedded: &Embedded<F>,
-    destination: &Destination,
+    number: u32,
 ) -> Result<Verdict, Reason> {
+    let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
     let flags = destination.flags.load();
     if flags & Destination::LOCAL != 0 {
         return Ok(Verdict::Pass);
@@ -61,6 +63,10 @@ fn to_server<F: Packet, R: Frame>(
     }
     if embedded.hops <= 1 {
         return Err(Reason::HopLimit);
+    }
+    if destination.method() == Method::Tunnel {
+        let hash = F::hash(&embedded.key, 0) as u32;
+        return frame.tunnel::<F, T>(context.tables, number, hash);
     }
     let out = destination.interface.load();
     let stays = out == frame.interface() && flags & Destination::REDIRECT == 0;
@@ -86,7 +92,7 @@ fn to_client<F, R, T>(
     embedded: &Embedded<F>,
 ) -> Result<Verdict, Reason>
 where
-    F: Packet,
+    F: Respond,
     R: Frame,
     T: FamilyTables<F>,
 {

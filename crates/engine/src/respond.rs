@@ -8,10 +8,12 @@
 use rlvs_wire::ethernet::Addresses;
 use rlvs_wire::{Checksum, Ethernet, Icmp, Ipv4, Ipv6, icmp, ipv4, ipv6, protocol};
 
+use crate::forward::most_through;
 use crate::frame::Frame;
 use crate::process::Verdict;
 use crate::reason::Reason;
-use crate::tables::{Context, Tables};
+use crate::table;
+use crate::tables::{Context, FamilyTables, Tables};
 use crate::tuple::{IP, Packet};
 
 /// At most so much of a packet is sent back. A multiple of four.
@@ -48,17 +50,34 @@ pub trait Respond: Packet {
 
 /// Answers the packet's sender, if it may be told, and drops the packet otherwise.
 #[inline(always)]
-pub fn respond<F, R, T>(frame: &mut R, tables: &T, reason: Reason, mtu: u32) -> Verdict
+pub fn respond<F, R, T>(frame: &mut R, tables: &T, reason: Reason) -> Verdict
 where
     F: Respond,
     R: Frame,
-    T: Tables,
+    T: FamilyTables<F>,
 {
+    let mtu = match reason {
+        Reason::TooLong => most::<F, R, T>(frame, tables).unwrap_or(0),
+        _ => 0,
+    };
     let error = F::error(reason, mtu).filter(|_| is_allowed(tables));
     match error.and_then(|error| turn_back::<F, R>(frame, error)) {
         Some(()) => Verdict::Transmit,
         None => Verdict::Drop,
     }
+}
+
+/// The largest packet for the way of this one. Looked up once more: it is seldom asked for.
+#[inline(always)]
+fn most<F, R, T>(frame: &R, tables: &T) -> Option<u32>
+where
+    F: Respond,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    let tuple = F::read(frame).ok()?;
+    let entry = table::find::<F, T>(Context::new(tables)?, &tuple.key)?;
+    Some(most_through(tables.destination(entry.meta.destination())?))
 }
 
 /// Not more than one error a tick: about a thousand a second, as the kernel's own
@@ -172,7 +191,8 @@ impl Respond for crate::V6 {
     #[inline(always)]
     fn measure<R: Frame>(frame: &R) -> Option<(usize, bool)> {
         let ip = frame.header::<Ipv6>(IP)?;
-        let told = ip.next_header != protocol::ICMPV6 && ip.source[0] != 0xff && ip.source != [0; 16];
+        let told =
+            ip.next_header != protocol::ICMPV6 && ip.source[0] != 0xff && ip.source != [0; 16];
         Some((ip.payload_length.get() as usize + ipv6::LENGTH, told))
     }
 

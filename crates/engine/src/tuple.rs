@@ -52,8 +52,35 @@ pub trait Packet: Family {
     /// Whether it is ICMP of this IP version.
     fn is_icmp<R: Frame>(frame: &R) -> bool;
 
+    /// What a tunnel takes over.
+    fn inner<R: Frame>(frame: &R) -> Option<Inner>;
+
+    /// Whether its transport checksum covers all behind the IP header.
+    fn is_summed<R: Frame>(frame: &R) -> bool;
+
+    /// The sum over the whole packet, told from its addresses: if its transport checksum is right,
+    /// so is that.
+    fn content<R: Frame>(frame: &R, packet: &Inner) -> Option<Checksum>;
+
     /// An ICMP error and the packet that it is about.
     fn embedded<R: Frame>(frame: &R) -> Result<Embedded<Self>, Reason>;
+}
+
+/// What a tunnel takes over from the packet inside.
+#[derive(Clone, Copy, Debug)]
+pub struct Inner {
+    /// Its length in bytes.
+    pub bytes: u32,
+    /// Type of service or traffic class.
+    pub class: u8,
+    /// Time to live or hop limit.
+    pub hops: u8,
+    /// IPv4's identification and "don't fragment" flag, as the field they lie in; 0 of IPv6.
+    pub identification: u16,
+    pub dont_fragment: u16,
+    /// What it is as an ethertype and as an IP protocol.
+    pub ethertype: u16,
+    pub protocol: u8,
 }
 
 /// What an ICMP error says.
@@ -145,6 +172,42 @@ impl Packet for V4 {
         *field = address;
         ip.checksum = Checksum::stored(ip.checksum).and(change).to_field();
         Some(change)
+    }
+
+    #[inline(always)]
+    fn inner<R: Frame>(frame: &R) -> Option<Inner> {
+        let ip = frame.header::<Ipv4>(IP)?;
+        Some(Inner {
+            bytes: ip.total_length.get().into(),
+            class: ip.tos,
+            hops: ip.ttl,
+            identification: ip.identification.get(),
+            dont_fragment: ip.fragment.get() & ipv4::DONT_FRAGMENT,
+            ethertype: rlvs_wire::ethernet::IPV4,
+            protocol: protocol::IPV4,
+        })
+    }
+
+    #[inline(always)]
+    fn is_summed<R: Frame>(frame: &R) -> bool {
+        let ip = frame.header::<Ipv4>(IP);
+        ip.is_some_and(|ip| {
+            !ip.is_fragment() && is_summed(frame, ip.protocol, IP + ip.header_length())
+        })
+    }
+
+    /// A header with a right checksum adds nothing, the rest the opposite of the pseudo header.
+    #[inline(always)]
+    fn content<R: Frame>(frame: &R, packet: &Inner) -> Option<Checksum> {
+        let ip = frame.header::<Ipv4>(IP)?;
+        let length = (packet.bytes as usize).wrapping_sub(ip.header_length()) as u16;
+        Some(
+            Checksum::default()
+                .minus4(ip.source)
+                .minus4(ip.destination)
+                .minus([0, ip.protocol])
+                .minus(length.to_be_bytes()),
+        )
     }
 
     #[inline(always)]
@@ -253,6 +316,43 @@ impl Packet for V6 {
     }
 
     #[inline(always)]
+    fn inner<R: Frame>(frame: &R) -> Option<Inner> {
+        let ip = frame.header::<Ipv6>(IP)?;
+        let [high, low, _, _] = ip.version_class_flow;
+        Some(Inner {
+            bytes: (ip.payload_length.get() as usize + ipv6::LENGTH) as u32,
+            class: high << 4 | low >> 4,
+            hops: ip.hop_limit,
+            identification: 0,
+            dont_fragment: 0,
+            ethertype: rlvs_wire::ethernet::IPV6,
+            protocol: protocol::IPV6,
+        })
+    }
+
+    /// Not with extension headers, which are in the sum, too.
+    #[inline(always)]
+    fn is_summed<R: Frame>(frame: &R) -> bool {
+        let ip = frame.header::<Ipv6>(IP);
+        ip.is_some_and(|ip| is_summed(frame, ip.next_header, IP + ipv6::LENGTH))
+    }
+
+    /// Addresses and length are in the header and, negative, in the rest; what is left of both is
+    /// in the header's first and last word before the addresses.
+    #[inline(always)]
+    fn content<R: Frame>(frame: &R, packet: &Inner) -> Option<Checksum> {
+        let ip = frame.header::<Ipv6>(IP)?;
+        // The hop limit is the one it will leave with.
+        let hops = packet.hops.wrapping_sub(1);
+        Some(
+            Checksum::default()
+                .plus4(ip.version_class_flow)
+                .plus([ip.next_header, hops])
+                .minus([0, ip.next_header]),
+        )
+    }
+
+    #[inline(always)]
     fn is_icmp<R: Frame>(frame: &R) -> bool {
         let ip = frame.header::<Ipv6>(IP);
         ip.is_some_and(|ip| ip.next_header == protocol::ICMPV6)
@@ -286,6 +386,19 @@ impl Packet for V6 {
             ip: at as u32,
             ports: ports_at as u32,
         })
+    }
+}
+
+/// Whether a transport header has a checksum over all that follows.
+#[inline(always)]
+fn is_summed<R: Frame>(frame: &R, number: u8, at: usize) -> bool {
+    let at = frame.offset(at);
+    match number {
+        protocol::TCP => true,
+        protocol::UDP => frame
+            .header::<Udp>(at)
+            .is_some_and(|udp| udp.checksum != [0, 0]),
+        _ => false,
     }
 }
 

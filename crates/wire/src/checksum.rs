@@ -58,6 +58,18 @@ impl Checksum {
             .replace4(old[3], new[3])
     }
 
+    /// Takes a word of two bytes out.
+    #[inline(always)]
+    pub fn minus(self, word: [u8; 2]) -> Self {
+        self.replace(word, [0, 0])
+    }
+
+    /// Takes two words out at once.
+    #[inline(always)]
+    pub fn minus4(self, words: [u8; 4]) -> Self {
+        self.replace4(words, [0; 4])
+    }
+
     /// Two sums as one.
     #[inline(always)]
     pub fn and(self, other: Self) -> Self {

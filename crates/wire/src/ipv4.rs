@@ -27,6 +27,7 @@ pub struct Ipv4 {
 pub const MIN_LENGTH: usize = 20;
 pub const MAX_LENGTH: usize = 60;
 
+pub const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
 

@@ -2,27 +2,33 @@
 
 mod direct_route;
 mod masquerade;
+mod tunnel;
 
 pub use direct_route::direct_route;
 pub use masquerade::{masquerade, unmasquerade};
+pub use tunnel::{Outer, most as most_through, tunnel};
 
 use crate::destination::Destination;
 use crate::frame::Frame;
 use crate::process::Verdict;
 use crate::reason::Reason;
-use crate::tuple::{Packet, Tuple};
+use crate::respond::Respond;
+use crate::tables::Tables;
+use crate::tuple::Tuple;
 
 /// A client's packet to its destination, by that one's method.
 #[inline(always)]
-pub fn forward<F: Packet, R: Frame>(
+pub fn forward<F: Respond, R: Frame, T: Tables>(
     frame: &mut R,
+    tables: &T,
     tuple: &Tuple<F>,
-    destination: &Destination,
+    (number, destination): (u32, &Destination),
 ) -> Result<Verdict, Reason> {
     match destination.method() {
         Method::Masquerade => masquerade(frame, tuple, destination),
         _ if destination.is(Destination::LOCAL) => Ok(Verdict::Pass),
-        Method::DirectRoute | Method::Tunnel => direct_route(frame, tuple, destination),
+        Method::DirectRoute => direct_route(frame, tuple, destination),
+        Method::Tunnel => frame.tunnel::<F, T>(tables, number, F::hash(&tuple.key, 0) as u32),
     }
 }
 

@@ -123,7 +123,7 @@ fn word(severity: Severity) -> (&'static str, Style) {
     }
 }
 
-/// `1 error, 2 warnings; 14 checks are right (-v shows them)`.
+/// `1 error, 2 warnings; 14 checks passed (-v shows them)`.
 fn summary(findings: &[Finding], all: bool) -> String {
     let count = |severity| {
         let same = findings.iter().filter(|it| it.severity == severity);
@@ -138,14 +138,20 @@ fn summary(findings: &[Finding], all: bool) -> String {
         .into_iter()
         .map(|(severity, word)| (count(severity), word))
         .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
+        .map(|(count, word)| counted(count, word))
         .collect();
     let faults = match faults.is_empty() {
         true => "nothing is wrong".to_owned(),
         false => faults.join(", "),
     };
     let hint = if all { "" } else { " (-v shows them)" };
-    format!("{faults}; {} checks passed{hint}", count(Severity::Ok))
+    let passed = counted(count(Severity::Ok), "check");
+    format!("{faults}; {passed} passed{hint}")
+}
+
+fn counted(count: usize, word: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {word}{ending}")
 }
 
 #[cfg(test)]
@@ -186,7 +192,7 @@ ERROR    ip-forward: off
          mend: sysctl -w net.ipv4.ip_forward=1
 WARNING  lro eth0: lro is on
 
-1 error, 1 warning; 1 checks passed (-v shows them)
+1 error, 1 warning; 1 check passed (-v shows them)
 ";
         assert_eq!(plain(false), expected);
     }
@@ -198,12 +204,12 @@ WARNING  lro eth0: lro is on
             text.contains("\nok       btf: the kernel describes its types\n"),
             "{text}"
         );
-        assert!(text.ends_with("1 checks passed\n"), "{text}");
+        assert!(text.ends_with("1 check passed\n"), "{text}");
     }
 
     #[test]
     fn nothing_wrong_is_one_line() {
         let text = render(&findings()[2..], false);
-        assert_eq!(text, "nothing is wrong; 1 checks passed (-v shows them)\n");
+        assert_eq!(text, "nothing is wrong; 1 check passed (-v shows them)\n");
     }
 }

@@ -103,6 +103,17 @@ impl Facts {
             .filter(|interface| interface.up && interface.ethernet && !interface.loopback)
     }
 
+    /// Those of them that the director's program is on or belongs on.
+    pub(crate) fn served<'a>(
+        &'a self,
+        director: &'a Director,
+    ) -> impl Iterator<Item = &'a Interface> {
+        self.segments().filter(move |segment| match director {
+            Director::Running(running) => !running.leaves_out(&segment.name),
+            _ => true,
+        })
+    }
+
     pub(crate) fn interface(&self, index: u32) -> Option<&Interface> {
         self.interfaces
             .iter()

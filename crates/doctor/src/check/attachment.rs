@@ -4,12 +4,10 @@ use crate::facts::{Facts, Running};
 use crate::finding::Finding;
 
 const ID: &str = "attachment";
-/// The director's words for an interface that its configuration leaves out.
-const LEFT_OUT: &str = "not among the configured interfaces";
 
 pub(super) fn check(facts: &Facts, running: &Running) -> Vec<Finding> {
     let of_interface = |name: &String| match running.detached.get(name) {
-        Some(reason) if reason == LEFT_OUT => Finding::ok(ID, "left out by the configuration"),
+        _ if running.leaves_out(name) => Finding::ok(ID, "left out by the configuration"),
         Some(reason) => Finding::warning(ID, format!("no program on it: {reason}"))
             .means("what arrives there is not balanced"),
         None => Finding::ok(ID, "the director's program is on it"),
@@ -33,7 +31,10 @@ mod tests {
         let facts = sample::facts();
         let mut running = sample::running(ForwardingMethod::Route);
         assert_eq!(check(&facts, &running)[0].severity, Ok);
-        for (reason, severity) in [(LEFT_OUT, Ok), ("the kernel refused: EINVAL", Warning)] {
+        for (reason, severity) in [
+            ("not among the configured interfaces", Ok),
+            ("the kernel refused: EINVAL", Warning),
+        ] {
             running.detached.insert("eth0".into(), reason.into());
             assert_eq!(check(&facts, &running)[0].severity, severity);
         }

@@ -31,7 +31,7 @@ pub(super) fn xdp(facts: &Facts, known: &DirectorFacts) -> Vec<Finding> {
         };
         finding.about(&interface.name)
     };
-    facts.segments().map(of_interface).collect()
+    facts.served(&known.director).map(of_interface).collect()
 }
 
 fn occupied(interface: &Interface, foreign: &Xdp, director: &Director) -> Finding {

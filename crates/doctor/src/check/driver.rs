@@ -61,7 +61,7 @@ const OLD: (u32, u32) = (0, 0);
 pub(super) fn check(facts: &Facts, known: &DirectorFacts) -> Vec<Finding> {
     let release = numbers(&known.kernel.release).unwrap_or(OLD);
     let of_interface = |interface: &Interface| one(interface, release).about(&interface.name);
-    facts.segments().map(of_interface).collect()
+    facts.served(&known.director).map(of_interface).collect()
 }
 
 /// Whether a real card's driver should run the program itself.

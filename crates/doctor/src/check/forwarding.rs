@@ -76,7 +76,7 @@ fn one(
     if value == 0 {
         return vec![verdict(director, family, id).or_mend(path)];
     }
-    let off = facts.segments().filter(|segment| {
+    let off = facts.served(director).filter(|segment| {
         facts
             .sysctls
             .get(&sysctl::path(family, &segment.name, "forwarding"))

@@ -41,7 +41,7 @@ pub(super) fn jumbo(facts: &Facts, known: &DirectorFacts) -> Vec<Finding> {
         };
         finding.about(&interface.name)
     };
-    facts.segments().map(of_interface).collect()
+    facts.served(&known.director).map(of_interface).collect()
 }
 
 /// Whether what comes in for a virtual address fits into the tunnels to its real servers.

@@ -53,7 +53,10 @@ pub(super) fn check(facts: &Facts, known: &DirectorFacts) -> Vec<Finding> {
             finding.about(&interface.name)
         })
     };
-    facts.segments().flat_map(of_interface).collect()
+    facts
+        .served(&known.director)
+        .flat_map(of_interface)
+        .collect()
 }
 
 fn has_vlans(facts: &Facts, interface: &Interface) -> bool {

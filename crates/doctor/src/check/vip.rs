@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use rlvs_control::model::{ForwardingMethod, Protocol, ServiceKey};
 
-use crate::facts::{Facts, Interface, Running};
+use crate::facts::{Destination, Facts, Interface, Running};
 use crate::finding::Finding;
 
 const LOCAL: &str = "vip-local";
@@ -18,12 +18,12 @@ pub(super) fn is_local(facts: &Facts, running: &Running) -> Vec<Finding> {
 }
 
 /// No service leads to its own address again.
-pub(super) fn is_no_real_server(_: &Facts, running: &Running) -> Vec<Finding> {
+pub(super) fn is_no_real_server(facts: &Facts, running: &Running) -> Vec<Finding> {
     let vips = addresses(running);
     let mut findings = Vec::new();
     for (service, destination) in running.destinations() {
         let address = destination.key.address;
-        if destination.method == ForwardingMethod::Local || !vips.contains(&address) {
+        if !vips.contains(&address) || is_this_host(facts, destination) {
             continue;
         }
         let finding = Finding::error(
@@ -39,6 +39,13 @@ pub(super) fn is_no_real_server(_: &Facts, running: &Running) -> Vec<Finding> {
         findings.push(Finding::ok(SAME, "no real server has a virtual address"));
     }
     findings
+}
+
+/// What reaches it goes to the stack, as with IPVS, and not out again.
+fn is_this_host(facts: &Facts, destination: &Destination) -> bool {
+    let mut loopback = facts.interfaces.iter().filter(|it| it.loopback);
+    destination.method == ForwardingMethod::Local
+        || loopback.any(|loopback| destination.next_hop.as_ref() == Ok(&loopback.name))
 }
 
 /// All of them.
@@ -160,7 +167,7 @@ mod tests {
             finding.mend,
             ["ipvsadm -d -t 10.0.0.100:80 -r 10.0.0.100:80"]
         );
-        running.services[0].destinations[0].method = ForwardingMethod::Local;
+        running.services[0].destinations[0].next_hop = Result::Ok("lo".into());
         assert_eq!(is_no_real_server(&facts(), &running)[0].severity, Ok);
     }
 }

@@ -52,7 +52,15 @@ impl Default for Director {
     }
 }
 
+/// The director's words for an interface that its configuration leaves out.
+const LEFT_OUT: &str = "not among the configured interfaces";
+
 impl Running {
+    pub(crate) fn leaves_out(&self, interface: &str) -> bool {
+        let reason = self.detached.get(interface);
+        reason.is_some_and(|reason| reason == LEFT_OUT)
+    }
+
     pub(crate) fn destinations(&self) -> impl Iterator<Item = (&Service, &Destination)> {
         self.services.iter().flat_map(|service| {
             let each = service.destinations.iter();

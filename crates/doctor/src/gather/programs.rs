@@ -7,6 +7,9 @@ use aya::programs::{loaded_links, loaded_programs};
 use super::installed;
 use crate::facts::{Interface, Running};
 
+/// How the names of a director's programs begin.
+const OURS: &str = "rlvs";
+
 /// Completes what the links said of programs.
 pub(super) fn name(interfaces: &mut [Interface], director: Option<&Running>) {
     if interfaces.iter().all(|interface| interface.xdp.is_empty()) {
@@ -21,12 +24,10 @@ pub(super) fn name(interfaces: &mut [Interface], director: Option<&Running>) {
         for xdp in &mut interface.xdp {
             xdp.name = names.get(&xdp.program).cloned();
             xdp.link = links.get(&xdp.program).copied();
-            // The one of a director is called so; an interface has room for others beside it.
-            let foreign = xdp
-                .name
-                .as_ref()
-                .is_some_and(|name| !name.starts_with("rlvs"));
-            xdp.ours = attached && !foreign;
+            // An interface has room for others beside a director's. Without privileges no name
+            // is known, and nothing else tells them apart.
+            let is_called_so = xdp.name.as_ref().is_some_and(|name| name.starts_with(OURS));
+            xdp.ours = attached && (is_called_so || names.is_empty());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `rlvs doctor` names what is wrong with a machine, and the commands that it prints mend it.
 
 use anyhow::{Context, Result, ensure};
+use rlvs_lab::address::with_port;
 use rlvs_lab::{Host, Segment, wait};
 use rlvs_tests::foreign::ForeignProgram;
 use rlvs_tests::scene::{Mode, SOON, Scene, attachment};
@@ -47,6 +48,8 @@ fn what_is_wrong_with_a_director_is_mended() -> Result<()> {
     ])?;
     cured(host, "", "rp-filter")?;
 
+    masquerading(&scene)?;
+
     for (vip, length) in [(vip4, 32), (vip6, 128)] {
         host.shell(&format!("ip address del {vip}/{length} dev eth0"))?;
         cured(host, "", "vip-local")?;
@@ -62,6 +65,33 @@ fn what_is_wrong_with_a_director_is_mended() -> Result<()> {
     cured(host, "", "accept-local")
 }
 
+/// Clients and real servers are in one network here.
+fn masquerading(scene: &Scene) -> Result<()> {
+    let host = &scene.director.host;
+    host.sysctl(&[("net.ipv4.ip_forward", "0")])?;
+    ensure!(severities(host, "", "ip-forward")? == ["ok"]);
+    let (service, real) = (
+        with_port(scene.vips()[0], 81),
+        scene.real(scene.vips()[0], 0),
+    );
+    scene.director.ipvsadm(&format!("-A -t {service} -s rr"))?;
+    scene
+        .director
+        .ipvsadm(&format!("-a -t {service} -r {real} -m"))?;
+    cured(host, "", "ip-forward")?;
+
+    host.sysctl(&[("net.ipv4.conf.all.send_redirects", "1")])?;
+    // It is looked at once the real server's interface is known.
+    wait::until("redirects are found", SOON, || {
+        Ok(faults(host, "", "send-redirects").is_ok_and(|faults| !faults.is_empty()))
+    })?;
+    cured(host, "", "send-redirects")?;
+    scene
+        .director
+        .ipvsadm(&format!("-D -t {service}"))
+        .map(drop)
+}
+
 #[test]
 fn a_foreign_program_is_removed() -> Result<()> {
     let mut scene = Scene::new(Mode::Generic, 1)?;
@@ -73,7 +103,7 @@ fn a_foreign_program_is_removed() -> Result<()> {
         scene.director.stop()?;
         let host = &scene.director.host;
         host.shell(&format!("ip link set dev eth1 {kind} pinned {pin}"))?;
-        let configuration = Mode::Generic.configuration();
+        let configuration = Mode::Generic.configuration_of_all();
         scene.director.start_rlvs_with(&configuration)?;
         let host = &scene.director.host;
         wait::until("eth1 is known", SOON, || {

@@ -122,3 +122,51 @@ fn metrics(route: &RouteMessage) -> impl Iterator<Item = &RouteMetric> {
         });
     metrics.flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+    fn route(length: u8, metrics: Vec<RouteMetric>) -> RouteMessage {
+        let mut route = message(Ipv4Addr::new(10, 1, 0, 0).into(), length);
+        route.attributes.extend([
+            RouteAttribute::Oif(3),
+            RouteAttribute::Gateway(RouteAddress::Inet(GATEWAY)),
+            RouteAttribute::Priority(100),
+            RouteAttribute::Metrics(metrics),
+        ]);
+        route
+    }
+
+    #[test]
+    fn the_smaller_mtu_counts() {
+        let eth1 = Interface {
+            index: 3,
+            mtu: 1500,
+            ..Interface::default()
+        };
+        let mtu = |metrics| path_mtu(std::slice::from_ref(&eth1), &route(16, metrics));
+        assert_eq!(mtu(vec![]), Some(1500));
+        assert_eq!(mtu(vec![RouteMetric::Mtu(1400)]), Some(1400));
+        assert_eq!(mtu(vec![RouteMetric::Mtu(9000)]), Some(1500));
+    }
+
+    #[test]
+    fn a_default_route_is_one_without_a_prefix() {
+        assert!(default(&route(16, vec![])).is_none());
+        let found = default(&route(0, vec![RouteMetric::Advmss(1440)])).unwrap();
+        assert_eq!((found.interface, found.gateway), (3, GATEWAY.into()));
+        assert_eq!((found.metric, found.advmss), (Some(100), Some(1440)));
+    }
+
+    #[test]
+    fn the_kernel_answers() {
+        let looked = crate::gather::run(async |handle| {
+            defaults(&handle).await?;
+            Ok(look_up(&handle, Ipv4Addr::LOCALHOST.into()).await)
+        });
+        assert!(interface(&looked.unwrap().unwrap()).is_some());
+    }
+}

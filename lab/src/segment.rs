@@ -29,6 +29,11 @@ impl Segment {
         &self.host
     }
 
+    /// The bridge's end of the cable to a host's interface.
+    pub fn port(&self, host: &Host, interface: &str) -> String {
+        port_name(host.name(), interface)
+    }
+
     pub(crate) fn number(&self) -> u8 {
         self.number
     }

@@ -9,7 +9,7 @@
 
 use core::ops::ControlFlow;
 
-use crate::connection::{Key, Meta, Slot, State, WAYS};
+use crate::connection::{Bucket, Key, Meta, Slot, State, WAYS};
 use crate::family::{Family, mix};
 use crate::forward::Method;
 use crate::reason::Event;
@@ -212,14 +212,16 @@ pub fn find_answered<'t, F: Packet, T: FamilyTables<F>>(
     let place = Place::new::<F>(turned, context.settings);
     let home = place.home();
     let bucket = tables.bucket(home)?;
-    let mut entry = None;
-    let mut n = 0;
-    // Not by an iterator: the compiler would make its closure a function, with a frame.
-    while n < WAYS && entry.is_none() {
-        let slot = bucket.slots.get(place.slot(n))?;
-        entry = answered::<F, T>(tables, slot, turned);
-        n += 1;
-    }
+    // Not a loop: older verifiers lose track of its index. Not a closure: it would become a
+    // function, with a frame.
+    let entry = answered_at::<F, T, 0>(tables, bucket, place, turned)
+        .or_else(|| answered_at::<F, T, 1>(tables, bucket, place, turned))
+        .or_else(|| answered_at::<F, T, 2>(tables, bucket, place, turned))
+        .or_else(|| answered_at::<F, T, 3>(tables, bucket, place, turned))
+        .or_else(|| answered_at::<F, T, 4>(tables, bucket, place, turned))
+        .or_else(|| answered_at::<F, T, 5>(tables, bucket, place, turned))
+        .or_else(|| answered_at::<F, T, 6>(tables, bucket, place, turned))
+        .or_else(|| answered_at::<F, T, 7>(tables, bucket, place, turned));
     if entry.is_some() || tables.displaced(home)?.load() == 0 {
         return entry;
     }
@@ -253,6 +255,17 @@ pub fn find_answered_displaced<F: Packet, T: FamilyTables<F>>(
         n += 1;
     }
     Spot::NONE
+}
+
+#[inline(always)]
+fn answered_at<'t, F: Packet, T: FamilyTables<F>, const N: usize>(
+    tables: &T,
+    bucket: &'t Bucket<F::Key>,
+    place: Place,
+    turned: &KeyOf<F>,
+) -> Option<Entry<'t, F::Key>> {
+    const { assert!(WAYS == 8, "one call for each slot") };
+    answered::<F, T>(tables, bucket.slots.get(place.slot(N))?, turned)
 }
 
 /// As [`matching`], with what the destination says instead of the key's virtual half.

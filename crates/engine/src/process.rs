@@ -89,7 +89,10 @@ where
         return Err(Reason::OtherHost);
     }
     if is_icmp {
-        return frame.relate::<F, T>(tables);
+        return frame.relate::<F, T>(tables).map_err(|reason| match reason {
+            Reason::Protocol if !to_virtual => Reason::NotVirtual,
+            reason => reason,
+        });
     }
     if from_server {
         match frame.answer::<F, T>(tables) {

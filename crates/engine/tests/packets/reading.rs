@@ -134,6 +134,12 @@ fn what_is_sent_elsewhere_passes() {
             Packet::tcp(client6(1), other6, SYN),
             Some(NotVirtual),
         ),
+        ("ICMP", Packet::other(client(1), other, 1), Some(NotVirtual)),
+        (
+            "ICMPv6",
+            Packet::other(client6(1), other6, 58),
+            Some(NotVirtual),
+        ),
         (
             "no service there",
             Packet::tcp(client(1), vip(81), SYN),

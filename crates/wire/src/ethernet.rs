@@ -38,6 +38,9 @@ impl Addresses {
     }
 }
 
+/// Length of the header in bytes.
+pub const LENGTH: usize = 14;
+
 pub const IPV4: u16 = 0x0800;
 pub const IPV6: u16 = 0x86dd;
 

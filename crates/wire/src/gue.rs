@@ -15,6 +15,14 @@ pub struct Gue {
 /// Length of the header in bytes, without options.
 pub const LENGTH: usize = 4;
 
+/// Flags that say: private flags come first in the options.
+pub const HAS_PRIVATE_FLAGS: [u8; 2] = [0, 1];
+pub const PRIVATE_FLAGS_LENGTH: usize = 4;
+
+/// The private flags of remote checksum offload, whose field follows them.
+pub const REMOTE_CHECKSUM: [u8; 4] = [0x80, 0, 0, 0];
+pub const REMOTE_LENGTH: usize = 4;
+
 impl Gue {
     /// In front of a packet of this protocol, without options.
     #[inline(always)]

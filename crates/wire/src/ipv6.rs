@@ -22,6 +22,13 @@ impl Ipv6 {
     pub fn version(&self) -> u8 {
         self.version_class_flow[0] >> 4
     }
+
+    /// The traffic class: DSCP and ECN.
+    #[inline(always)]
+    pub fn class(&self) -> u8 {
+        let [a, b, ..] = self.version_class_flow;
+        a << 4 | b >> 4
+    }
 }
 
 /// The start that hop-by-hop, routing, destination options and authentication headers share.
@@ -54,11 +61,12 @@ mod tests {
     #[test]
     fn reads_captured_bytes() {
         let mut bytes = [0u8; LENGTH];
-        bytes[..8].copy_from_slice(&[0x60, 0x0a, 0x12, 0x34, 0x00, 0x28, 0x06, 0x40]);
+        bytes[..8].copy_from_slice(&[0x62, 0xea, 0x12, 0x34, 0x00, 0x28, 0x06, 0x40]);
         bytes[23] = 1;
         bytes[39] = 2;
         let ip = Ipv6::read_from_bytes(&bytes).unwrap();
         assert_eq!((ip.version(), ip.payload_length.get()), (6, 40));
+        assert_eq!(ip.class(), 0x2e);
         assert_eq!((ip.next_header, ip.hop_limit), (6, 64));
         assert_eq!((ip.source[15], ip.destination[15]), (1, 2));
     }

@@ -20,7 +20,7 @@ const LLVM: &str = "/usr/lib/llvm-22/bin";
 
 fn main() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for part in ["ebpf", "engine", "wire", "word"] {
+    for part in ["arrival", "ebpf", "engine", "wire", "word"] {
         println!(
             "cargo::rerun-if-changed={}",
             workspace.join("crates").join(part).display()
@@ -36,7 +36,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let target = target_directory(&out);
     let bench = env::var_os("CARGO_FEATURE_BENCH").map(|_| "rlvs-bench");
-    for object in ["rlvs-ebpf"].into_iter().chain(bench) {
+    for object in ["rlvs-ebpf", "rlvs-realserver"].into_iter().chain(bench) {
         build(&workspace, &target, object);
         let built = target.join(TARGET).join("release").join(object);
         fs::copy(built, out.join(object)).expect("the object was built");

@@ -25,7 +25,12 @@ const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 
 /// The directory of one network namespace's pins; made if it is not there.
 pub fn directory(cookie: u64) -> Result<PathBuf, Error> {
-    let path = root()?.join("rlvs").join(cookie.to_string());
+    directory_of("rlvs", cookie)
+}
+
+/// The same for what is no director's.
+pub fn directory_of(what: &str, cookie: u64) -> Result<PathBuf, Error> {
+    let path = root()?.join(what).join(cookie.to_string());
     fs::create_dir_all(&path).map_err(|source| Error::Pin {
         path: path.clone(),
         source,

@@ -17,6 +17,6 @@ pub use error::Error;
 pub use interfaces::{Attached, Interfaces, Mode, Refused};
 #[cfg(feature = "bench")]
 pub use plane::BENCH_OBJECT;
-pub use plane::{OBJECT, Plane, Sizes, remove_all};
+pub use plane::{OBJECT, Plane, REAL_SERVER_OBJECT, Sizes, remove_all};
 pub use store::{IndexKey, Store};
 pub use tables::KernelTables;

@@ -30,6 +30,10 @@ use crate::tables::{KernelTables, MAPS};
 /// The programs and maps as they were compiled.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-ebpf"));
 
+/// A real server's side; `rlvs-realserver` loads it.
+pub static REAL_SERVER_OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-realserver"));
+
 /// Programs for the bench, with the same maps.
 #[cfg(feature = "bench")]
 pub static BENCH_OBJECT: &[u8] =

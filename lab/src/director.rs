@@ -2,8 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::command::Finished;
 use crate::host::Host;
 use crate::process::Process;
+use crate::warden;
 
 const READY: Duration = Duration::from_secs(120);
 
@@ -117,16 +117,8 @@ impl Director {
             .try_for_each(|&vip| self.host.add_address(vip, "eth0"))
     }
 
-    /// The warden has to undo what is pinned, which outlives its namespace.
     fn tell_warden(&self) -> Result<()> {
-        let list = self.host.lab().directory().join("directors");
-        let known = fs::read_to_string(&list).unwrap_or_default();
-        let namespace = self.host.namespace();
-        if known.lines().all(|line| line != namespace) {
-            let mut file = OpenOptions::new().create(true).append(true).open(list)?;
-            writeln!(file, "{namespace}")?;
-        }
-        Ok(())
+        warden::tell(&self.host, "directors")
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::host::Host;
 use crate::process::Process;
+use crate::warden;
 
 const READY: Duration = Duration::from_secs(60);
 
@@ -44,21 +45,34 @@ impl RealServer {
 
     /// `rlvs realserver up` for all `vips`.
     pub fn up(&self, vips: &[IpAddr]) -> Result<()> {
-        self.realserver("up", vips)
+        self.realserver("up", vips, &[])
+    }
+
+    /// `rlvs realserver up` for all `vips`, with the end of tunnels, `ipip,gre,gue`, from
+    /// `directors`, as `--from` takes them.
+    pub fn up_tunnel(&self, vips: &[IpAddr], tunnels: &str, directors: &str) -> Result<()> {
+        self.up_with(vips, &["--tunnel", tunnels, "--from", directors])
+    }
+
+    /// `rlvs realserver up` for all `vips` with more options.
+    pub fn up_with(&self, vips: &[IpAddr], options: &[&str]) -> Result<()> {
+        warden::tell(&self.host, "real-servers")?;
+        self.realserver("up", vips, options)
     }
 
     /// `rlvs realserver down` for all `vips`.
     pub fn down(&self, vips: &[IpAddr]) -> Result<()> {
-        self.realserver("down", vips)
+        self.realserver("down", vips, &[])
     }
 
-    fn realserver(&self, verb: &str, vips: &[IpAddr]) -> Result<()> {
+    fn realserver(&self, verb: &str, vips: &[IpAddr], options: &[&str]) -> Result<()> {
         let words = ["realserver".to_owned(), verb.to_owned()];
         let vips = vips
             .iter()
             .flat_map(|vip| ["--vip".to_owned(), vip.to_string()]);
+        let options = options.iter().map(|&option| option.to_owned());
         self.host
-            .run("rlvs", words.into_iter().chain(vips))
+            .run("rlvs", words.into_iter().chain(vips).chain(options))
             .map(drop)
     }
 }

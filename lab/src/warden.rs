@@ -4,7 +4,7 @@
 //! closes. So there is one way out for all: a lab that is dropped, a panic, Ctrl-C, `kill -9`.
 //! What it cannot outlive, such as a power cut for containers, the next lab clears away.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::command;
+use crate::host::Host;
 
 const SCRIPT: &str = include_str!("warden.sh");
 const NAMESPACES: &str = "/run/netns";
@@ -97,6 +98,19 @@ pub fn remove_stale() -> Result<()> {
     stale.sort();
     stale.dedup();
     stale.iter().try_for_each(|name| remove(name))
+}
+
+/// Lists a host whose programs are pinned, which outlives its namespace, for the warden to undo:
+/// among the `directors` or the `real-servers`.
+pub fn tell(host: &Host, list: &str) -> Result<()> {
+    let list = host.lab().directory().join(list);
+    let known = fs::read_to_string(&list).unwrap_or_default();
+    let namespace = host.namespace();
+    if known.lines().all(|line| line != namespace) {
+        let mut file = OpenOptions::new().create(true).append(true).open(list)?;
+        writeln!(file, "{namespace}")?;
+    }
+    Ok(())
 }
 
 fn namespaces() -> Vec<String> {

@@ -31,11 +31,19 @@ end_processes() {
 }
 
 end_processes
-for space in $(cat "$directory/directors" 2>/dev/null); do
-    [ -e "/run/netns/$space" ] || continue
-    timeout -k 1 15 nsenter --net="/run/netns/$space" "$directory/bin/rlvs" down >/dev/null ||
-        echo "rlvs down failed in $space" >&2
-done
+# What is pinned outlives its namespace.
+undo() {
+    list=$1
+    shift
+    for space in $(cat "$directory/$list" 2>/dev/null); do
+        [ -e "/run/netns/$space" ] || continue
+        timeout -k 1 15 nsenter --net="/run/netns/$space" "$directory/bin/rlvs" "$@" >/dev/null ||
+            echo "rlvs $* failed in $space" >&2
+    done
+}
+
+undo directors down
+undo real-servers realserver down
 for space in $(spaces); do
     ip netns del "$space" 2>/dev/null
 done

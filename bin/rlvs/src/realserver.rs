@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use rlvs_realserver::{Report, Wanted, down, status, up};
+use rlvs_realserver::{Directors, GUE_PORT, Kind, Report, Tunnels, Wanted, down, status, up};
 
 /// Make this host a real server, or look whether it is one
 #[derive(Debug, Args)]
@@ -23,6 +23,8 @@ enum Verb {
         vip: Vec<IpAddr>,
         #[command(flatten)]
         segment: Segment,
+        #[command(flatten)]
+        arrival: Arrival,
     },
     /// Take virtual addresses away; with the last one, settings become what they were
     Down {
@@ -41,6 +43,21 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What is not said stays as it is.
+#[derive(Debug, Args)]
+struct Arrival {
+    /// Take packets out of these tunnels, without a tunnel device: ipip, gre, gue
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    tunnel: Vec<Kind>,
+    /// The directors' addresses as this host sees them: ADDRESS, ADDRESS/LENGTH or any
+    #[arg(long, value_name = "DIRECTOR")]
+    from: Option<Directors>,
+    /// The UDP port of gue
+    #[arg(long, value_name = "PORT", default_value_t = GUE_PORT, requires = "tunnel",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    tun_port: u16,
 }
 
 #[derive(Debug, Args)]
@@ -65,8 +82,16 @@ fn attempt(verb: Verb) -> anyhow::Result<ExitCode> {
 
 async fn answer(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
-        Verb::Up { vip, segment } => {
-            let wanted = wanted(vip, segment.interface);
+        Verb::Up {
+            vip,
+            segment,
+            arrival,
+        } => {
+            let mut wanted = wanted(vip, segment.interface);
+            wanted.directors = arrival.from;
+            if !arrival.tunnel.is_empty() {
+                wanted.tunnels = Some(Tunnels::new(arrival.tunnel, arrival.tun_port));
+            }
             up(&wanted).await?;
             print(&status(&wanted).await?, false)
         }
@@ -84,6 +109,7 @@ fn wanted(vips: Vec<IpAddr>, interface: Option<String>) -> Wanted {
     Wanted {
         vips: vips.into_iter().collect(),
         interface,
+        ..Wanted::default()
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn director() -> Result<Facts, Error> {
 pub(crate) fn real_server(vips: BTreeSet<IpAddr>) -> Result<Facts, Error> {
     let wanted = Wanted {
         vips,
-        interface: None,
+        ..Wanted::default()
     };
     run(async |handle| {
         let interfaces = links::read(&handle).await?;

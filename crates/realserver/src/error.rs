@@ -32,6 +32,13 @@ pub enum Error {
     LoopbackDown,
     #[error("IPv6 is off on lo: sysctl -w net.ipv6.conf.lo.disable_ipv6=0")]
     NoIpv6,
+    #[error(
+        "who may send through tunnels, or tell a client's address, is not said: add --from with \
+         the director's addresses as this host sees them (or --from any)"
+    )]
+    NoDirector,
+    #[error("{action}: {reason}")]
+    Kernel { action: String, reason: String },
     #[error("{action}: {source}")]
     Io { action: String, source: io::Error },
     #[error("{} is damaged ({source}); look at it, then remove it", path.display())]
@@ -41,7 +48,34 @@ pub enum Error {
     },
 }
 
+/// The verifier tells all it has done; what it did last is what counts.
+fn short(reason: &str) -> String {
+    const LAST: usize = 6;
+    let lines: Vec<_> = reason.lines().collect();
+    match lines.as_slice() {
+        [first, ..] if lines.len() > LAST + 1 => {
+            let last = &lines[lines.len() - LAST..];
+            format!("{first}\n...\n{}", last.join("\n"))
+        }
+        _ => reason.to_owned(),
+    }
+}
+
 impl Error {
+    /// Why the kernel did not do `action`, with all that led to it.
+    pub(crate) fn kernel(action: impl Into<String>, error: &dyn std::error::Error) -> Self {
+        let mut reason = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            reason = format!("{reason}: {cause}");
+            source = cause.source();
+        }
+        Self::Kernel {
+            action: action.into(),
+            reason: short(&reason),
+        }
+    }
+
     /// What went wrong in doing `action`.
     pub(crate) fn io(action: impl Into<String>, source: io::Error) -> Self {
         let action = action.into();

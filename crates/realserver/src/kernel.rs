@@ -11,10 +11,11 @@ use rtnetlink::packet_core::{
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage,
 };
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::Error;
+use crate::hook::PRIORITY;
 use crate::present::{Interface, whole};
 
 /// All interfaces with their addresses.
@@ -42,6 +43,18 @@ pub(crate) async fn interfaces(handle: &Handle) -> Result<Vec<Interface>, Error>
         }
     }
     Ok(interfaces)
+}
+
+/// Whether our filter is at the ingress of an interface.
+pub(crate) async fn has_filter(handle: &Handle, index: u32) -> bool {
+    let Ok(index) = i32::try_from(index) else {
+        return false;
+    };
+    let filters = handle.traffic_filter(index).get().ingress().execute();
+    let filters: Vec<_> = filters.try_collect().await.unwrap_or_default();
+    filters.iter().any(|filter| {
+        filter.header.info >> 16 == u32::from(PRIORITY) && filter.header.handle != 0.into()
+    })
 }
 
 /// Puts `vip` on an interface. IPv6 without duplicate address detection: the director and the
@@ -113,6 +126,7 @@ fn interface(message: &LinkMessage) -> Option<Interface> {
         index: message.header.index,
         name: name?,
         up: message.header.flags.contains(LinkFlags::Up),
+        ethernet: message.header.link_layer_type == LinkLayerType::Ether,
         addresses: Vec::new(),
     })
 }

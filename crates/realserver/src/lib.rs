@@ -22,7 +22,10 @@
 //! `plan` and `report` decide over a [`present::Present`]; `kernel` and `sysctl` read and write.
 #![forbid(unsafe_code)]
 
+mod arrival;
+mod decapsulator;
 mod error;
+mod hook;
 mod kernel;
 mod plan;
 mod present;
@@ -31,6 +34,8 @@ mod run;
 mod saved;
 mod sysctl;
 
+pub use arrival::{Directors, Kind, Tunnels};
 pub use error::Error;
 pub use report::{Check, Report};
+pub use rlvs_arrival::GUE_PORT;
 pub use run::{Wanted, down, status, up};

@@ -35,6 +35,10 @@ pub(crate) fn up(present: &Present, saved: Saved, wanted: &Wanted) -> Result<Pla
         }
     }
     before.vips.extend(&wanted.vips);
+    take(&mut before, wanted);
+    if before.takes_anything() && before.directors.is_empty() {
+        return Err(Error::NoDirector);
+    }
     let missing = wanted
         .vips
         .iter()
@@ -45,6 +49,19 @@ pub(crate) fn up(present: &Present, saved: Saved, wanted: &Wanted) -> Result<Pla
         before,
         steps,
     })
+}
+
+/// What is said now holds; what is not said stays.
+fn take(saved: &mut Saved, wanted: &Wanted) {
+    if let Some(tunnels) = &wanted.tunnels {
+        saved.tunnels = Some(tunnels.clone());
+    }
+    if let Some(directors) = &wanted.directors {
+        saved.directors = directors.clone();
+    }
+    if wanted.interface.is_some() {
+        saved.interface.clone_from(&wanted.interface);
+    }
 }
 
 /// Takes the VIPs down: those given, or all that are saved. With the last IPv4 one the settings
@@ -66,10 +83,13 @@ pub(crate) fn down(present: &Present, saved: Saved, wanted: &Wanted) -> Plan {
         .map(Step::Remove)
         .collect();
     let left: BTreeSet<_> = saved.vips.difference(vips).copied().collect();
-    let mut after = Saved {
-        vips: left,
-        previous: saved.previous.clone(),
+    let mut after = if left.is_empty() {
+        Saved::default()
+    } else {
+        saved.clone()
     };
+    after.vips = left;
+    after.previous.clone_from(&saved.previous);
     if !after.vips.iter().any(IpAddr::is_ipv4) {
         steps.extend(restored(present, &saved));
         after.previous.clear();
@@ -190,6 +210,7 @@ fn is_link_local(vip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arrival::{Kind, Tunnels};
     use crate::present::Interface;
 
     fn vip(text: &str) -> IpAddr {
@@ -199,7 +220,7 @@ mod tests {
     fn wanted(vips: &[&str]) -> Wanted {
         Wanted {
             vips: vips.iter().map(|text| vip(text)).collect(),
-            interface: None,
+            ..Wanted::default()
         }
     }
 
@@ -208,6 +229,7 @@ mod tests {
             index,
             name: name.into(),
             up: true,
+            ethernet: name != "lo",
             addresses: vec![(vip(address), prefix)],
         };
         let interfaces = vec![
@@ -329,6 +351,24 @@ mod tests {
             .insert(Setting::new("eth0", Name::ArpIgnore), 8);
         let plan = up(&present, Saved::default(), &wanted(&["192.0.2.100"])).unwrap();
         assert!(!plan.steps.contains(&set("eth0", Name::ArpIgnore, 1)));
+    }
+
+    #[test]
+    fn tunnels_stay_until_the_last_vip_goes() {
+        let mut first = wanted(&["192.0.2.100", "2001:db8::100"]);
+        first.tunnels = Some(Tunnels::new([Kind::Ipip], 6080));
+        let refused = up(&present(), Saved::default(), &first).unwrap_err();
+        assert!(refused.to_string().contains("--from"), "{refused}");
+        first.directors = Some("192.0.2.1".parse().unwrap());
+        let plan = up(&present(), Saved::default(), &first).unwrap();
+        let again = up(&present(), plan.after.clone(), &wanted(&["192.0.2.101"])).unwrap();
+        assert_eq!(again.after.tunnels, first.tunnels);
+        assert_eq!(Some(&again.after.directors), first.directors.as_ref());
+        let most = wanted(&["192.0.2.100", "192.0.2.101"]);
+        let most = down(&present(), again.after, &most);
+        assert_eq!(most.after.tunnels, first.tunnels);
+        let all = down(&present(), most.after, &Wanted::default());
+        assert_eq!(all.after, Saved::default());
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Interface {
     pub(crate) index: u32,
     pub(crate) name: String,
     pub(crate) up: bool,
+    /// Its packets have Ethernet headers.
+    pub(crate) ethernet: bool,
     pub(crate) addresses: Vec<(IpAddr, u8)>,
 }
 
@@ -67,6 +69,14 @@ impl Present {
             name,
         };
         self.settings.get(&setting).copied().unwrap_or_default()
+    }
+
+    /// The interfaces on which packets in tunnels may come in.
+    pub(crate) fn tunnelled<'a>(
+        &'a self,
+        named: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Interface> {
+        self.segments(named).filter(|interface| interface.ethernet)
     }
 
     /// The interfaces that may face the director: the one named, else every one but `lo`.

@@ -1,13 +1,16 @@
 //! Whether all is as it should be, setting by setting.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use rlvs_arrival::Count;
 use serde::Serialize;
 
 use crate::Wanted;
 use crate::plan::{is_right, required};
-use crate::present::{LOOPBACK, Name, Present, Setting, whole};
+use crate::present::{Interface, LOOPBACK, Name, Present, Setting, whole};
+use crate::saved::Saved;
 
 /// The state of a real server.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -17,6 +20,17 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// What is not wrong in itself but may be in this network.
     pub hints: Vec<String>,
+    /// What became of packets in tunnels, if any end here.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tunnels: BTreeMap<&'static str, u64>,
+}
+
+/// What the program for tunnels is seen to do.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The interfaces it is on, by index, and how.
+    pub(crate) attached: BTreeMap<u32, &'static str>,
+    pub(crate) counts: Vec<(Count, u64)>,
 }
 
 /// One setting.
@@ -31,7 +45,12 @@ pub struct Check {
     pub mend: Vec<String>,
 }
 
-pub(crate) fn report(present: &Present, wanted: &Wanted) -> Report {
+pub(crate) fn report(
+    present: &Present,
+    wanted: &Wanted,
+    saved: &Saved,
+    seen: Option<&Seen>,
+) -> Report {
     let mut checks = vec![loopback(present)];
     let required = required(present, wanted);
     checks.extend(
@@ -44,11 +63,18 @@ pub(crate) fn report(present: &Present, wanted: &Wanted) -> Report {
     }
     // Last, as in `up`: who mends from top to bottom never answers for a VIP in between.
     checks.extend(wanted.vips.iter().map(|vip| place(present, *vip)));
-    let right = checks.iter().all(|check| check.right);
+    if let Some(seen) = seen {
+        checks.extend(attachments(present, saved, seen));
+    }
+    let counts = seen.map_or(&[][..], |seen| &seen.counts);
     Report {
-        right,
+        right: checks.iter().all(|check| check.right),
         checks,
         hints: hints(present, wanted),
+        tunnels: counts
+            .iter()
+            .map(|(count, value)| (count.name(), *value))
+            .collect(),
     }
 }
 
@@ -83,11 +109,24 @@ impl fmt::Display for Report {
         }
         self.hints
             .iter()
-            .try_for_each(|hint| writeln!(f, "hint: {hint}"))
+            .try_for_each(|hint| writeln!(f, "hint: {hint}"))?;
+        self.counts().try_for_each(|(name, value)| {
+            writeln!(f, "packets in tunnels, {}: {value}", name.replace('_', " "))
+        })
     }
 }
 
 impl Report {
+    /// In the order of the packet path; those that are 0 say nothing, but the first.
+    fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let known = Count::ALL
+            .iter()
+            .filter_map(|count| self.tunnels.get_key_value(count.name()));
+        known
+            .map(|(name, value)| (*name, *value))
+            .filter(|(name, value)| *value > 0 || *name == Count::Decapsulated.name())
+    }
+
     fn commands(&self) -> impl Iterator<Item = (&Check, &String)> {
         self.checks
             .iter()
@@ -114,6 +153,29 @@ impl Check {
         }
         self
     }
+}
+
+/// The tunnels that end here, on each interface that packets may come in by.
+fn attachments(present: &Present, saved: &Saved, seen: &Seen) -> Vec<Check> {
+    let Some(tunnels) = &saved.tunnels else {
+        return Vec::new();
+    };
+    let wanted = format!("{tunnels} from {}", saved.directors);
+    let interfaces = present.tunnelled(saved.interface.as_deref());
+    let check = |interface: &Interface| {
+        let attached = seen.attached.get(&interface.index);
+        let found = attached.map_or("none", |_| &wanted);
+        let vip = wanted_vip(saved);
+        Check::new(format!("tunnels {}", interface.name), found, &wanted)
+            .or_mend([format!("rlvs realserver up --vip {vip}")])
+    };
+    interfaces.map(check).collect()
+}
+
+/// Any of those that are up: `up` for it puts all else right as well.
+fn wanted_vip(saved: &Saved) -> String {
+    let vip = saved.vips.first();
+    vip.map_or("ADDRESS".into(), IpAddr::to_string)
 }
 
 fn loopback(present: &Present) -> Check {
@@ -179,7 +241,6 @@ fn strict_hint(interface: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::present::Interface;
 
     fn present(vip: Option<(&str, &str, u8)>, arp_ignore: u32) -> Present {
         let mut interfaces = vec![
@@ -211,6 +272,7 @@ mod tests {
             index,
             name: name.into(),
             up: true,
+            ethernet: name != "lo",
             addresses: Vec::new(),
         }
     }
@@ -218,13 +280,17 @@ mod tests {
     fn wanted() -> Wanted {
         Wanted {
             vips: ["192.0.2.100".parse().unwrap()].into(),
-            interface: None,
+            ..Wanted::default()
         }
+    }
+
+    fn plain(present: &Present) -> Report {
+        report(present, &wanted(), &Saved::default(), None)
     }
 
     #[test]
     fn all_right() {
-        let report = report(&present(Some(("lo", "192.0.2.100", 32)), 1), &wanted());
+        let report = plain(&present(Some(("lo", "192.0.2.100", 32)), 1));
         assert!(report.right, "{report}");
         assert!(report.hints.is_empty());
         assert!(!report.to_string().contains("WRONG"));
@@ -232,7 +298,7 @@ mod tests {
 
     #[test]
     fn each_wrong_setting_is_named_with_its_command() {
-        let report = report(&present(None, 0), &wanted());
+        let report = plain(&present(None, 0));
         assert!(!report.right);
         let text = report.to_string();
         assert!(text.contains("WRONG  address 192.0.2.100"), "{text}");
@@ -260,7 +326,7 @@ mod tests {
         present.interfaces[1]
             .addresses
             .push(("192.0.2.100".parse().unwrap(), 24));
-        let text = report(&present, &wanted()).to_string();
+        let text = plain(&present).to_string();
         assert!(
             text.contains("ip address del 192.0.2.100/24 dev eth0"),
             "{text}"
@@ -273,7 +339,7 @@ mod tests {
         present
             .settings
             .insert(Setting::new("eth1", Name::RpFilter), 1);
-        let report = report(&present, &wanted());
+        let report = plain(&present);
         assert!(report.right);
         assert_eq!(report.hints.len(), 1);
         assert!(report.hints[0].contains("net.ipv4.conf.eth1.rp_filter=2"));

@@ -1,15 +1,18 @@
 //! Reads what is there, decides, and does it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
 use rtnetlink::Handle;
 
+use crate::arrival::{Directors, Tunnels};
+use crate::decapsulator::{Decapsulator, Task};
+use crate::hook::Way;
 use crate::plan::{self, Plan, Step};
 use crate::present::{Interface, LOOPBACK, Present};
-use crate::report::{Report, report};
-use crate::saved::{DIRECTORY, Store};
+use crate::report::{Report, Seen, report};
+use crate::saved::{DIRECTORY, Saved, Store};
 use crate::{Error, kernel, sysctl};
 
 /// What a real server is to serve.
@@ -18,6 +21,10 @@ pub struct Wanted {
     pub vips: BTreeSet<IpAddr>,
     /// The interface on which the director's packets come in, where only that one matters.
     pub interface: Option<String>,
+    /// The tunnels that are to end here; none: as before.
+    pub tunnels: Option<Tunnels>,
+    /// Whose word is taken; none: as before.
+    pub directors: Option<Directors>,
 }
 
 /// Brings the VIPs up; what is right already stays as it is.
@@ -42,16 +49,19 @@ pub async fn down(wanted: &Wanted) -> Result<(), Error> {
 
 /// Compares what is there with what should be, for the VIPs given or all that were brought up.
 pub async fn status(wanted: &Wanted) -> Result<Report, Error> {
+    let saved = store()?.load()?;
     let mut wanted = wanted.clone();
     if wanted.vips.is_empty() {
-        wanted.vips = store()?.load()?.vips;
+        wanted.vips.clone_from(&saved.vips);
     }
     if wanted.vips.is_empty() {
         return Err(Error::NoVip);
     }
-    let present = present(&connect()?).await?;
+    let handle = connect()?;
+    let present = present(&handle).await?;
     plan::check_interface(&present, &wanted)?;
-    Ok(report(&present, &wanted))
+    let seen = see(&saved, &handle).await?;
+    Ok(report(&present, &wanted, &saved, seen.as_ref()))
 }
 
 async fn carry_out(
@@ -71,7 +81,50 @@ async fn carry_out(
             Step::Remove(vip) => kernel::remove(handle, *vip, loopback).await?,
         }
     }
+    if plan.before.tunnels.is_some() {
+        decapsulate(present, &plan.after)?;
+    }
     store.save(&plan.after)
+}
+
+/// Puts the program for tunnels where it belongs, or takes it away.
+fn decapsulate(present: &Present, saved: &Saved) -> Result<(), Error> {
+    let decapsulator = Decapsulator::new(cookie()?)?;
+    let Some(tunnels) = &saved.tunnels else {
+        return decapsulator.remove();
+    };
+    let task = Task {
+        tunnels,
+        directors: &saved.directors,
+        vips: &saved.vips,
+    };
+    let interfaces: Vec<_> = present
+        .tunnelled(saved.interface.as_deref())
+        .map(|interface| (interface.index, interface.name.as_str()))
+        .collect();
+    decapsulator.install(&task, &interfaces)
+}
+
+/// What the program for tunnels is and does, if there should be one.
+async fn see(saved: &Saved, handle: &Handle) -> Result<Option<Seen>, Error> {
+    if saved.tunnels.is_none() {
+        return Ok(None);
+    }
+    let decapsulator = Decapsulator::new(cookie()?)?;
+    let mut attached = BTreeMap::new();
+    for hook in decapsulator.hooks() {
+        let is_attached = match hook.way {
+            Way::Tcx => hook.is_linked(),
+            Way::Clsact => kernel::has_filter(handle, hook.index).await,
+        };
+        if is_attached {
+            attached.insert(hook.index, hook.way.name());
+        }
+    }
+    Ok(Some(Seen {
+        attached,
+        counts: decapsulator.counts()?,
+    }))
 }
 
 async fn present(handle: &Handle) -> Result<Present, Error> {
@@ -85,11 +138,12 @@ async fn present(handle: &Handle) -> Result<Present, Error> {
 }
 
 fn store() -> Result<Store, Error> {
+    Ok(Store::new(Path::new(DIRECTORY), cookie()?))
+}
+
+fn cookie() -> Result<u64, Error> {
     let named = |error| Error::io("naming this network namespace", error);
-    Ok(Store::new(
-        Path::new(DIRECTORY),
-        rlvs_network::namespace::cookie().map_err(named)?,
-    ))
+    rlvs_network::namespace::cookie().map_err(named)
 }
 
 fn connect() -> Result<Handle, Error> {

@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::arrival::{Directors, Tunnels};
 use crate::present::Setting;
 
 /// Where the files are, on a file system that the next boot empties.
@@ -24,6 +25,21 @@ pub(crate) struct Saved {
     pub(crate) vips: BTreeSet<IpAddr>,
     /// The values that settings had before.
     pub(crate) previous: BTreeMap<Setting, u32>,
+    #[serde(default)]
+    pub(crate) tunnels: Option<Tunnels>,
+    /// Whose word is taken.
+    #[serde(default)]
+    pub(crate) directors: Directors,
+    /// The interface on which the directors' packets come in, where only that one matters.
+    #[serde(default)]
+    pub(crate) interface: Option<String>,
+}
+
+impl Saved {
+    /// Whether programs take in what directors send.
+    pub(crate) fn takes_anything(&self) -> bool {
+        self.tunnels.is_some()
+    }
 }
 
 /// The file of one network namespace.
@@ -111,6 +127,9 @@ mod tests {
         let saved = Saved {
             vips: ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()].into(),
             previous: [(Setting::new("all", Name::ArpIgnore), 0)].into(),
+            tunnels: Some(Tunnels::new(["gue".parse().unwrap()], 7000)),
+            directors: "192.0.2.1,2001:db8::/64".parse().unwrap(),
+            interface: Some("eth0".into()),
         };
         let _lock = store.lock().unwrap();
         store.save(&saved).unwrap();

@@ -16,7 +16,7 @@ const V6: &str = "2001:db8::100";
 fn wanted(vips: &[&str]) -> Wanted {
     Wanted {
         vips: vips.iter().map(|vip| vip.parse().unwrap()).collect(),
-        interface: None,
+        ..Wanted::default()
     }
 }
 

@@ -89,6 +89,7 @@ mod tests {
                 check("link lo", false),
             ],
             hints: Vec::new(),
+            tunnels: Default::default(),
         };
         let known = RealServerFacts {
             report: Some(report),

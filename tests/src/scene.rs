@@ -29,16 +29,18 @@ pub const SOON: Duration = Duration::from_secs(10);
 pub enum Mode {
     Generic,
     Native,
+    Tc,
 }
 
-/// Makes of each function, which takes a [`Mode`], one test for either mode.
+/// Makes of each function, which takes a [`Mode`], one test for either of the modes that are
+/// chosen by themselves.
 #[macro_export]
 macro_rules! in_both_modes {
     ($($test:ident),+ $(,)?) => {
-        mod generic {
+        mod tc {
             $(#[test]
             fn $test() -> anyhow::Result<()> {
-                super::$test($crate::scene::Mode::Generic)
+                super::$test($crate::scene::Mode::Tc)
             })+
         }
         mod native {
@@ -62,6 +64,7 @@ impl Mode {
         let mode = match self {
             Self::Generic => "generic",
             Self::Native => "native",
+            Self::Tc => "tc",
         };
         format!("connections = 65536\n[interfaces]\nmode = \"{mode}\"\n")
     }
@@ -70,6 +73,7 @@ impl Mode {
         match self {
             Self::Generic => Attachment::Generic,
             Self::Native => Attachment::Native,
+            Self::Tc => Attachment::Tc,
         }
     }
 }
@@ -91,6 +95,13 @@ impl Scene {
             server.up(&scene.vips())?;
         }
         Ok(scene)
+    }
+
+    /// Starts the daemon anew with another mode, and waits for it.
+    pub fn restart(&mut self, mode: Mode) -> Result<()> {
+        self.mode = mode;
+        self.lab.director.stop()?;
+        self.start()
     }
 
     /// Starts the daemon, first or anew; it is on `eth0` when this returns.

@@ -109,9 +109,7 @@ fn upload(lab: &Masquerading, vip: IpAddr, content: &[u8]) -> Result<()> {
     let from = format!("OPEN:{}", lab.lab.directory().join("big").display());
     let connect = format!("TCP:{service}");
     lab.client.run("socat", ["-u", &from, &connect])?;
-    socat.wait_until(SOON, |_| {
-        Ok(fs::metadata(&got).is_ok_and(|file| file.len() == content.len() as u64))
-    })?;
+    ensure!(socat.wait(SOON)?.success(), "{}", socat.log());
     ensure!(fs::read(&got)? == content, "{vip}: another file arrived");
     fs::remove_file(&got)?;
     Ok(())

@@ -139,9 +139,14 @@ fn an_interface_with_another_program_is_reported_and_left() -> Result<()> {
     wait::until("eth1 is looked at", SOON, || {
         Ok(attachment(&scene.director, "eth1")?.is_some())
     })?;
-    let Some(Attachment::Detached { reason }) = attachment(&scene.director, "eth1")? else {
-        anyhow::bail!("the other program was pushed aside");
-    };
+    let interfaces = status(&scene.director)?.interfaces;
+    let eth1 = interfaces.iter().find(|it| it.name == "eth1");
+    let eth1 = eth1.context("no eth1")?;
+    ensure!(
+        eth1.attachment == Attachment::Detached,
+        "the other program was pushed aside"
+    );
+    let reason = &eth1.reason;
     ensure!(
         reason.contains("another XDP program") && reason.contains("eth1"),
         "{reason}"

@@ -1,7 +1,7 @@
 //! Real HTTP balanced by direct routing on Debian's stock kernel, the oldest that rlvs is for.
 //!
 //! A smaller run of what is tested in namespaces elsewhere: that this kernel's verifier takes the
-//! program, that it attaches to a veth in the driver and in the general receive path, forwards
+//! program, that it attaches to a veth in the driver and in traffic control, forwards
 //! IPv4 and IPv6 to real nginx and counts connections, that a killed daemon is missed by nobody
 //! and its successor takes over, and that `rlvs down` leaves nothing.
 
@@ -33,7 +33,8 @@ fn http_is_balanced() -> Result<()> {
         server.up(&lab.vips())?;
     }
     walk(&mut lab, "native", &Attachment::Native)?;
-    walk(&mut lab, "generic", &Attachment::Generic)
+    // Here by a filter: this kernel has no links for tc.
+    walk(&mut lab, "tc", &Attachment::Tc)
 }
 
 /// From no director to none.
@@ -164,6 +165,9 @@ fn nothing_is_left(lab: &DirectRouting) -> Result<()> {
         .host
         .run("ip", ["link", "show", "dev", "eth0"])?;
     ensure!(!links.contains("xdp"), "a program is attached: {links}");
+    let filters = "tc filter show dev eth0 ingress";
+    let filters = lab.director.host.shell(filters)?;
+    ensure!(filters.is_empty(), "a program is attached: {filters}");
     for directory in ["/sys/fs/bpf", "/run/rlvs"] {
         let mut left = files(Path::new(directory))?;
         // What real servers were before is theirs.

@@ -41,6 +41,7 @@ pub(crate) const LAB: Group = Group {
     name: "lab",
     packages: &[
         "iproute2",
+        "iputils-ping",
         "nginx-light",
         "curl",
         "socat",

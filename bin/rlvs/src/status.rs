@@ -79,23 +79,28 @@ fn interfaces(interfaces: &[Interface]) -> String {
         name,
         index,
         attachment,
+        reason,
     } in interfaces
     {
         // As `ip link` does: the number first.
         let index = Cell::right(format!("{index}:"));
-        table.row([index, Cell::left(name), attachment_cell(attachment)]);
+        table.row([
+            index,
+            Cell::left(name),
+            attachment_cell(*attachment, reason),
+        ]);
     }
     table.or("none is known: no packet is balanced")
 }
 
-fn attachment_cell(attachment: &Attachment) -> Cell {
-    match attachment {
-        Attachment::Native => Cell::left("native"),
-        Attachment::Generic => Cell::left("generic"),
-        Attachment::Detached { reason } => {
-            Cell::left(format!("NOT ATTACHED: {reason}")).styled(BAD)
-        }
-    }
+fn attachment_cell(attachment: Attachment, reason: &str) -> Cell {
+    let mode = match attachment {
+        Attachment::Native => "native",
+        Attachment::Generic => "generic",
+        Attachment::Tc => "tc",
+        Attachment::Detached => return Cell::left(format!("NOT ATTACHED: {reason}")).styled(BAD),
+    };
+    Cell::left(format!("{mode}: {reason}"))
 }
 
 fn services(services: &[ServiceState]) -> String {

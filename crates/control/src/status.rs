@@ -47,20 +47,24 @@ pub struct NetworkNamespace {
 pub struct Interface {
     pub name: String,
     pub index: u32,
-    #[serde(flatten)]
+    #[serde(rename = "mode")]
     pub attachment: Attachment,
+    /// Why so.
+    pub reason: String,
 }
 
 /// How the director's program sits on an interface.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "mode")]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Attachment {
-    /// In the driver.
+    /// XDP in the driver.
     Native,
-    /// In the kernel's general receive path: slower, works everywhere.
+    /// XDP in the kernel's general receive path.
     Generic,
+    /// In traffic control: slower, works everywhere.
+    Tc,
     /// Not at all: packets that arrive here are not balanced.
-    Detached { reason: String },
+    Detached,
 }
 
 /// A virtual service and where its packets go.

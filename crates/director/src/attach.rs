@@ -1,91 +1,100 @@
 //! Which interfaces the program is put on, and how.
-//!
-//! Real network cards run it in the driver. Virtual devices take it in the general receive path:
-//! there packets that were made on this machine come with checksums still to be filled in and
-//! larger than any frame, and only that path carries both through unharmed.
+
+mod choice;
 
 use std::collections::BTreeMap;
 
+use rlvs_control::status::Attachment;
 use rlvs_network::Link;
 use rlvs_plane::{Mode, Plane, Refused};
 
-use crate::config;
 use crate::config::Config;
+use choice::{Choice, choose};
 
-/// What the director knows of interfaces it is not on.
+/// What the director knows of how its program is on interfaces.
 #[derive(Debug, Default)]
 pub(crate) struct Attachments {
-    refused: BTreeMap<u32, Refusal>,
+    settled: BTreeMap<u32, Settled>,
 }
 
+/// What came of an interface's choice.
 #[derive(Debug)]
-struct Refusal {
-    /// A link that is renamed or replaced is tried again.
+struct Settled {
+    /// A link that is renamed or replaced is looked at anew.
     link: Link,
+    choice: Choice,
+    /// Why the program is on it so, or not at all.
     reason: String,
     /// What is in the way may go, of which no link tells.
     occupied: bool,
 }
 
 impl Attachments {
-    /// Attaches where it should be and is not yet, and lets go what is gone.
+    /// Attaches where and how it should be and is not yet, and lets go what is gone.
     pub(crate) fn follow(&mut self, plane: &mut Plane, config: &Config, links: &[Link]) {
         self.let_go(plane, config, links);
-        for link in links {
-            if is_wanted(config, link) {
-                self.attach(plane, config, link);
+        for link in links.iter().filter(|link| is_wanted(config, link)) {
+            let choice = choose(&config.interfaces, link);
+            let settled = self.settled.get(&link.index);
+            if settled.is_none_or(|it| it.link != *link || it.choice != choice) {
+                self.settle(plane, link, choice);
             }
         }
     }
 
     /// Tries again where another program is in the way; whether it is gone somewhere.
-    pub(crate) fn retry(&mut self, plane: &mut Plane, config: &Config) -> bool {
-        let occupied = self.refused.values().filter(|refusal| refusal.occupied);
-        let links: Vec<_> = occupied.map(|refusal| refusal.link.clone()).collect();
+    pub(crate) fn retry(&mut self, plane: &mut Plane) -> bool {
+        let occupied = self.settled.values().filter(|settled| settled.occupied);
+        let again: Vec<_> = occupied
+            .map(|settled| (settled.link.clone(), settled.choice.clone()))
+            .collect();
         let mut gone = false;
-        for link in links {
-            if let Ok(mode) = try_modes(plane, config, &link) {
-                self.refused.remove(&link.index);
-                attached(plane, &link, mode);
+        for (link, choice) in again {
+            if plane.attach(link.index, &link.name, choice.mode).is_ok() {
+                self.settle(plane, &link, choice);
                 gone = true;
             }
         }
         gone
     }
 
-    /// Why the program is not on an interface.
-    pub(crate) fn reason(&self, config: &Config, link: &Link) -> String {
-        if let Some(refusal) = self.refused.get(&link.index) {
-            return refusal.reason.clone();
-        }
-        let reason = match link {
-            link if link.loopback => "the loopback interface",
-            _ if !config.interfaces.wants(&link.name) => "not among the configured interfaces",
-            link if !link.ethernet => "not an Ethernet interface",
-            _ => "the interface is down",
+    /// How the program is on an interface, and why.
+    pub(crate) fn state(
+        &self,
+        plane: &Plane,
+        config: &Config,
+        link: &Link,
+    ) -> (Attachment, String) {
+        let attachment = match plane.interfaces.mode(link.index) {
+            Some(Mode::Native) => Attachment::Native,
+            Some(Mode::Generic) => Attachment::Generic,
+            Some(Mode::Tc) => Attachment::Tc,
+            None => Attachment::Detached,
         };
-        reason.to_owned()
+        let settled = self.settled.get(&link.index);
+        let reason = settled.map_or_else(
+            || unsettled(config, link).to_owned(),
+            |settled| settled.reason.clone(),
+        );
+        (attachment, reason)
     }
 
     /// Whether frames that leave by an interface must be redirected even from itself.
     pub(crate) fn needs_redirect(&self, plane: &Plane, links: &[Link], index: u32) -> bool {
         let is_veth = |link: &&Link| link.index == index && link.kind.as_deref() == Some("veth");
-        let native = plane
-            .interfaces
-            .attached(index)
-            .is_some_and(|attached| attached.mode == Mode::Native);
-        native && links.iter().any(|link| is_veth(&link))
+        plane.interfaces.mode(index) == Some(Mode::Native)
+            && links.iter().any(|link| is_veth(&link))
     }
 
     fn let_go(&mut self, plane: &mut Plane, config: &Config, links: &[Link]) {
-        let stays = |index: &u32| {
-            let link = links.iter().find(|link| link.index == *index);
+        let stays = |index: u32| {
+            let link = links.iter().find(|link| link.index == index);
             link.is_some_and(|link| config.interfaces.wants(&link.name))
         };
         let gone: Vec<_> = plane
             .interfaces
             .indexes()
-            .filter(|index| !stays(index))
+            .filter(|&index| !stays(index))
             .collect();
         for index in gone {
             tracing::info!(index, "interface gone");
@@ -93,63 +102,67 @@ impl Attachments {
                 tracing::warn!(index, %error, "cannot detach");
             }
         }
-        self.refused
-            .retain(|_, refusal| links.contains(&refusal.link));
+        // One that is down keeps its program, if it has one.
+        self.settled.retain(|index, settled| {
+            let is_on = plane.interfaces.mode(*index).is_some();
+            links.contains(&settled.link) || is_on && stays(*index)
+        });
     }
 
-    fn attach(&mut self, plane: &mut Plane, config: &Config, link: &Link) {
-        if plane.interfaces.attached(link.index).is_none()
-            && !self.refused.contains_key(&link.index)
-        {
-            match try_modes(plane, config, link) {
-                Ok(mode) => attached(plane, link, mode),
-                Err(refused) => self.refuse(link, &refused),
-            }
-        } else if plane.interfaces.attached(link.index).is_some() {
-            plane.interfaces.set_address(link.index, link.address);
-        }
-    }
-
-    fn refuse(&mut self, link: &Link, refused: &Refused) {
-        let reason = refused.to_string();
-        tracing::warn!(interface = link.name, reason, "cannot attach");
-        let refusal = Refusal {
-            link: link.clone(),
-            reason,
-            occupied: matches!(refused, Refused::Occupied { .. }),
+    fn settle(&mut self, plane: &mut Plane, link: &Link, choice: Choice) {
+        let before = plane.interfaces.mode(link.index);
+        let (reason, occupied) = match plane.attach(link.index, &link.name, choice.mode) {
+            Ok(()) => (choice.reason.clone(), false),
+            Err(refused) => instead(plane, link, &choice, &refused),
         };
-        self.refused.insert(link.index, refusal);
+        let mode = plane.interfaces.mode(link.index);
+        let interface = &link.name;
+        match mode {
+            Some(_) => plane.interfaces.set_address(link.index, link.address),
+            None => tracing::warn!(interface, reason, "cannot attach"),
+        }
+        if let Some(mode) = mode.filter(|_| mode != before) {
+            tracing::info!(interface, mode = mode.name(), reason, "attached");
+        }
+        let settled = Settled {
+            link: link.clone(),
+            choice,
+            reason,
+            occupied,
+        };
+        self.settled.insert(link.index, settled);
     }
 }
 
-fn attached(plane: &mut Plane, link: &Link, mode: Mode) {
-    tracing::info!(interface = link.name, mode = mode.name(), "attached");
-    plane.interfaces.set_address(link.index, link.address);
+/// What is done where the kernel refuses: the reason for what is there then, and whether another
+/// program was in the way.
+fn instead(plane: &mut Plane, link: &Link, choice: &Choice, refused: &Refused) -> (String, bool) {
+    let occupied = matches!(refused, Refused::Occupied { .. });
+    let tc = choice.or_tc && !matches!(refused, Refused::IndexTaken { .. });
+    if tc && plane.attach(link.index, &link.name, Mode::Tc).is_ok() {
+        let reason = match refused {
+            Refused::NotSupported => "the driver has no XDP".to_owned(),
+            refused => format!("no XDP: {refused}"),
+        };
+        return (reason, occupied);
+    }
+    let reason = match plane.interfaces.mode(link.index) {
+        Some(_) => format!("left as it was, {} failed: {refused}", choice.mode.name()),
+        None => refused.to_string(),
+    };
+    (reason, occupied)
 }
 
 fn is_wanted(config: &Config, link: &Link) -> bool {
     config.interfaces.wants(&link.name) && link.up && link.ethernet && !link.loopback
 }
 
-/// The first mode that the kernel takes.
-fn try_modes(plane: &mut Plane, config: &Config, link: &Link) -> Result<Mode, Refused> {
-    let modes: &[Mode] = match config.interfaces.mode_of(&link.name) {
-        config::Mode::Native => &[Mode::Native],
-        config::Mode::Generic => &[Mode::Generic],
-        config::Mode::Auto if link.kind.is_some() => &[Mode::Generic],
-        config::Mode::Auto => &[Mode::Native, Mode::Generic],
-    };
-    let mut outcome = Err(Refused::Kernel("no mode to try".to_owned()));
-    for &mode in modes {
-        let (interfaces, program) = plane
-            .attaching()
-            .map_err(|error| Refused::Kernel(error.to_string()))?;
-        outcome = interfaces
-            .attach(program, link.index, &link.name, mode)
-            .map(|()| mode);
-        if outcome.is_ok() {
-            break;
-        }
+/// Why nobody has tried to attach to an interface.
+fn unsettled(config: &Config, link: &Link) -> &'static str {
+    match link {
+        link if link.loopback => "the loopback interface",
+        _ if !config.interfaces.wants(&link.name) => "not among the configured interfaces",
+        link if !link.ethernet => "not an Ethernet interface",
+        _ => "the interface is down",
     }
-    outcome
 }

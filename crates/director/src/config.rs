@@ -65,11 +65,12 @@ pub struct Interfaces {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// In the driver where it can, else generic.
+    /// What suits the device: real ones in the driver where it can, others in traffic control.
     #[default]
     Auto,
     Native,
     Generic,
+    Tc,
 }
 
 /// `[control]`: who may speak to the daemon.

@@ -118,7 +118,7 @@ impl Core {
     }
 
     pub(crate) fn tidy(&mut self, now: Instant) {
-        if self.attachments.retry(&mut self.plane, &self.config) {
+        if self.attachments.retry(&mut self.plane) {
             self.rewrite_hops();
         }
         let before = self.installed.addresses().count();

@@ -5,8 +5,8 @@ use std::fs;
 use rlvs_control::listing::Statistics;
 use rlvs_control::model::Family;
 use rlvs_control::status::{
-    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, NetworkNamespace,
-    NextHop, ServiceState, Status,
+    ConnectionTable, Counter, Daemon, DestinationState, Interface, NetworkNamespace, NextHop,
+    ServiceState, Status,
 };
 use rlvs_control::{Destination, DestinationKey, DestinationStatus, ServiceKey, ServiceStatus};
 use rlvs_control::{Services, endpoint};
@@ -14,7 +14,7 @@ use rlvs_engine::Verdict;
 use rlvs_engine::connection::WAYS;
 use rlvs_engine::reason::{Event, Reason};
 use rlvs_network::Link;
-use rlvs_plane::{Mode, Store};
+use rlvs_plane::Store;
 
 use crate::core::Core;
 use crate::desired::DesiredService;
@@ -103,17 +103,12 @@ impl Core {
     }
 
     fn interface(&self, link: &Link) -> Interface {
-        let attachment = match self.plane.interfaces.attached(link.index) {
-            Some(attached) if attached.mode == Mode::Native => Attachment::Native,
-            Some(_) => Attachment::Generic,
-            None => Attachment::Detached {
-                reason: self.attachments.reason(&self.config, link),
-            },
-        };
+        let (attachment, reason) = self.attachments.state(&self.plane, &self.config, link);
         Interface {
             name: link.name.clone(),
             index: link.index,
             attachment,
+            reason,
         }
     }
 

@@ -5,7 +5,7 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{
     __sk_buff, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6,
     BPF_F_ADJ_ROOM_ENCAP_L4_GRE, BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_MARK_MANGLED_0,
-    BPF_F_PSEUDO_HDR, TC_ACT_OK, TC_ACT_SHOT,
+    BPF_F_PSEUDO_HDR, TC_ACT_SHOT, TC_ACT_UNSPEC,
 };
 use aya_ebpf::helpers::generated::{
     bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_neigh, bpf_skb_adjust_room,
@@ -29,10 +29,17 @@ use crate::{outcome, route};
 /// The engine's verdict on a packet as a tc code.
 #[inline(always)]
 pub(crate) fn verdict(context: TcContext) -> i32 {
+    // SAFETY: the kernel passes a whole __sk_buff.
+    if unsafe { (*context.skb.skb).vlan_present } != 0 {
+        // The tag is beside the packet, and the packet looks as if it had none.
+        Maps.count(Reason::Tagged);
+        return TC_ACT_UNSPEC;
+    }
     let mut frame = TcFrame::new(context);
     match process(&mut frame, &Maps) {
         Verdict::Drop => TC_ACT_SHOT as i32,
-        Verdict::Pass => TC_ACT_OK as i32,
+        // To who else has programs here, and then to the stack.
+        Verdict::Pass => TC_ACT_UNSPEC,
         Verdict::Transmit => redirect(frame.interface()),
         Verdict::Redirect(interface) => redirect(interface),
         // SAFETY: the helper takes numbers, and a pointer that may be null.

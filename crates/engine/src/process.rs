@@ -47,6 +47,7 @@ where
     let outcome = match ethertype {
         Some(ethernet::IPV4) => packet::<V4, R, T>(frame, tables),
         Some(ethernet::IPV6) => packet::<V6, R, T>(frame, tables),
+        Some(ethernet::VLAN | ethernet::SERVICE_VLAN) => Err(Reason::Tagged),
         _ => Err(Reason::NotIp),
     };
     outcome.unwrap_or_else(|reason| {

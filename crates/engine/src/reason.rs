@@ -50,7 +50,8 @@ macro_rules! reasons {
 }
 
 reasons! {
-    NotIp = Pass "not-ip" "not an IPv4 or IPv6 packet in an untagged Ethernet frame";
+    NotIp = Pass "not-ip" "neither IPv4 nor IPv6";
+    Tagged = Pass "tagged" "in a VLAN, whose interface has a program of its own";
     NotVirtual = Pass "not-virtual" "sent to an address that is no virtual one";
     OtherHost = Pass "other-host" "the frame is addressed to another host's MAC address";
     NoAnswer = Pass "no-answer" "from a real server, but of no masqueraded connection";

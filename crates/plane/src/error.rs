@@ -41,3 +41,14 @@ pub enum Error {
     #[error("the schedulers' table is full: set `destinations` higher in rlvs.toml")]
     NodesFull,
 }
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

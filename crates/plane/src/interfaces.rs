@@ -1,41 +1,26 @@
-//! The program on interfaces.
+//! The programs on interfaces.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use aya::programs::links::{FdLink, PinnedLink};
-use aya::programs::xdp::XdpLink;
-use aya::programs::{Xdp, XdpMode};
 use rlvs_engine::Tables;
 use rlvs_engine::tables::interface;
+use rustix::io::Errno;
 
-use crate::error::Error;
+use crate::error::{Error, chain};
+use crate::hook::{Failed, Hook};
+use crate::mode::Mode;
+use crate::programs::Programs;
 use crate::tables::KernelTables;
 
-/// How the program sits on an interface.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mode {
-    /// In the driver.
-    Native,
-    /// In the kernel's general receive path.
-    Generic,
-}
-
-/// The interfaces that the program is on.
+/// The interfaces that a program is on.
 #[derive(Debug)]
 pub struct Interfaces {
     links: PathBuf,
     tables: Arc<KernelTables>,
-    attached: BTreeMap<u32, Attached>,
-}
-
-/// One of them.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Attached {
-    pub mode: Mode,
-    pin: PathBuf,
+    /// While one mode replaces another, an interface has both.
+    attached: BTreeMap<(u32, Mode), Hook>,
 }
 
 /// Why the program is not on an interface.
@@ -48,26 +33,10 @@ pub enum Refused {
     IndexTaken { index: u32 },
     #[error("another XDP program is attached to it; detach that: ip link set dev {name} xdp off")]
     Occupied { name: String },
+    #[error("the driver does not support it")]
+    NotSupported,
     #[error("the kernel refused: {0}")]
     Kernel(String),
-}
-
-impl Mode {
-    const ALL: [Self; 2] = [Self::Native, Self::Generic];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Generic => "generic",
-        }
-    }
-
-    const fn xdp(self) -> XdpMode {
-        match self {
-            Self::Native => XdpMode::Driver,
-            Self::Generic => XdpMode::Skb,
-        }
-    }
 }
 
 impl Interfaces {
@@ -79,35 +48,41 @@ impl Interfaces {
         }
     }
 
-    pub fn attached(&self, index: u32) -> Option<&Attached> {
-        self.attached.get(&index)
+    /// How the program is on an interface.
+    pub fn mode(&self, index: u32) -> Option<Mode> {
+        Mode::ALL
+            .into_iter()
+            .find(|&mode| self.is_attached(index, mode))
     }
 
     pub fn indexes(&self) -> impl Iterator<Item = u32> {
-        self.attached.keys().copied()
+        let all: BTreeSet<u32> = self.attached.keys().map(|&(index, _)| index).collect();
+        all.into_iter()
     }
 
-    /// Puts `program` in place of an earlier daemon's wherever that is attached. Links of
-    /// interfaces that are gone are removed.
-    pub(crate) fn adopt(&mut self, program: &mut Xdp) -> Result<(), Error> {
-        for (index, mode, pin) in pins(&self.links)? {
-            match replace(&pin, program) {
+    /// Puts the programs in place of an earlier daemon's wherever those are attached. What
+    /// interfaces that are gone had is removed.
+    pub(crate) fn adopt(&mut self, programs: &mut Programs) -> Result<(), Error> {
+        for hook in Hook::all(&self.links)? {
+            let index = hook.index;
+            match hook.replace(programs) {
                 Ok(()) => {
-                    self.attached.insert(index, Attached { mode, pin });
+                    self.attached.insert((index, hook.mode), hook);
                 }
                 Err(reason) => {
                     tracing::info!(index, reason, "an interface is gone since the last run");
-                    unlink(&pin)?;
+                    hook.detach()?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Attaches `program` to an interface.
-    pub fn attach(
+    /// Attaches the program of `mode` to an interface, in place of the modes that are there: each
+    /// packet finds one of them. If that fails, what was there stays.
+    pub(crate) fn attach(
         &mut self,
-        program: &mut Xdp,
+        programs: &mut Programs,
         index: u32,
         name: &str,
         mode: Mode,
@@ -116,16 +91,18 @@ impl Interfaces {
             tracing::warn!(name, index, other, "interface indexes collide");
             return Err(Refused::IndexTaken { index });
         }
-        let pin = self.links.join(format!("{index}-{}", mode.name()));
-        let link = program
-            .attach_to_if_index(index, mode.xdp())
-            .and_then(|id| program.take_link(id))
-            .map_err(|error| refused(name, &error))?;
-        let link = FdLink::try_from(link).map_err(|error| Refused::Kernel(error.to_string()))?;
-        link.pin(&pin)
-            .map_err(|error| Refused::Kernel(error.to_string()))?;
-        self.attached.insert(index, Attached { mode, pin });
-        Ok(())
+        let mut there = Mode::ALL
+            .into_iter()
+            .filter(|&it| self.is_attached(index, it));
+        match there.find(|old| old.excludes(mode)) {
+            Some(old) => self.exchange(programs, index, name, [old, mode])?,
+            None => self.put(programs, index, name, mode)?,
+        }
+        let others = Mode::ALL.into_iter().filter(|&other| other != mode);
+        others
+            .map(|other| self.take(index, other))
+            .collect::<Result<(), _>>()
+            .map_err(|error| Refused::Kernel(error.to_string()))
     }
 
     /// Tells the packet path the interface's own MAC address.
@@ -137,13 +114,60 @@ impl Interfaces {
 
     /// Takes the program off an interface, which may be gone already.
     pub fn detach(&mut self, index: u32) -> Result<(), Error> {
-        let Some(attached) = self.attached.remove(&index) else {
+        if self.mode(index).is_none() {
             return Ok(());
-        };
+        }
         if let Some(slot) = self.tables.interface(interface::slot(index)) {
             slot.store(0);
         }
-        unlink(&attached.pin)
+        Mode::ALL
+            .into_iter()
+            .try_for_each(|mode| self.take(index, mode))
+    }
+
+    /// Where one mode excludes the other, tc serves in between.
+    fn exchange(
+        &mut self,
+        programs: &mut Programs,
+        index: u32,
+        name: &str,
+        [old, new]: [Mode; 2],
+    ) -> Result<(), Refused> {
+        self.put(programs, index, name, Mode::Tc)?;
+        let taken = self.take(index, old);
+        taken.map_err(|error| Refused::Kernel(error.to_string()))?;
+        let outcome = self.put(programs, index, name, new);
+        if outcome.is_err() {
+            self.put(programs, index, name, old)?;
+            let taken = self.take(index, Mode::Tc);
+            taken.map_err(|error| Refused::Kernel(error.to_string()))?;
+        }
+        outcome
+    }
+
+    fn put(
+        &mut self,
+        programs: &mut Programs,
+        index: u32,
+        name: &str,
+        mode: Mode,
+    ) -> Result<(), Refused> {
+        if self.is_attached(index, mode) {
+            return Ok(());
+        }
+        let hook = Hook::attach(programs, &self.links, index, mode)
+            .map_err(|error| refused(name, &error))?;
+        self.attached.insert((index, mode), hook);
+        Ok(())
+    }
+
+    fn take(&mut self, index: u32, mode: Mode) -> Result<(), Error> {
+        let hook = self.attached.remove(&(index, mode));
+        hook.map_or(Ok(()), |hook| hook.detach())
+    }
+
+    fn is_attached(&self, index: u32, mode: Mode) -> bool {
+        self.attached.contains_key(&(index, mode))
     }
 
     fn neighbour_in_slot(&self, index: u32) -> Option<u32> {
@@ -153,61 +177,15 @@ impl Interfaces {
     }
 }
 
-fn refused(name: &str, error: &aya::programs::ProgramError) -> Refused {
+fn refused(name: &str, error: &Failed) -> Refused {
     let text = chain(error);
-    if text.contains("Device or resource busy") || text.contains("os error 16") {
-        return Refused::Occupied {
-            name: name.to_owned(),
-        };
+    let is = |number: Errno| text.contains(&format!("(os error {})", number.raw_os_error()));
+    if is(Errno::BUSY) {
+        let name = name.to_owned();
+        return Refused::Occupied { name };
+    }
+    if is(Errno::OPNOTSUPP) {
+        return Refused::NotSupported;
     }
     Refused::Kernel(text)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
-/// Index, mode and path of every pinned link.
-fn pins(links: &Path) -> Result<Vec<(u32, Mode, PathBuf)>, Error> {
-    let entries = fs::read_dir(links).map_err(|source| Error::Pin {
-        path: links.to_owned(),
-        source,
-    })?;
-    Ok(entries
-        .flatten()
-        .filter_map(|entry| parse(entry.path()))
-        .collect())
-}
-
-fn parse(pin: PathBuf) -> Option<(u32, Mode, PathBuf)> {
-    let (index, mode) = pin.file_name()?.to_str()?.split_once('-')?;
-    let mode = Mode::ALL.into_iter().find(|known| known.name() == mode)?;
-    Some((index.parse().ok()?, mode, pin))
-}
-
-/// Swaps the program of a pinned link, in one step.
-fn replace(pin: &Path, program: &mut Xdp) -> Result<(), String> {
-    let link = PinnedLink::from_pin(pin).map_err(|error| chain(&error))?;
-    let link = XdpLink::try_from(FdLink::from(link)).map_err(|error| chain(&error))?;
-    let id = program
-        .attach_to_link(link)
-        .map_err(|error| chain(&error))?;
-    // The pin keeps it; this descriptor may go.
-    program
-        .take_link(id)
-        .map(drop)
-        .map_err(|error| chain(&error))
-}
-
-fn unlink(pin: &Path) -> Result<(), Error> {
-    fs::remove_file(pin).map_err(|source| Error::Pin {
-        path: pin.to_owned(),
-        source,
-    })
 }

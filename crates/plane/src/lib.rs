@@ -7,14 +7,18 @@
 
 pub mod bpffs;
 mod error;
+mod hook;
 mod interfaces;
 mod mapped;
+mod mode;
 mod plane;
+mod programs;
 mod store;
 pub mod tables;
 
 pub use error::Error;
-pub use interfaces::{Attached, Interfaces, Mode, Refused};
+pub use interfaces::{Interfaces, Refused};
+pub use mode::Mode;
 #[cfg(feature = "bench")]
 pub use plane::BENCH_OBJECT;
 pub use plane::{OBJECT, Plane, REAL_SERVER_OBJECT, Sizes, remove_all};

@@ -3,7 +3,7 @@
 //! Pins, all under one directory per network namespace and layout:
 //!
 //! ```text
-//! v1/maps/SETTINGS ...     v1/links/2-native   (interface index, mode)
+//! v2/maps/SETTINGS ...     v2/links/2-native   (interface index, mode)
 //! ```
 //!
 //! Links keep the program, the program keeps the maps: what is pinned works on with no daemon.
@@ -14,7 +14,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use aya::programs::{Program, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use rlvs_engine::Tables;
 use rlvs_engine::reason::ROOM;
@@ -24,7 +23,10 @@ use rlvs_engine::table::buckets_for;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::error::Error;
-use crate::interfaces::Interfaces;
+use crate::hook::Hook;
+use crate::interfaces::{Interfaces, Refused};
+use crate::mode::Mode;
+use crate::programs::{self, Programs};
 use crate::tables::{KernelTables, MAPS};
 
 /// The programs and maps as they were compiled.
@@ -41,7 +43,6 @@ pub static BENCH_OBJECT: &[u8] =
 
 /// Version of what is pinned: raised whenever a map's layout or meaning changes.
 const LAYOUT: &str = "v2";
-const PROGRAM: &str = "rlvs_xdp";
 
 /// How large the tables are made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,7 +56,7 @@ pub struct Sizes {
 /// A data plane in the kernel.
 #[derive(Debug)]
 pub struct Plane {
-    ebpf: Ebpf,
+    programs: Programs,
     pub tables: Arc<KernelTables>,
     pub interfaces: Interfaces,
     /// Whether it was there already.
@@ -89,12 +90,7 @@ impl Plane {
     pub fn unpinned_from(object: &[u8], sizes: Sizes) -> Result<(Ebpf, KernelTables), Error> {
         let mut ebpf = loader(sizes).load(object)?;
         // Before the maps are taken out: a program is loaded with their descriptors.
-        for (_, program) in ebpf.programs_mut() {
-            match program {
-                Program::SchedClassifier(program) => program.load()?,
-                program => TryInto::<&mut Xdp>::try_into(program)?.load()?,
-            }
-        }
+        programs::load(&mut ebpf)?;
         let tables = KernelTables::new(&mut ebpf)?;
         begin(&tables, sizes)?;
         Ok((ebpf, tables))
@@ -115,7 +111,7 @@ impl Plane {
             loader.map_pin_path(name, maps.join(name));
         }
         let mut ebpf = loader.load(OBJECT)?;
-        program(&mut ebpf)?.load()?;
+        programs::load(&mut ebpf)?;
         let tables = Arc::new(KernelTables::new(&mut ebpf)?);
         let adopted = tables
             .settings()
@@ -125,7 +121,7 @@ impl Plane {
         }
         let interfaces = Interfaces::new(links, Arc::clone(&tables));
         Ok(Self {
-            ebpf,
+            programs: Programs(ebpf),
             tables,
             interfaces,
             adopted,
@@ -138,9 +134,9 @@ impl Plane {
             .is_some_and(|settings| settings.ready.load() == 1)
     }
 
-    /// Puts the program where its predecessor was.
+    /// Puts the programs where their predecessors were.
     fn begun(mut self) -> Result<Self, Error> {
-        self.interfaces.adopt(program(&mut self.ebpf)?)?;
+        self.interfaces.adopt(&mut self.programs)?;
         Ok(self)
     }
 
@@ -149,20 +145,27 @@ impl Plane {
         self.tables.sizes()
     }
 
-    /// The attached interfaces and the program to attach to more.
-    pub fn attaching(&mut self) -> Result<(&mut Interfaces, &mut Xdp), Error> {
-        Ok((&mut self.interfaces, program(&mut self.ebpf)?))
+    /// Attaches the program of `mode` to an interface, in place of another mode's.
+    pub fn attach(&mut self, index: u32, name: &str, mode: Mode) -> Result<(), Refused> {
+        self.interfaces
+            .attach(&mut self.programs, index, name, mode)
     }
 }
 
 /// Detaches and removes whatever is pinned in `directory`, of any version; whether there was
 /// anything.
 pub fn remove_all(directory: &Path) -> Result<bool, Error> {
-    let was_there = fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
+    let layouts: Vec<_> = fs::read_dir(directory).into_iter().flatten().collect();
+    for layout in layouts.iter().flatten() {
+        // Not held by what lies there: filters.
+        for hook in Hook::all(&layout.path().join("links")).unwrap_or_default() {
+            hook.detach()?;
+        }
+    }
     remove(directory)?;
     // The folder of all namespaces goes with the last of them.
     let _ = directory.parent().map(fs::remove_dir);
-    Ok(was_there)
+    Ok(!layouts.is_empty())
 }
 
 /// The last pin of a link detaches it, that of a map frees it.
@@ -174,13 +177,6 @@ fn remove(directory: &Path) -> Result<(), Error> {
         }),
         _ => Ok(()),
     }
-}
-
-fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
-    let program = ebpf
-        .program_mut(PROGRAM)
-        .ok_or(Error::NoMap { name: PROGRAM })?;
-    Ok(program.try_into()?)
 }
 
 fn refuse_other_versions(directory: &Path) -> Result<(), Error> {

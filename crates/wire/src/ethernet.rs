@@ -43,6 +43,10 @@ pub const LENGTH: usize = 14;
 
 pub const IPV4: u16 = 0x0800;
 pub const IPV6: u16 = 0x86dd;
+/// IEEE 802.1Q.
+pub const VLAN: u16 = 0x8100;
+/// IEEE 802.1ad, the outer of two.
+pub const SERVICE_VLAN: u16 = 0x88a8;
 
 #[cfg(test)]
 mod tests {

@@ -57,7 +57,7 @@ impl Rlvs {
 fn is_attached(client: &mut Client) -> bool {
     client.status().is_ok_and(|status| {
         let mut interfaces = status.interfaces.iter();
-        interfaces.any(|it| it.name == "eth0" && it.attachment == Attachment::Generic)
+        interfaces.any(|it| it.name == "eth0" && it.attachment == Attachment::Tc)
     })
 }
 

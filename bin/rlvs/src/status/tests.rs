@@ -32,9 +32,9 @@ const AT_WORK: &str = "\
 rlvs 0.1.0  process 4711, up 1 h 2 min, network namespace director (42)
 
 Interfaces
-   2:  eth0    native
-   3:  uplink  generic
-  14:  eth2    NOT ATTACHED: the driver has no XDP
+   2:  eth0    native: the driver runs XDP
+   3:  uplink  tc: the driver has no XDP
+  14:  eth2    NOT ATTACHED: the interface is down
 
 Services
                          method  weight  active  inactive  next hop
@@ -85,9 +85,9 @@ fn at_work() -> Status {
             ..idle.daemon
         },
         interfaces: vec![
-            interface("eth0", 2, Attachment::Native),
-            interface("uplink", 3, Attachment::Generic),
-            interface("eth2", 14, detached("the driver has no XDP")),
+            interface("eth0", 2, Attachment::Native, "the driver runs XDP"),
+            interface("uplink", 3, Attachment::Tc, "the driver has no XDP"),
+            interface("eth2", 14, Attachment::Detached, "the interface is down"),
         ],
         services: vec![
             service(
@@ -133,16 +133,11 @@ fn idle() -> Status {
     }
 }
 
-fn interface(name: &str, index: u32, attachment: Attachment) -> Interface {
+fn interface(name: &str, index: u32, attachment: Attachment, reason: &str) -> Interface {
     Interface {
         name: name.to_owned(),
         index,
         attachment,
-    }
-}
-
-fn detached(reason: &str) -> Attachment {
-    Attachment::Detached {
         reason: reason.to_owned(),
     }
 }

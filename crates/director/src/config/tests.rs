@@ -90,7 +90,7 @@ const ERRORS: &[(&str, &str)] = &[
     (
         "[interfaces]\nmode = 'natve'",
         "x.toml:2:8: interfaces.mode: unknown variant `natve`, expected one of `auto`, \
-         `native`, `generic`; did you mean `native`?",
+         `native`, `generic`, `tc`; did you mean `native`?",
     ),
     (
         "[interfaces.modes]\neth0 = 'drv'",

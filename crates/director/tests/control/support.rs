@@ -214,6 +214,7 @@ pub(crate) fn status() -> Status {
             name,
             index,
             attachment,
+            reason: "it is so".to_owned(),
         }
     };
     let counter = |reason: &str| Counter {
@@ -234,13 +235,8 @@ pub(crate) fn status() -> Status {
         interfaces: vec![
             interface("eth0", 2, Attachment::Native),
             interface("eth1", 3, Attachment::Generic),
-            interface(
-                "eth2",
-                4,
-                Attachment::Detached {
-                    reason: "it is down".to_owned(),
-                },
-            ),
+            interface("eth2", 4, Attachment::Tc),
+            interface("eth3", 5, Attachment::Detached),
         ],
         services: vec![ServiceState {
             key: service_key(80),

@@ -78,12 +78,10 @@ impl Running {
 
 impl From<Status> for Running {
     fn from(status: Status) -> Self {
-        let detached = status.interfaces.into_iter().filter_map(|interface| {
-            let Attachment::Detached { reason } = interface.attachment else {
-                return None;
-            };
-            Some((interface.name, reason))
-        });
+        let interfaces = status.interfaces.into_iter();
+        let detached = interfaces
+            .filter(|interface| interface.attachment == Attachment::Detached)
+            .map(|interface| (interface.name, interface.reason));
         let services = status.services.into_iter().map(|service| Service {
             key: service.key,
             destinations: service

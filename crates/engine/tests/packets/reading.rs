@@ -89,7 +89,7 @@ fn what_is_not_ip_passes() {
                     vlan: Some(0),
                     ..packet.clone()
                 },
-                Some(NotIp),
+                Some(Tagged),
             ),
             (
                 what,
@@ -97,7 +97,7 @@ fn what_is_not_ip_passes() {
                     vlan: Some(100),
                     ..packet.clone()
                 },
-                Some(NotIp),
+                Some(Tagged),
             ),
             (
                 what,

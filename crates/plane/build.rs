@@ -36,7 +36,10 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let target = target_directory(&out);
     let bench = env::var_os("CARGO_FEATURE_BENCH").map(|_| "rlvs-bench");
-    for object in ["rlvs-ebpf", "rlvs-realserver"].into_iter().chain(bench) {
+    for object in ["rlvs-ebpf", "rlvs-realserver", "rlvs-client"]
+        .into_iter()
+        .chain(bench)
+    {
         build(&workspace, &target, object);
         let built = target.join(TARGET).join("release").join(object);
         fs::copy(built, out.join(object)).expect("the object was built");

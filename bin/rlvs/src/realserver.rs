@@ -51,6 +51,9 @@ struct Arrival {
     /// Take packets out of these tunnels, without a tunnel device: ipip, gre, gue
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     tunnel: Vec<Kind>,
+    /// Tell servers the address of the client where the director sends in its own name (FULLNAT)
+    #[arg(long)]
+    client_address: bool,
     /// The directors' addresses as this host sees them: ADDRESS, ADDRESS/LENGTH or any
     #[arg(long, value_name = "DIRECTOR")]
     from: Option<Directors>,
@@ -89,6 +92,7 @@ async fn answer(verb: Verb) -> anyhow::Result<ExitCode> {
         } => {
             let mut wanted = wanted(vip, segment.interface);
             wanted.directors = arrival.from;
+            wanted.client_address = arrival.client_address;
             if !arrival.tunnel.is_empty() {
                 wanted.tunnels = Some(Tunnels::new(arrival.tunnel, arrival.tun_port));
             }

@@ -1,20 +1,20 @@
 //! What became of packets, as counters.
 
 macro_rules! counts {
-    ($($(#[$doc:meta])* $variant:ident = $number:literal $name:literal;)*) => {
-        /// What became of a tunnel's packet; its number is the counter's.
+    ($(#[$about:meta])* $name:ident: $($(#[$doc:meta])* $variant:ident = $number:literal $text:literal;)*) => {
+        $(#[$about])*
         #[derive(Clone, Copy, Debug, Eq, PartialEq)]
         #[repr(u32)]
-        pub enum Count {
+        pub enum $name {
             $($(#[$doc])* $variant = $number,)*
         }
 
-        impl Count {
+        impl $name {
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $name,)*
+                    $(Self::$variant => $text,)*
                 }
             }
         }
@@ -22,6 +22,8 @@ macro_rules! counts {
 }
 
 counts! {
+    /// What became of a tunnel's packet; its number is the counter's.
+    Count:
     Decapsulated = 0 "decapsulated";
     /// Dropped: the sender is none of the directors.
     WrongSender = 1 "wrong_sender";
@@ -39,6 +41,19 @@ counts! {
     Congestion = 7 "congestion";
     /// Dropped: the kernel could not take the outer headers away.
     Failed = 8 "failed";
+}
+
+counts! {
+    /// What was heard of a connection's client.
+    Told:
+    /// Its address came with the connection.
+    Known = 0 "known";
+    /// It came with the first data.
+    Late = 1 "late";
+    /// A director opened the connection and did not say for whom.
+    Untold = 2 "untold";
+    /// Not believed: said by a peer that is no director.
+    Disbelieved = 3 "disbelieved";
 }
 
 /// How many counters there is room for.
@@ -61,6 +76,9 @@ mod tests {
         for (number, count) in Count::ALL.iter().enumerate() {
             assert_eq!(*count as usize, number);
         }
-        assert!(Count::ALL.len() <= ROOM as usize);
+        for (number, told) in Told::ALL.iter().enumerate() {
+            assert_eq!(*told as usize, number);
+        }
+        assert!(Count::ALL.len().max(Told::ALL.len()) <= ROOM as usize);
     }
 }

@@ -21,6 +21,6 @@ pub use interfaces::{Interfaces, Refused};
 pub use mode::Mode;
 #[cfg(feature = "bench")]
 pub use plane::BENCH_OBJECT;
-pub use plane::{OBJECT, Plane, REAL_SERVER_OBJECT, Sizes, remove_all};
+pub use plane::{CLIENT_OBJECT, OBJECT, Plane, REAL_SERVER_OBJECT, Sizes, remove_all};
 pub use store::{IndexKey, Store};
 pub use tables::KernelTables;

@@ -36,6 +36,10 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 pub static REAL_SERVER_OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-realserver"));
 
+/// Programs that tell a real server's processes of clients; `rlvs-realserver` loads them.
+pub static CLIENT_OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-client"));
+
 /// Programs for the bench, with the same maps.
 #[cfg(feature = "bench")]
 pub static BENCH_OBJECT: &[u8] =

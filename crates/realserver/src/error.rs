@@ -37,6 +37,11 @@ pub enum Error {
          the director's addresses as this host sees them (or --from any)"
     )]
     NoDirector,
+    #[error(
+        "control groups of version 2 are not mounted, which --client-address needs: \
+         mount -t cgroup2 none /sys/fs/cgroup"
+    )]
+    NoControlGroups,
     #[error("{action}: {reason}")]
     Kernel { action: String, reason: String },
     #[error("{action}: {source}")]

@@ -13,6 +13,7 @@ use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType};
 use aya::util::KernelVersion;
 
 use crate::Error;
+use crate::pins::unpin;
 
 /// Behind what administrators add by hand, in front of what gets its place from the kernel.
 pub(crate) const PRIORITY: u16 = 0xbf00;
@@ -76,15 +77,14 @@ impl Hook {
         links: &Path,
         index: u32,
         name: &str,
-    ) -> Result<(), Error> {
+    ) -> Outcome {
         let way = Way::of_this_kernel();
         let pin = links.join(format!("{index}-{}", way.name()));
-        let attached = match way {
+        match way {
             Way::Tcx if pin.exists() => replace(program, &pin),
             Way::Tcx => link(program, &pin, name),
             Way::Clsact => filter(program, &pin, name),
-        };
-        attached.map_err(|error| Error::kernel(format!("attaching to {name}"), &*error))
+        }
     }
 
     /// Takes the program named `program` off, be the interface there or not.
@@ -96,8 +96,7 @@ impl Hook {
                 Ok(()) => {}
             }
         }
-        fs::remove_file(&self.pin)
-            .map_err(|error| Error::io(format!("removing {}", self.pin.display()), error))
+        unpin(&self.pin)
     }
 
     /// Whether a link's program is on its interface.
@@ -124,7 +123,7 @@ impl Hook {
     }
 }
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn replace(program: &mut SchedClassifier, pin: &Path) -> Outcome {
     let link = SchedClassifierLink::try_from(FdLink::from(PinnedLink::from_pin(pin)?))?;
@@ -152,10 +151,7 @@ fn filter(program: &mut SchedClassifier, pin: &Path, name: &str) -> Outcome {
     };
     // It must not end with this process.
     std::mem::forget(program.take_link(id)?);
-    match fs::remove_file(pin) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    unpin(pin)?;
     program.pin(pin)?;
     Ok(())
 }

@@ -27,12 +27,14 @@ mod decapsulator;
 mod error;
 mod hook;
 mod kernel;
+mod pins;
 mod plan;
 mod present;
 mod report;
 mod run;
 mod saved;
 mod sysctl;
+mod teller;
 
 pub use arrival::{Directors, Kind, Tunnels};
 pub use error::Error;

@@ -56,6 +56,7 @@ fn take(saved: &mut Saved, wanted: &Wanted) {
     if let Some(tunnels) = &wanted.tunnels {
         saved.tunnels = Some(tunnels.clone());
     }
+    saved.client_address |= wanted.client_address;
     if let Some(directors) = &wanted.directors {
         saved.directors = directors.clone();
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use rlvs_arrival::Count;
+use rlvs_arrival::{Count, Told};
 use serde::Serialize;
 
 use crate::Wanted;
@@ -23,14 +23,20 @@ pub struct Report {
     /// What became of packets in tunnels, if any end here.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tunnels: BTreeMap<&'static str, u64>,
+    /// What was heard of the clients of connections that directors opened, if anyone is told.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub clients: BTreeMap<&'static str, u64>,
 }
 
-/// What the program for tunnels is seen to do.
-#[derive(Debug)]
+/// What programs are seen to do.
+#[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// The interfaces it is on, by index, and how.
     pub(crate) attached: BTreeMap<u32, &'static str>,
     pub(crate) counts: Vec<(Count, u64)>,
+    /// Processes are told of clients.
+    pub(crate) tells: bool,
+    pub(crate) told: Vec<(Told, u64)>,
 }
 
 /// One setting.
@@ -45,12 +51,7 @@ pub struct Check {
     pub mend: Vec<String>,
 }
 
-pub(crate) fn report(
-    present: &Present,
-    wanted: &Wanted,
-    saved: &Saved,
-    seen: Option<&Seen>,
-) -> Report {
+pub(crate) fn report(present: &Present, wanted: &Wanted, saved: &Saved, seen: &Seen) -> Report {
     let mut checks = vec![loopback(present)];
     let required = required(present, wanted);
     checks.extend(
@@ -63,19 +64,23 @@ pub(crate) fn report(
     }
     // Last, as in `up`: who mends from top to bottom never answers for a VIP in between.
     checks.extend(wanted.vips.iter().map(|vip| place(present, *vip)));
-    if let Some(seen) = seen {
-        checks.extend(attachments(present, saved, seen));
-    }
-    let counts = seen.map_or(&[][..], |seen| &seen.counts);
+    checks.extend(attachments(present, saved, seen));
+    checks.extend(teller(saved, seen));
     Report {
         right: checks.iter().all(|check| check.right),
         checks,
         hints: hints(present, wanted),
-        tunnels: counts
-            .iter()
-            .map(|(count, value)| (count.name(), *value))
-            .collect(),
+        tunnels: named(&seen.counts, Count::name),
+        clients: named(&seen.told, Told::name),
     }
+}
+
+fn named<T: Copy>(
+    counts: &[(T, u64)],
+    name: impl Fn(T) -> &'static str,
+) -> BTreeMap<&'static str, u64> {
+    let named = counts.iter().map(|(count, value)| (name(*count), *value));
+    named.collect()
 }
 
 impl fmt::Display for Report {
@@ -110,21 +115,22 @@ impl fmt::Display for Report {
         self.hints
             .iter()
             .try_for_each(|hint| writeln!(f, "hint: {hint}"))?;
-        self.counts().try_for_each(|(name, value)| {
+        self.tunnel_counts().try_for_each(|(name, value)| {
             writeln!(f, "packets in tunnels, {}: {value}", name.replace('_', " "))
-        })
+        })?;
+        self.client_counts()
+            .try_for_each(|(name, value)| writeln!(f, "connections, client {name}: {value}"))
     }
 }
 
 impl Report {
     /// In the order of the packet path; those that are 0 say nothing, but the first.
-    fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let known = Count::ALL
-            .iter()
-            .filter_map(|count| self.tunnels.get_key_value(count.name()));
-        known
-            .map(|(name, value)| (*name, *value))
-            .filter(|(name, value)| *value > 0 || *name == Count::Decapsulated.name())
+    fn tunnel_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        telling(&self.tunnels, Count::ALL.iter().map(|count| count.name()))
+    }
+
+    fn client_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        telling(&self.clients, Told::ALL.iter().map(|told| told.name()))
     }
 
     fn commands(&self) -> impl Iterator<Item = (&Check, &String)> {
@@ -155,6 +161,29 @@ impl Check {
     }
 }
 
+fn telling(
+    counts: &BTreeMap<&'static str, u64>,
+    names: impl Iterator<Item = &'static str>,
+) -> impl Iterator<Item = (&'static str, u64)> {
+    let known = names.filter_map(|name| Some((name, *counts.get(name)?)));
+    known
+        .enumerate()
+        .filter(|(number, (_, value))| *number == 0 || *value > 0)
+        .map(|(_, count)| count)
+}
+
+/// Processes are told of clients.
+fn teller(saved: &Saved, seen: &Seen) -> Option<Check> {
+    let wanted = format!("told from {}", saved.directors);
+    let found = if seen.tells {
+        wanted.as_str()
+    } else {
+        "not told"
+    };
+    let check = Check::new("client address", found, &wanted).or_mend([mend(saved)]);
+    saved.client_address.then_some(check)
+}
+
 /// The tunnels that end here, on each interface that packets may come in by.
 fn attachments(present: &Present, saved: &Saved, seen: &Seen) -> Vec<Check> {
     let Some(tunnels) = &saved.tunnels else {
@@ -165,17 +194,16 @@ fn attachments(present: &Present, saved: &Saved, seen: &Seen) -> Vec<Check> {
     let check = |interface: &Interface| {
         let attached = seen.attached.get(&interface.index);
         let found = attached.map_or("none", |_| &wanted);
-        let vip = wanted_vip(saved);
-        Check::new(format!("tunnels {}", interface.name), found, &wanted)
-            .or_mend([format!("rlvs realserver up --vip {vip}")])
+        Check::new(format!("tunnels {}", interface.name), found, &wanted).or_mend([mend(saved)])
     };
     interfaces.map(check).collect()
 }
 
-/// Any of those that are up: `up` for it puts all else right as well.
-fn wanted_vip(saved: &Saved) -> String {
+/// `up` for any of those that are up puts all else right as well.
+fn mend(saved: &Saved) -> String {
     let vip = saved.vips.first();
-    vip.map_or("ADDRESS".into(), IpAddr::to_string)
+    let vip = vip.map_or("ADDRESS".into(), IpAddr::to_string);
+    format!("rlvs realserver up --vip {vip}")
 }
 
 fn loopback(present: &Present) -> Check {
@@ -285,7 +313,7 @@ mod tests {
     }
 
     fn plain(present: &Present) -> Report {
-        report(present, &wanted(), &Saved::default(), None)
+        report(present, &wanted(), &Saved::default(), &Seen::default())
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reads what is there, decides, and does it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use crate::plan::{self, Plan, Step};
 use crate::present::{Interface, LOOPBACK, Present};
 use crate::report::{Report, Seen, report};
 use crate::saved::{DIRECTORY, Saved, Store};
+use crate::teller::Teller;
 use crate::{Error, kernel, sysctl};
 
 /// What a real server is to serve.
@@ -23,6 +24,8 @@ pub struct Wanted {
     pub interface: Option<String>,
     /// The tunnels that are to end here; none: as before.
     pub tunnels: Option<Tunnels>,
+    /// Processes are to be told of clients whose connections directors open; else: as before.
+    pub client_address: bool,
     /// Whose word is taken; none: as before.
     pub directors: Option<Directors>,
 }
@@ -61,7 +64,7 @@ pub async fn status(wanted: &Wanted) -> Result<Report, Error> {
     let present = present(&handle).await?;
     plan::check_interface(&present, &wanted)?;
     let seen = see(&saved, &handle).await?;
-    Ok(report(&present, &wanted, &saved, seen.as_ref()))
+    Ok(report(&present, &wanted, &saved, &seen))
 }
 
 async fn carry_out(
@@ -84,6 +87,9 @@ async fn carry_out(
     if plan.before.tunnels.is_some() {
         decapsulate(present, &plan.after)?;
     }
+    if plan.before.client_address {
+        tell(&plan.after)?;
+    }
     store.save(&plan.after)
 }
 
@@ -105,26 +111,42 @@ fn decapsulate(present: &Present, saved: &Saved) -> Result<(), Error> {
     decapsulator.install(&task, &interfaces)
 }
 
-/// What the program for tunnels is and does, if there should be one.
-async fn see(saved: &Saved, handle: &Handle) -> Result<Option<Seen>, Error> {
-    if saved.tunnels.is_none() {
-        return Ok(None);
+/// Has processes told of clients, or no longer.
+fn tell(saved: &Saved) -> Result<(), Error> {
+    let teller = Teller::new(cookie()?)?;
+    match saved.client_address {
+        true => teller.install(&saved.directors),
+        false => teller.remove(),
     }
+}
+
+/// What the programs are seen to do.
+async fn see(saved: &Saved, handle: &Handle) -> Result<Seen, Error> {
+    let mut seen = Seen::default();
+    if saved.tunnels.is_some() {
+        see_tunnels(&mut seen, handle).await?;
+    }
+    if saved.client_address {
+        let teller = Teller::new(cookie()?)?;
+        seen.tells = teller.is_attached();
+        seen.told = teller.counts()?;
+    }
+    Ok(seen)
+}
+
+async fn see_tunnels(seen: &mut Seen, handle: &Handle) -> Result<(), Error> {
     let decapsulator = Decapsulator::new(cookie()?)?;
-    let mut attached = BTreeMap::new();
     for hook in decapsulator.hooks() {
         let is_attached = match hook.way {
             Way::Tcx => hook.is_linked(),
             Way::Clsact => kernel::has_filter(handle, hook.index).await,
         };
         if is_attached {
-            attached.insert(hook.index, hook.way.name());
+            seen.attached.insert(hook.index, hook.way.name());
         }
     }
-    Ok(Some(Seen {
-        attached,
-        counts: decapsulator.counts()?,
-    }))
+    seen.counts = decapsulator.counts()?;
+    Ok(())
 }
 
 async fn present(handle: &Handle) -> Result<Present, Error> {

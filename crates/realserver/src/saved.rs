@@ -27,6 +27,9 @@ pub(crate) struct Saved {
     pub(crate) previous: BTreeMap<Setting, u32>,
     #[serde(default)]
     pub(crate) tunnels: Option<Tunnels>,
+    /// Processes are told of clients.
+    #[serde(default)]
+    pub(crate) client_address: bool,
     /// Whose word is taken.
     #[serde(default)]
     pub(crate) directors: Directors,
@@ -38,7 +41,7 @@ pub(crate) struct Saved {
 impl Saved {
     /// Whether programs take in what directors send.
     pub(crate) fn takes_anything(&self) -> bool {
-        self.tunnels.is_some()
+        self.tunnels.is_some() || self.client_address
     }
 }
 
@@ -128,6 +131,7 @@ mod tests {
             vips: ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()].into(),
             previous: [(Setting::new("all", Name::ArpIgnore), 0)].into(),
             tunnels: Some(Tunnels::new(["gue".parse().unwrap()], 7000)),
+            client_address: true,
             directors: "192.0.2.1,2001:db8::/64".parse().unwrap(),
             interface: Some("eth0".into()),
         };

@@ -1,4 +1,5 @@
 //! Packets written out, and their memory.
+#![allow(dead_code, reason = "each test uses its part")]
 
 use rlvs_arrival::IP;
 
@@ -16,6 +17,11 @@ impl Bytes {
             _ => [0x08, 0x00],
         };
         Self::typed(ethertype, packet)
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn raw(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
     }
 
     pub(crate) fn typed(ethertype: [u8; 2], packet: &[u8]) -> Self {

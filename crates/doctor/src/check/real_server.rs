@@ -90,6 +90,7 @@ mod tests {
             ],
             hints: Vec::new(),
             tunnels: Default::default(),
+            clients: Default::default(),
         };
         let known = RealServerFacts {
             report: Some(report),

@@ -4,6 +4,7 @@ mod download;
 mod frames;
 mod listing;
 mod stream;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ pub use download::Download;
 pub use frames::Frames;
 pub use listing::{Connection, Numbers, connections, counts, statistics};
 pub use stream::Stream;
+pub use transfer::Transfer;
 
 /// What takes no time but the machine's.
 pub const SOON: Duration = Duration::from_secs(10);
@@ -180,7 +182,7 @@ impl Scene {
 
     /// The same for more than ten seconds.
     pub fn long_download(&self, vip: IpAddr, number: u16) -> Result<Download> {
-        Download::start(&self.client, vip, client_port(vip, number), "1500k")
+        Download::start(&self.client, vip, client_port(vip, number), "1M")
     }
 
     /// The connection of the client's port of that number with `vip`.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use rlvs_lab::address::with_port;
 use rlvs_lab::real_server::dig;
 use rlvs_lab::{Get, Masquerading, wait};
-use rlvs_tests::scene::{connections, counts, statistics};
+use rlvs_tests::scene::{Transfer, connections, counts, statistics};
 
 const SOON: Duration = Duration::from_secs(10);
 /// The port of the virtual service; the real servers' is 80.
@@ -78,8 +78,8 @@ fn large_transfers_arrive_whole_in_both_directions() -> Result<()> {
                 .with_context(|| format!("from {vip}"))?;
             ensure!(fs::read(&file)? == original, "{vip}: another file came");
         }
-        upload(&lab, vip, &original)?;
-        let service = format!("-t {}", with_port(vip, PORT));
+        upload(&lab, vip, original.len())?;
+        let service = format!("-t {}", with_port(vip, 9000));
         let (whole, _) = statistics(&lab.director, &service)?;
         ensure!(whole.bytes > original.len() as u64, "{whole:?}");
     }
@@ -87,32 +87,18 @@ fn large_transfers_arrive_whole_in_both_directions() -> Result<()> {
 }
 
 /// To a server of another kind, which writes down what it gets.
-fn upload(lab: &Masquerading, vip: IpAddr, content: &[u8]) -> Result<()> {
-    let server = &lab.real_servers[0].host;
-    let got = server.directory()?.join("got");
-    let (kind, flag) = match vip {
-        IpAddr::V4(_) => ("TCP4-LISTEN", "-4"),
-        IpAddr::V6(_) => ("TCP6-LISTEN", "-6"),
-    };
-    let listen = format!("{kind}:9000,reuseaddr");
-    let to = format!("CREATE:{}", got.display());
-    let mut socat = server.spawn("socat", "socat", ["-u", &listen, &to])?;
-    let service = with_port(vip, 9000);
-    let target = with_port(real(lab, vip, 0), 9000);
+fn upload(lab: &Masquerading, vip: IpAddr, bytes: usize) -> Result<()> {
+    let (service, target) = (with_port(vip, 9000), with_port(real(lab, vip, 0), 9000));
     lab.director.ipvsadm(&format!("-A -t {service}"))?;
     lab.director
         .ipvsadm(&format!("-a -t {service} -r {target} -m"))?;
-    wait::until("the server listens", SOON, || {
-        let listening = server.run("ss", [flag, "-ltnH", "sport = :9000"])?;
-        Ok(!listening.is_empty())
-    })?;
-    let from = format!("OPEN:{}", lab.lab.directory().join("big").display());
-    let connect = format!("TCP:{service}");
-    lab.client.run("socat", ["-u", &from, &connect])?;
-    ensure!(socat.wait(SOON)?.success(), "{}", socat.log());
-    ensure!(fs::read(&got)? == content, "{vip}: another file arrived");
-    fs::remove_file(&got)?;
-    Ok(())
+    let transfer = Transfer {
+        client: &lab.client,
+        server: &lab.real_servers[0].host,
+        target: &service,
+        port: 9000,
+    };
+    transfer.upload(bytes)
 }
 
 #[test]

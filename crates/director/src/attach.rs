@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 
 use rlvs_control::status::Attachment;
 use rlvs_network::Link;
-use rlvs_plane::{Mode, Plane, Refused};
+use rlvs_plane::{Mode, Plane, Refused, redirects_pieces};
 
 use crate::config::Config;
-use choice::{Choice, choose};
+use choice::{Choice, choose, whole};
 
 /// What the director knows of how its program is on interfaces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Attachments {
+    redirects_pieces: bool,
     settled: BTreeMap<u32, Settled>,
 }
 
@@ -22,7 +23,8 @@ pub(crate) struct Attachments {
 struct Settled {
     /// A link that is renamed or replaced is looked at anew.
     link: Link,
-    choice: Choice,
+    /// None where there must be no program.
+    choice: Option<Choice>,
     /// Why the program is on it so, or not at all.
     reason: String,
     /// What is in the way may go, of which no link tells.
@@ -30,14 +32,22 @@ struct Settled {
 }
 
 impl Attachments {
+    pub(crate) fn new() -> Self {
+        Self {
+            redirects_pieces: redirects_pieces(),
+            settled: BTreeMap::new(),
+        }
+    }
+
     /// Attaches where and how it should be and is not yet, and lets go what is gone.
     pub(crate) fn follow(&mut self, plane: &mut Plane, config: &Config, links: &[Link]) {
         self.let_go(plane, config, links);
-        for link in links.iter().filter(|link| is_wanted(config, link)) {
-            let choice = choose(&config.interfaces, link);
-            let settled = self.settled.get(&link.index);
-            if settled.is_none_or(|it| it.link != *link || it.choice != choice) {
-                self.settle(plane, link, choice);
+        for link in links.iter().filter(|link| is_ready(link)) {
+            if belongs(config, link, links) {
+                match choose(&config.interfaces, link, links, self.redirects_pieces) {
+                    Ok(choice) => self.settle_once(plane, link, choice),
+                    Err(reason) => self.refuse(plane, link, reason),
+                }
             }
         }
     }
@@ -46,7 +56,7 @@ impl Attachments {
     pub(crate) fn retry(&mut self, plane: &mut Plane) -> bool {
         let occupied = self.settled.values().filter(|settled| settled.occupied);
         let again: Vec<_> = occupied
-            .map(|settled| (settled.link.clone(), settled.choice.clone()))
+            .filter_map(|settled| Some((settled.link.clone(), settled.choice.clone()?)))
             .collect();
         let mut gone = false;
         for (link, choice) in again {
@@ -64,6 +74,7 @@ impl Attachments {
         plane: &Plane,
         config: &Config,
         link: &Link,
+        links: &[Link],
     ) -> (Attachment, String) {
         let attachment = match plane.interfaces.mode(link.index) {
             Some(Mode::Native) => Attachment::Native,
@@ -73,7 +84,7 @@ impl Attachments {
         };
         let settled = self.settled.get(&link.index);
         let reason = settled.map_or_else(
-            || unsettled(config, link).to_owned(),
+            || unsettled(config, link, links),
             |settled| settled.reason.clone(),
         );
         (attachment, reason)
@@ -89,7 +100,7 @@ impl Attachments {
     fn let_go(&mut self, plane: &mut Plane, config: &Config, links: &[Link]) {
         let stays = |index: u32| {
             let link = links.iter().find(|link| link.index == index);
-            link.is_some_and(|link| config.interfaces.wants(&link.name))
+            link.is_some_and(|link| belongs(config, link, links))
         };
         let gone: Vec<_> = plane
             .interfaces
@@ -98,15 +109,23 @@ impl Attachments {
             .collect();
         for index in gone {
             tracing::info!(index, "interface gone");
-            if let Err(error) = plane.interfaces.detach(index) {
-                tracing::warn!(index, %error, "cannot detach");
-            }
+            detach(plane, index);
         }
         // One that is down keeps its program, if it has one.
-        self.settled.retain(|index, settled| {
-            let is_on = plane.interfaces.mode(*index).is_some();
-            links.contains(&settled.link) || is_on && stays(*index)
+        self.settled.retain(|&index, settled| {
+            let is_on = plane.interfaces.mode(index).is_some();
+            stays(index) && (is_on || links.contains(&settled.link))
         });
+    }
+
+    /// Does what is chosen, if that is not what came of the last choice.
+    fn settle_once(&mut self, plane: &mut Plane, link: &Link, choice: Choice) {
+        let settled = self.settled.get(&link.index);
+        let is_same =
+            settled.is_some_and(|it| it.link == *link && it.choice.as_ref() == Some(&choice));
+        if !is_same {
+            self.settle(plane, link, choice);
+        }
     }
 
     fn settle(&mut self, plane: &mut Plane, link: &Link, choice: Choice) {
@@ -126,11 +145,34 @@ impl Attachments {
         }
         let settled = Settled {
             link: link.clone(),
-            choice,
+            choice: Some(choice),
             reason,
             occupied,
         };
         self.settled.insert(link.index, settled);
+    }
+
+    /// Where packets would be spoilt there is no program.
+    fn refuse(&mut self, plane: &mut Plane, link: &Link, reason: String) {
+        let interface = &link.name;
+        let settled = self.settled.get(&link.index);
+        if settled.is_none_or(|settled| settled.reason != reason) {
+            tracing::warn!(interface, reason, "not attached");
+        }
+        detach(plane, link.index);
+        let settled = Settled {
+            link: link.clone(),
+            choice: None,
+            reason,
+            occupied: false,
+        };
+        self.settled.insert(link.index, settled);
+    }
+}
+
+fn detach(plane: &mut Plane, index: u32) {
+    if let Err(error) = plane.interfaces.detach(index) {
+        tracing::warn!(index, %error, "cannot detach");
     }
 }
 
@@ -153,16 +195,28 @@ fn instead(plane: &mut Plane, link: &Link, choice: &Choice, refused: &Refused) -
     (reason, occupied)
 }
 
-fn is_wanted(config: &Config, link: &Link) -> bool {
-    config.interfaces.wants(&link.name) && link.up && link.ethernet && !link.loopback
+fn is_ready(link: &Link) -> bool {
+    link.up && link.ethernet && !link.loopback
+}
+
+/// Whether the program is to be on an interface. What is a part of another, as a bridge's port
+/// is, has it there, unless it is named.
+fn belongs(config: &Config, link: &Link, links: &[Link]) -> bool {
+    let interfaces = &config.interfaces;
+    let is_part = || whole(link, links).is_some();
+    interfaces.names(&link.name) || interfaces.wants(&link.name) && !is_part()
 }
 
 /// Why nobody has tried to attach to an interface.
-fn unsettled(config: &Config, link: &Link) -> &'static str {
-    match link {
+fn unsettled(config: &Config, link: &Link, links: &[Link]) -> String {
+    let reason = match link {
         link if link.loopback => "the loopback interface",
         _ if !config.interfaces.wants(&link.name) => "not among the configured interfaces",
         link if !link.ethernet => "not an Ethernet interface",
-        _ => "the interface is down",
-    }
+        link => match whole(link, links) {
+            Some(whole) => return format!("part of {}", whole.name),
+            None => "the interface is down",
+        },
+    };
+    reason.to_owned()
 }

@@ -144,6 +144,13 @@ impl Interfaces {
         }
     }
 
+    /// Whether the interface `name` is asked for by name.
+    pub fn names(&self, name: &str) -> bool {
+        self.names
+            .as_ref()
+            .is_some_and(|names| names.contains(name))
+    }
+
     /// How it is attached to the interface `name`.
     pub fn mode_of(&self, name: &str) -> Mode {
         self.modes.get(name).copied().unwrap_or(self.mode)

@@ -70,7 +70,7 @@ impl Core {
             installed,
             tables,
             plane,
-            attachments: Attachments::default(),
+            attachments: Attachments::new(),
             links: Vec::new(),
             swept: Swept::default(),
             rates: Estimator::default(),

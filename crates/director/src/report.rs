@@ -103,7 +103,9 @@ impl Core {
     }
 
     fn interface(&self, link: &Link) -> Interface {
-        let (attachment, reason) = self.attachments.state(&self.plane, &self.config, link);
+        let (attachment, reason) =
+            self.attachments
+                .state(&self.plane, &self.config, link, &self.links);
         Interface {
             name: link.name.clone(),
             index: link.index,

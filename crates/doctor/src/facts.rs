@@ -13,7 +13,7 @@ use crate::Sysctls;
 use crate::gather::{self, Error};
 
 pub use director::{Destination, Director, Running, Service};
-pub use interface::{Features, Interface, Xdp, XdpMode};
+pub use interface::{Interface, Xdp, XdpMode};
 
 /// All that checks decide over.
 #[derive(Clone, Debug, Default)]

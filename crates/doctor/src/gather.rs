@@ -1,6 +1,5 @@
 //! Looks at the machine: everything is read, nothing is changed.
 
-mod features;
 mod installed;
 mod ip_vs;
 mod kernel;

@@ -16,8 +16,8 @@ mod xdp;
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 
-/// Every frame that an interface of the director receives.
-#[xdp]
+/// Every frame that an interface of the director receives, in one piece or in several.
+#[xdp(frags)]
 fn rlvs_xdp(context: XdpContext) -> u32 {
     xdp::verdict(context)
 }

@@ -2,7 +2,9 @@
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{xdp_action, xdp_md};
-use aya_ebpf::helpers::generated::{bpf_redirect, bpf_xdp_adjust_head, bpf_xdp_adjust_tail};
+use aya_ebpf::helpers::generated::{
+    bpf_redirect, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
+};
 use aya_ebpf::programs::XdpContext;
 use rlvs_engine::forward::{self, Outer};
 use rlvs_engine::frame::{Change, Route, RouteKind};
@@ -73,7 +75,14 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn length(&self) -> usize {
-        self.window.length()
+        // SAFETY: the helper takes the program's own context.
+        unsafe { bpf_xdp_get_buff_len(self.context.ctx) as usize }
+    }
+
+    /// Most frames are in one piece, which is known without asking the kernel.
+    #[inline(always)]
+    fn is_at_least(&self, length: usize) -> bool {
+        self.window.length() >= length || self.length() >= length
     }
 
     #[inline(always)]

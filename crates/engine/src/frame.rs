@@ -23,8 +23,13 @@ pub trait Frame: Sized {
     /// The same, to be written.
     fn header_mut<H: Header>(&mut self, offset: usize) -> Option<&mut H>;
 
-    /// Length in bytes.
+    /// Length in bytes, of all its pieces.
     fn length(&self) -> usize;
+
+    /// Whether it has so many bytes.
+    fn is_at_least(&self, length: usize) -> bool {
+        self.length() >= length
+    }
 
     /// The same offset, of which the verifier knows no more than that it is below
     /// [`OFFSETS`]: it would read all that follows again for each way an offset was found.

@@ -122,7 +122,7 @@ impl Packet for V4 {
         if ip.version() != 4 || header < ipv4::MIN_LENGTH || total < header {
             return Err(Reason::Malformed);
         }
-        if total > frame.length().wrapping_sub(IP) {
+        if !frame.is_at_least(IP + total) {
             return Err(Reason::Truncated);
         }
         if !sum_is_right(frame, ip, header)? {
@@ -264,7 +264,7 @@ impl Packet for V6 {
         if ip.version() != 6 {
             return Err(Reason::Malformed);
         }
-        if payload.wrapping_add(ipv6::LENGTH) > frame.length().wrapping_sub(IP) {
+        if !frame.is_at_least(IP + ipv6::LENGTH + payload) {
             return Err(Reason::Truncated);
         }
         let (number, skipped) = skip_extensions(frame, ip.next_header, payload)?;

@@ -221,6 +221,7 @@ mod tests {
             mtu: 1500,
             address: MAC,
             kind: None,
+            ..Link::default()
         };
         Snapshot {
             links: [(3, link)].into(),

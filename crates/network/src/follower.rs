@@ -2,7 +2,7 @@
 //!
 //! No socket and no clock in here: [`crate::task`] carries messages between this and the kernel.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use crate::queue::Queue;
 use crate::route::Route;
 use crate::snapshot::{Snapshot, resolve};
 use crate::stale::{Extent, Stale};
-use crate::{Event, Link, NextHop, Unresolved};
+use crate::{Event, Features, Link, NextHop, Unresolved};
 
 /// The outcome of a resolution.
 type Hop = Result<NextHop, Unresolved>;
@@ -219,8 +219,26 @@ impl Follower {
         }
     }
 
-    fn put_link(&mut self, link: Link) {
+    /// What devices do for the stack, which links do not tell.
+    pub(crate) fn featured(&mut self, mut features: BTreeMap<u32, Features>) {
+        let mut changed = Vec::new();
+        for (index, link) in &mut self.snapshot.links {
+            let known = features.remove(index).unwrap_or_default();
+            if link.features != known {
+                link.features = known;
+                changed.push(*index);
+            }
+        }
+        changed
+            .into_iter()
+            .for_each(|index| self.link_changed(index));
+    }
+
+    fn put_link(&mut self, mut link: Link) {
         let index = link.index;
+        if let Some(before) = self.snapshot.links.get(&index) {
+            link.features.clone_from(&before.features);
+        }
         let before = self.snapshot.links.insert(index, link);
         let now = &self.snapshot.links[&index];
         if before.as_ref() == Some(now) {
@@ -296,6 +314,7 @@ mod tests {
             mtu: 1500,
             address: [2, 0, 0, 0, 0, 9],
             kind: None,
+            ..Link::default()
         }
     }
 

@@ -8,13 +8,14 @@
 //!
 //! * [`Network`]: start, say which addresses to follow, leave
 //! * [`Event`]: what it tells
-//! * [`Link`], [`NextHop`], [`Unresolved`]: the model
+//! * [`Link`], [`Features`], [`NextHop`], [`Unresolved`]: the model
 #![deny(unsafe_code)]
 
 mod allowance;
 mod care;
 mod change;
 mod error;
+pub mod features;
 mod follower;
 mod kernel;
 mod link;
@@ -29,6 +30,7 @@ mod stale;
 mod task;
 
 pub use error::Error;
+pub use features::Features;
 pub use link::Link;
 pub use network::{Event, Network};
 pub use next_hop::{NextHop, Unresolved};

@@ -4,8 +4,10 @@ use netlink_packet_route::link::{
     InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
 };
 
+use crate::Features;
+
 /// A network interface.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Link {
     pub index: u32,
     pub name: String,
@@ -19,27 +21,43 @@ pub struct Link {
     pub address: [u8; 6],
     /// What kind of virtual device it is (veth, bridge, bond, vlan...); none for a real one.
     pub kind: Option<String>,
+    /// The link that it is a port of.
+    pub master: Option<u32>,
+    /// The link below it, or at its other end, in this namespace.
+    pub below: Option<u32>,
+    /// What the device does for the stack.
+    pub features: Features,
 }
 
 impl Link {
+    /// What of a page is left for a packet, less the room before and after it, an Ethernet header
+    /// and two tags: with XDP, drivers take more in several pieces, if at all.
+    pub const ONE_PIECE: u32 = 4096 - 256 - 320 - 14 - 8;
+
+    /// Whether the device does this for the stack, by the kernel's name.
+    pub fn has(&self, feature: &str) -> bool {
+        self.features.active.contains(feature)
+    }
+
     /// Reads a link from the kernel's message; none where the message has no name in it, as
     /// those about one aspect of a link.
     pub(crate) fn read(message: &LinkMessage) -> Option<Self> {
         let flags = message.header.flags;
         let mut link = Self {
             index: message.header.index,
-            name: String::new(),
             up: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
             loopback: flags.contains(LinkFlags::Loopback),
             ethernet: message.header.link_layer_type == LinkLayerType::Ether,
-            mtu: 0,
-            address: [0; 6],
-            kind: None,
+            ..Self::default()
         };
         message
             .attributes
             .iter()
             .for_each(|attribute| link.take(attribute));
+        let elsewhere = |it: &LinkAttribute| matches!(it, LinkAttribute::LinkNetNsId(_));
+        if message.attributes.iter().any(elsewhere) {
+            link.below = None;
+        }
         (!link.name.is_empty()).then_some(link)
     }
 
@@ -51,6 +69,8 @@ impl Link {
                 self.address = address.as_slice().try_into().unwrap_or_default();
             }
             LinkAttribute::LinkInfo(infos) => self.kind = kind(infos),
+            LinkAttribute::Controller(index) => self.master = Some(*index),
+            LinkAttribute::Link(index) => self.below = Some(*index),
             _ => {}
         }
     }
@@ -85,6 +105,9 @@ mod tests {
                 LinkAttribute::Mtu(1500),
                 LinkAttribute::Address(vec![2, 0, 0, 0, 0, 1]),
                 LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth)]),
+                LinkAttribute::Link(9),
+                LinkAttribute::LinkNetNsId(0),
+                LinkAttribute::Controller(3),
             ],
         ))
         .unwrap();
@@ -99,6 +122,9 @@ mod tests {
                 mtu: 1500,
                 address: [2, 0, 0, 0, 0, 1],
                 kind: Some("veth".into()),
+                master: Some(3),
+                below: None,
+                features: Features::default(),
             }
         );
     }

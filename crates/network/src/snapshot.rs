@@ -103,6 +103,7 @@ mod tests {
             mtu: 1500,
             address: [2, 0, 0, 0, 0, 1],
             kind: None,
+            ..Link::default()
         }
     }
 

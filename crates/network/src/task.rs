@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::Event;
 use crate::care::Action;
 use crate::change::{self, Change};
+use crate::features;
 use crate::follower::Follower;
 use crate::kernel::{Kernel, News};
 
@@ -44,6 +45,7 @@ impl Task {
             outbox: VecDeque::new(),
             due: now,
             resync: now,
+            links_moved: false,
         };
         loop {
             tokio::select! {
@@ -89,6 +91,8 @@ struct Work {
     /// The next turn.
     due: Instant,
     resync: Instant,
+    /// Links have changed since features were read.
+    links_moved: bool,
 }
 
 impl Work {
@@ -100,6 +104,8 @@ impl Work {
             if change == Change::Lost {
                 self.resync = Instant::now();
             }
+            // A change of features is told as one of the link, without saying what it is.
+            self.links_moved |= matches!(change, Change::Link(_));
             self.follower.apply(change);
             self.soon();
         }
@@ -112,6 +118,9 @@ impl Work {
     async fn turn(&mut self, kernel: &Kernel) {
         if Instant::now() >= self.resync {
             self.resync(kernel).await;
+        }
+        if std::mem::take(&mut self.links_moved) {
+            self.follower.featured(features::read().await);
         }
         self.look_up(kernel).await;
         self.tend(kernel).await;
@@ -129,6 +138,7 @@ impl Work {
         match (links, neighbours) {
             (Ok(links), Ok(neighbours)) => {
                 self.follower.resync(links, neighbours);
+                self.links_moved = true;
                 self.resync = now + RESYNC;
             }
             (Err(error), _) | (_, Err(error)) => {

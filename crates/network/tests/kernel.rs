@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rlvs_network::Unresolved;
+use rlvs_network::{Unresolved, features};
 use segment::{Namespace, Watcher, as_root};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -196,6 +196,23 @@ fn a_link_that_goes_down_is_deleted_and_made_again() {
         assert!(watcher.links.iter().all(|link| link.name != "eth0"));
         director.join(&server, DIRECTOR, SERVER);
         watcher.until_at("10.0.0.2", server.mac(), 2 * SECOND).await;
+    });
+}
+
+#[test]
+fn what_a_device_does_for_the_stack_is_followed() {
+    let Some((director, _server)) = segment() else {
+        return;
+    };
+    let strips = |watcher: &Watcher| {
+        let eth0 = watcher.links.iter().find(|link| link.name == "eth0");
+        eth0.is_some_and(|link| link.has(features::VLAN_STRIPPING))
+    };
+    director.run(async || {
+        let mut watcher = Watcher::new(&[]);
+        watcher.until(2 * SECOND, strips).await;
+        director.ethtool("-K eth0 rxvlan off");
+        watcher.until(2 * SECOND, |it| !strips(it)).await;
     });
 }
 

@@ -98,10 +98,9 @@ impl Interfaces {
             Some(old) => self.exchange(programs, index, name, [old, mode])?,
             None => self.put(programs, index, name, mode)?,
         }
-        let others = Mode::ALL.into_iter().filter(|&other| other != mode);
+        let mut others = Mode::ALL.into_iter().filter(|&other| other != mode);
         others
-            .map(|other| self.take(index, other))
-            .collect::<Result<(), _>>()
+            .try_for_each(|other| self.take(index, other))
             .map_err(|error| Refused::Kernel(error.to_string()))
     }
 

@@ -18,7 +18,7 @@ pub mod tables;
 
 pub use error::Error;
 pub use interfaces::{Interfaces, Refused};
-pub use mode::Mode;
+pub use mode::{Mode, redirects_pieces};
 #[cfg(feature = "bench")]
 pub use plane::BENCH_OBJECT;
 pub use plane::{CLIENT_OBJECT, OBJECT, Plane, REAL_SERVER_OBJECT, Sizes, remove_all};

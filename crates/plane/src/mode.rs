@@ -1,5 +1,7 @@
 //! The ways in which a program sits on an interface.
 
+use aya::util::KernelVersion;
+
 /// How the program sits on an interface.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Mode {
@@ -9,6 +11,12 @@ pub enum Mode {
     Generic,
     /// In traffic control, where packets are as the stack has them.
     Tc,
+}
+
+/// Whether XDP redirects frames that lie in several pieces: since Linux 6.3
+/// (net/core/filter.c, `xdp_do_redirect`).
+pub fn redirects_pieces() -> bool {
+    KernelVersion::current().is_ok_and(|kernel| kernel >= KernelVersion::new(6, 3, 0))
 }
 
 impl Mode {

@@ -1,6 +1,8 @@
 //! How an interface is to have the program, and why.
 
-use rlvs_network::Link;
+use std::fmt;
+
+use rlvs_network::{Link, features};
 use rlvs_plane::Mode;
 
 use crate::config::{self, Interfaces};
@@ -14,38 +16,96 @@ pub(crate) struct Choice {
     pub(crate) or_tc: bool,
 }
 
-/// What the configuration asks for; else what suits the device.
+/// What the configuration asks for; else what suits the device. Or why the program must not be
+/// there.
 ///
 /// Real network cards run the program in the driver. Virtual devices have it in traffic control:
 /// packets that were made on this machine come through them with checksums still to be filled in
 /// and larger than any frame, which XDP would forward so.
-pub(crate) fn choose(interfaces: &Interfaces, link: &Link) -> Choice {
-    let asked = match interfaces.mode_of(&link.name) {
-        config::Mode::Native => Mode::Native,
-        config::Mode::Generic => Mode::Generic,
-        config::Mode::Tc => Mode::Tc,
-        config::Mode::Auto => return suit(link),
+pub(crate) fn choose(
+    interfaces: &Interfaces,
+    link: &Link,
+    links: &[Link],
+    redirects_pieces: bool,
+) -> Result<Choice, String> {
+    let choice = match interfaces.mode_of(&link.name) {
+        config::Mode::Native => asked(Mode::Native),
+        config::Mode::Generic => asked(Mode::Generic),
+        config::Mode::Tc => asked(Mode::Tc),
+        config::Mode::Auto => suit(link, redirects_pieces),
     };
+    // For generic XDP the kernel turns it off itself.
+    if choice.mode != Mode::Generic && link.has(features::LRO) {
+        return Err(format!(
+            "large receive offload joins packets, which cannot be forwarded then: {}",
+            Off(link, features::LRO, "lro")
+        ));
+    }
+    if choice.mode != Mode::Tc && link.has(features::VLAN_STRIPPING) && has_vlans(link, links) {
+        return Ok(tc(format!(
+            "it has VLANs, and XDP sees no tags: {}",
+            Off(link, features::VLAN_STRIPPING, "rxvlan")
+        )));
+    }
+    Ok(choice)
+}
+
+/// The interface that gets this one's packets, if it is a part of it.
+pub(crate) fn whole<'a>(link: &Link, links: &'a [Link]) -> Option<&'a Link> {
+    let master = links
+        .iter()
+        .find(|other| Some(other.index) == link.master)?;
+    // What comes in for a VRF is still the interface's own.
+    (master.kind.as_deref() != Some("vrf")).then_some(master)
+}
+
+fn asked(mode: Mode) -> Choice {
     Choice {
-        mode: asked,
+        mode,
         reason: "asked for in rlvs.toml".to_owned(),
         or_tc: false,
     }
 }
 
-fn suit(link: &Link) -> Choice {
+fn suit(link: &Link, redirects_pieces: bool) -> Choice {
     match link.kind.as_deref() {
-        // Hands the program to the drivers of its ports.
+        None | Some("bond") if link.mtu > Link::ONE_PIECE && !redirects_pieces => tc(format!(
+            "with an MTU of {} frames lie in pieces, which XDP of this kernel does not redirect",
+            link.mtu
+        )),
+        // A bond hands the program to the drivers of its ports.
         None | Some("bond") => Choice {
             mode: Mode::Native,
             reason: "the driver runs XDP".to_owned(),
             or_tc: true,
         },
-        Some(kind) => Choice {
-            mode: Mode::Tc,
-            reason: format!("a {kind} carries unfinished checksums"),
-            or_tc: false,
-        },
+        Some(kind) => tc(format!("a {kind} carries unfinished checksums")),
+    }
+}
+
+fn tc(reason: String) -> Choice {
+    Choice {
+        mode: Mode::Tc,
+        reason,
+        or_tc: false,
+    }
+}
+
+fn has_vlans(link: &Link, links: &[Link]) -> bool {
+    let mut above = links.iter().filter(|other| other.below == Some(link.index));
+    above.any(|other| other.kind.as_deref() == Some("vlan"))
+}
+
+/// How a feature, which has another name there, is turned off.
+struct Off<'a>(&'a Link, &'static str, &'static str);
+
+impl fmt::Display for Off<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(link, feature, option) = self;
+        if link.features.fixed.contains(*feature) {
+            return write!(f, "the driver keeps {option} on");
+        }
+        write!(f, "ethtool -K {} {option} off", link.name)
     }
 }
 
@@ -57,19 +117,42 @@ mod tests {
         Link {
             index: 2,
             name: "eth0".into(),
-            up: true,
-            loopback: false,
-            ethernet: true,
-            mtu: 1500,
-            address: [2, 0, 0, 0, 0, 1],
             kind: kind.map(str::to_owned),
+            ..Link::default()
         }
+    }
+
+    fn with(feature: &str) -> Link {
+        let mut link = link(None);
+        link.features.active.insert(feature.to_owned());
+        link
+    }
+
+    fn vlan() -> Link {
+        Link {
+            index: 3,
+            name: "eth0.7".into(),
+            kind: Some("vlan".into()),
+            below: Some(2),
+            ..Link::default()
+        }
+    }
+
+    fn asks_for(mode: config::Mode) -> Interfaces {
+        Interfaces {
+            modes: [("eth0".to_owned(), mode)].into(),
+            ..Interfaces::default()
+        }
+    }
+
+    fn chosen(interfaces: &Interfaces, link: &Link, links: &[Link]) -> Choice {
+        choose(interfaces, link, links, true).unwrap()
     }
 
     #[test]
     fn devices_have_what_suits_them() {
         let suits = |kind| {
-            let choice = choose(&Interfaces::default(), &link(kind));
+            let choice = chosen(&Interfaces::default(), &link(kind), &[]);
             (choice.mode, choice.or_tc)
         };
         assert_eq!(suits(None), (Mode::Native, true));
@@ -81,21 +164,70 @@ mod tests {
 
     #[test]
     fn the_configuration_comes_first_and_alone() {
-        for (asked, mode) in [
+        for (wish, mode) in [
             (config::Mode::Native, Mode::Native),
             (config::Mode::Generic, Mode::Generic),
             (config::Mode::Tc, Mode::Tc),
         ] {
-            let interfaces = Interfaces {
-                modes: [("eth0".to_owned(), asked)].into(),
-                ..Interfaces::default()
-            };
-            let expected = Choice {
-                mode,
-                reason: "asked for in rlvs.toml".into(),
-                or_tc: false,
-            };
-            assert_eq!(choose(&interfaces, &link(Some("veth"))), expected);
+            let choice = chosen(&asks_for(wish), &link(Some("veth")), &[]);
+            assert_eq!(choice, asked(mode));
         }
+    }
+
+    #[test]
+    fn joined_packets_are_refused_with_the_mend() {
+        let mut link = with(features::LRO);
+        for wish in [config::Mode::Auto, config::Mode::Native, config::Mode::Tc] {
+            let reason = choose(&asks_for(wish), &link, &[], true).unwrap_err();
+            assert!(reason.ends_with(": ethtool -K eth0 lro off"), "{reason}");
+        }
+        assert!(choose(&asks_for(config::Mode::Generic), &link, &[], true).is_ok());
+        link.features.fixed.insert(features::LRO.to_owned());
+        let reason = choose(&Interfaces::default(), &link, &[], true).unwrap_err();
+        assert!(reason.ends_with(": the driver keeps lro on"), "{reason}");
+    }
+
+    #[test]
+    fn jumbo_frames_are_not_for_xdp_of_old_kernels() {
+        let mode = |mtu: u32, able: bool| {
+            let link = Link { mtu, ..link(None) };
+            choose(&Interfaces::default(), &link, &[], able)
+                .unwrap()
+                .mode
+        };
+        assert_eq!(mode(9000, true), Mode::Native);
+        assert_eq!(mode(9000, false), Mode::Tc);
+        assert_eq!(mode(1500, false), Mode::Native);
+    }
+
+    #[test]
+    fn hidden_tags_want_tc() {
+        let stripping = with(features::VLAN_STRIPPING);
+        for wish in [config::Mode::Auto, config::Mode::Native] {
+            let interfaces = asks_for(wish);
+            let mode = |link: &Link, links: &[Link]| chosen(&interfaces, link, links).mode;
+            assert_eq!(mode(&stripping, &[vlan()]), Mode::Tc);
+            assert_eq!(mode(&stripping, &[link(None)]), Mode::Native);
+            assert_eq!(mode(&link(None), &[vlan()]), Mode::Native);
+        }
+        let choice = chosen(&Interfaces::default(), &stripping, &[vlan()]);
+        assert!(choice.reason.ends_with("ethtool -K eth0 rxvlan off"));
+    }
+
+    #[test]
+    fn ports_are_parts_but_not_of_a_vrf() {
+        let port = Link {
+            master: Some(9),
+            ..link(None)
+        };
+        let master = |kind: &str| Link {
+            index: 9,
+            kind: Some(kind.to_owned()),
+            ..Link::default()
+        };
+        assert!(whole(&port, &[master("bridge")]).is_some());
+        assert!(whole(&port, &[master("bond")]).is_some());
+        assert!(whole(&port, &[master("vrf")]).is_none());
+        assert!(whole(&link(None), &[master("bridge")]).is_none());
     }
 }

@@ -7,7 +7,9 @@ const ID: &str = "attachment";
 
 pub(super) fn check(facts: &Facts, running: &Running) -> Vec<Finding> {
     let of_interface = |name: &String| match running.detached.get(name) {
-        _ if running.leaves_out(name) => Finding::ok(ID, "left out by the configuration"),
+        _ if running.leaves_out(name) => {
+            Finding::ok(ID, "left out by the configuration, or a port")
+        }
         Some(reason) => Finding::warning(ID, format!("no program on it: {reason}"))
             .means("what arrives there is not balanced"),
         None => Finding::ok(ID, "the director's program is on it"),

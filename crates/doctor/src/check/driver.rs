@@ -1,7 +1,7 @@
 //! Whether the driver runs XDP programs itself.
 
 use super::kernel::numbers;
-use crate::facts::{DirectorFacts, Facts, Interface, XdpMode};
+use crate::facts::{Director, DirectorFacts, Facts, Interface, XdpMode};
 use crate::finding::Finding;
 
 const ID: &str = "xdp-driver";
@@ -60,7 +60,13 @@ const OLD: (u32, u32) = (0, 0);
 
 pub(super) fn check(facts: &Facts, known: &DirectorFacts) -> Vec<Finding> {
     let release = numbers(&known.kernel.release).unwrap_or(OLD);
-    let of_interface = |interface: &Interface| one(interface, release).about(&interface.name);
+    let of_interface = |interface: &Interface| {
+        let in_tc = match &known.director {
+            Director::Running(running) => running.in_tc.get(&interface.name),
+            _ => None,
+        };
+        one(interface, release, in_tc).about(&interface.name)
+    };
     facts.served(&known.director).map(of_interface).collect()
 }
 
@@ -70,12 +76,21 @@ pub(super) fn is_native(driver: &str, release: (u32, u32)) -> bool {
     found.is_some_and(|(_, since)| release >= *since)
 }
 
-fn one(interface: &Interface, release: (u32, u32)) -> Finding {
+/// `in_tc`: why the program is in traffic control, if it is.
+fn one(interface: &Interface, release: (u32, u32), in_tc: Option<&String>) -> Finding {
     if let Some(kind) = &interface.kind {
         return Finding::ok(ID, format!("{kind}: no driver to run the program in"));
     }
     let driver = interface.driver.as_deref().unwrap_or("unknown");
     match (is_native(driver, release), interface.mode()) {
+        (true, None) if in_tc.is_some() => Finding::warning(
+            ID,
+            format!(
+                "{driver} has native XDP, but the program is in traffic control: {}",
+                in_tc.map_or("", String::as_str)
+            ),
+        )
+        .means("packets cost about three times as much; `dmesg` may have the driver's reason"),
         (_, Some(XdpMode::Native | XdpMode::Offloaded)) => {
             Finding::ok(ID, format!("{driver} runs the program itself"))
         }
@@ -89,7 +104,7 @@ fn one(interface: &Interface, release: (u32, u32)) -> Finding {
             ID,
             format!("the driver, {driver}, is not known to have native XDP"),
         )
-        .means("the general receive path serves, at about three times the cost a packet"),
+        .means("traffic control serves, at about three times the cost a packet"),
     }
 }
 
@@ -103,7 +118,7 @@ mod tests {
         let mut interface = card(2, "eth0");
         interface.driver = Some(driver.into());
         interface.xdp = mode.map(|mode| xdp(mode, true)).into_iter().collect();
-        one(&interface, (6, 1)).severity
+        one(&interface, (6, 1), None).severity
     }
 
     #[test]
@@ -118,9 +133,19 @@ mod tests {
     }
 
     #[test]
+    fn a_driver_that_could_is_told_why_it_does_not() {
+        let mut interface = card(2, "eth0");
+        interface.driver = Some("ice".into());
+        let reason = "no XDP: too large".to_owned();
+        let finding = one(&interface, (6, 1), Some(&reason));
+        assert_eq!(finding.severity, Severity::Warning);
+        assert!(finding.finding.ends_with(&reason));
+    }
+
+    #[test]
     fn virtual_devices_have_no_driver() {
         let mut interface = card(2, "eth0");
         interface.kind = Some("veth".into());
-        assert_eq!(one(&interface, (6, 1)).severity, Severity::Ok);
+        assert_eq!(one(&interface, (6, 1), None).severity, Severity::Ok);
     }
 }

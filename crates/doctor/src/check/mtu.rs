@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use rlvs_control::model::{ForwardingMethod, GueChecksum, Tunnel};
+use rlvs_network::Link;
 
 use super::{driver, kernel, reverse_path, vip};
 use crate::facts::{
@@ -16,10 +17,6 @@ const JUMBO: &str = "jumbo-mtu";
 const TUNNEL: &str = "tunnel-mtu";
 const SEGMENT: &str = "tunnel-mss";
 
-/// What of a page is left for a packet, less the room before and after it, an Ethernet header
-/// and two tags: drivers that keep a packet in one page take no more with XDP.
-const ONE_PAGE: u32 = 4096 - 256 - 320 - 14 - 8;
-
 /// Interfaces that could run the program in the driver but for their MTU.
 pub(super) fn jumbo(facts: &Facts, known: &DirectorFacts) -> Vec<Finding> {
     let release = kernel::numbers(&known.kernel.release).unwrap_or_default();
@@ -28,16 +25,20 @@ pub(super) fn jumbo(facts: &Facts, known: &DirectorFacts) -> Vec<Finding> {
         let able = interface.kind.is_none() && driver::is_native(driver, release);
         let mtu = interface.mtu;
         let finding = match interface.mode() {
-            _ if mtu <= ONE_PAGE || !able => Finding::ok(JUMBO, format!("{mtu}")),
+            _ if mtu <= Link::ONE_PIECE || !able => Finding::ok(JUMBO, format!("{mtu}")),
             Some(XdpMode::Native | XdpMode::Offloaded) => {
                 Finding::ok(JUMBO, format!("{mtu}, which the driver takes with XDP"))
             }
             _ => Finding::note(
                 JUMBO,
-                format!("an MTU of {mtu} is more than most drivers take with XDP"),
+                format!("an MTU of {mtu} is more than some drivers take with XDP"),
             )
-            .means("the program then runs in the general receive path, at a higher cost")
-            .mend(format!("ip link set dev {} mtu {ONE_PAGE}", interface.name)),
+            .means("the program is then in traffic control, at a higher cost")
+            .mend(format!(
+                "ip link set dev {} mtu {}",
+                interface.name,
+                Link::ONE_PIECE
+            )),
         };
         finding.about(&interface.name)
     };

@@ -1,5 +1,7 @@
 //! What a device does for the stack that is bad for a director.
 
+use rlvs_network::features;
+
 use crate::facts::{Director, DirectorFacts, Facts, Interface};
 use crate::finding::{Finding, Severity};
 
@@ -10,34 +12,39 @@ struct Offload {
     option: &'static str,
     name: &'static str,
     meaning: &'static str,
+    severity: Severity,
     /// Drivers turn it off themselves when they take a program, as most do.
     tolerated: bool,
 }
 
 const LRO: Offload = Offload {
     id: "lro",
-    feature: "rx-lro",
+    feature: features::LRO,
     option: "lro",
     name: "large receive offload",
-    meaning: "packets arrive joined and cannot be forwarded; drivers refuse XDP",
+    meaning: "packets arrive joined and cannot be forwarded: a director does not attach then",
+    severity: Severity::Warning,
     tolerated: false,
 };
 
 const HARDWARE_GRO: Offload = Offload {
     id: "gro-hw",
-    feature: "rx-gro-hw",
+    feature: features::HARDWARE_GRO,
     option: "rx-gro-hw",
     name: "receive offload in hardware",
     meaning: "the card joins packets before XDP sees them; some drivers refuse XDP",
+    severity: Severity::Warning,
     tolerated: true,
 };
 
 const VLAN: Offload = Offload {
     id: "rx-vlan",
-    feature: "rx-vlan-hw-parse",
+    feature: features::VLAN_STRIPPING,
     option: "rxvlan",
     name: "the card takes VLAN tags off",
-    meaning: "XDP takes what is in VLANs for packets of the network without VLAN",
+    meaning: "XDP would not know what is in VLANs, so the program is in traffic control, at a \
+              higher cost",
+    severity: Severity::Note,
     tolerated: false,
 };
 
@@ -86,10 +93,10 @@ impl Offload {
 
     fn severity(&self, interface: &Interface, runs: bool) -> Severity {
         match interface.mode() {
-            _ if !self.tolerated => Severity::Warning,
+            _ if !self.tolerated => self.severity,
             Some(_) => Severity::Ok,
             // It may be what the director's program was refused for.
-            None if runs => Severity::Warning,
+            None if runs => self.severity,
             None => Severity::Note,
         }
     }
@@ -144,6 +151,6 @@ mod tests {
         vlan.link = Some(2);
         facts.interfaces.push(vlan);
         let findings = check(&facts, &machine());
-        assert_eq!(faults(&findings), [("rx-vlan eth0".to_owned(), Warning)]);
+        assert_eq!(faults(&findings), [("rx-vlan eth0".to_owned(), Note)]);
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn xdp(mode: XdpMode, ours: bool) -> Xdp {
 /// A director with one service at 10.0.0.100:80 and one destination, 10.0.0.11:80.
 pub(super) fn running(method: ForwardingMethod) -> Running {
     Running {
+        in_tc: [].into(),
         detached: [("lo".to_owned(), "the loopback interface".to_owned())].into(),
         services: vec![Service {
             key: ServiceKey::Address {

@@ -60,7 +60,7 @@ fn unseen(interface: &Interface) -> Finding {
     .about(&interface.name)
     .means(
         "with native XDP that end must fill in checksums and have GRO on: there, for its \
-             interface, ethtool -K PEER tx off gro on; or set mode = \"generic\"",
+             interface, ethtool -K PEER tx off gro on; or leave mode at \"auto\"",
     )
 }
 

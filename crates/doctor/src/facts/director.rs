@@ -25,6 +25,8 @@ pub enum Director {
 pub struct Running {
     /// The interfaces that its program is not on, and why.
     pub detached: BTreeMap<String, String>,
+    /// Those that it is on in traffic control, and why.
+    pub in_tc: BTreeMap<String, String>,
     pub services: Vec<Service>,
 }
 
@@ -52,13 +54,15 @@ impl Default for Director {
     }
 }
 
-/// The director's words for an interface that its configuration leaves out.
+/// The director's words for an interface that its configuration leaves out, and for a port.
 const LEFT_OUT: &str = "not among the configured interfaces";
+const PART: &str = "part of ";
 
 impl Running {
+    /// Whether the director has nothing to do with an interface's packets there.
     pub(crate) fn leaves_out(&self, interface: &str) -> bool {
         let reason = self.detached.get(interface);
-        reason.is_some_and(|reason| reason == LEFT_OUT)
+        reason.is_some_and(|reason| reason == LEFT_OUT || reason.starts_with(PART))
     }
 
     pub(crate) fn destinations(&self) -> impl Iterator<Item = (&Service, &Destination)> {
@@ -78,10 +82,13 @@ impl Running {
 
 impl From<Status> for Running {
     fn from(status: Status) -> Self {
-        let interfaces = status.interfaces.into_iter();
-        let detached = interfaces
-            .filter(|interface| interface.attachment == Attachment::Detached)
-            .map(|interface| (interface.name, interface.reason));
+        let those = |attachment: Attachment| {
+            let of = status.interfaces.iter();
+            of.filter(|it| it.attachment == attachment)
+                .map(|it| (it.name.clone(), it.reason.clone()))
+                .collect()
+        };
+        let (detached, in_tc) = (those(Attachment::Detached), those(Attachment::Tc));
         let services = status.services.into_iter().map(|service| Service {
             key: service.key,
             destinations: service
@@ -101,7 +108,8 @@ impl From<Status> for Running {
                 .collect(),
         });
         Self {
-            detached: detached.collect(),
+            detached,
+            in_tc,
             services: services.collect(),
         }
     }

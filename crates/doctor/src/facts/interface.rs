@@ -1,7 +1,8 @@
 //! What is known of an interface.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+use rlvs_network::Features;
 
 /// An interface.
 #[derive(Clone, Debug, Default)]
@@ -26,14 +27,6 @@ pub struct Interface {
     pub link: Option<u32>,
     /// That one is in another network namespace.
     pub link_elsewhere: bool,
-}
-
-/// What the device does for the stack, by the kernel's names (`ethtool -k` has its own for some).
-#[derive(Clone, Debug, Default)]
-pub struct Features {
-    pub active: BTreeSet<String>,
-    /// Those that cannot be changed.
-    pub fixed: BTreeSet<String>,
 }
 
 /// An XDP program on an interface.

@@ -14,7 +14,9 @@ use rtnetlink::packet_route::link::{
     LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp,
 };
 
-use super::{Error, features};
+use rlvs_network::features;
+
+use super::Error;
 use crate::facts::{Interface, Xdp, XdpMode};
 
 pub(super) async fn read(handle: &Handle) -> Result<Vec<Interface>, Error> {

@@ -52,6 +52,14 @@ impl Namespace {
         std::fs::remove_file(file).unwrap();
     }
 
+    /// Runs `ethtool` with these arguments in here.
+    pub(crate) fn ethtool(&self, arguments: &str) {
+        let mut ip = Command::new("ip");
+        ip.args(["netns", "exec", &self.0, "ethtool"]);
+        let status = ip.args(arguments.split_whitespace()).status();
+        assert!(status.is_ok_and(|status| status.success()), "{arguments}");
+    }
+
     /// Joins this and `other` by a veth pair, each with `eth0` and these addresses.
     pub(crate) fn join(&self, other: &Self, here: &[&str], there: &[&str]) {
         self.ip(&format!(

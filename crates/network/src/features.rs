@@ -1,14 +1,27 @@
 //! What devices do for the stack: `ethtool -k` of all interfaces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ethtool::{EthtoolAttr, EthtoolFeatureAttr, EthtoolFeatureBit, EthtoolHeader, EthtoolMessage};
 use futures::StreamExt;
 
-use crate::facts::Features;
+/// What a device does for the stack, by the kernel's names (`ethtool -k` has its own for some).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Features {
+    pub active: BTreeSet<String>,
+    /// Those that cannot be changed.
+    pub fixed: BTreeSet<String>,
+}
+
+/// Large receive offload: what it has joined cannot be forwarded.
+pub const LRO: &str = "rx-lro";
+/// Receive offload in hardware: packets are joined before XDP sees them.
+pub const HARDWARE_GRO: &str = "rx-gro-hw";
+/// VLAN tags are taken off before XDP sees frames.
+pub const VLAN_STRIPPING: &str = "rx-vlan-hw-parse";
 
 /// By the interfaces' indexes. Where the kernel does not tell of one, nothing is said of it.
-pub(super) async fn read() -> BTreeMap<u32, Features> {
+pub async fn read() -> BTreeMap<u32, Features> {
     let Ok((connection, mut handle, _)) = ethtool::new_connection() else {
         return BTreeMap::new();
     };

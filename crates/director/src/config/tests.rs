@@ -95,7 +95,7 @@ const ERRORS: &[(&str, &str)] = &[
     (
         "[interfaces.modes]\neth0 = 'drv'",
         "x.toml:2:8: interfaces.modes.eth0: unknown variant `drv`, expected one of `auto`, \
-         `native`, `generic`",
+         `native`, `generic`, `tc`",
     ),
     (
         "# über\n  connections = 0",

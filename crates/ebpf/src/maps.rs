@@ -9,6 +9,7 @@ use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_coars
 use aya_ebpf::macros::btf_map;
 use rlvs_engine::connection::{Bucket, Meta};
 use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::lease::{self, Beginning, Lease, Local, Taken};
 use rlvs_engine::reason::{Event, ROOM, Reason};
 use rlvs_engine::schedule::{self, Members};
 use rlvs_engine::service::{Service, ServiceKey, filter};
@@ -34,6 +35,8 @@ static SERVICES: Array<Service, 1, SHARED> = Array::new();
 static DESTINATIONS: Array<Destination, 1, SHARED> = Array::new();
 #[btf_map]
 static LOADS: Array<Load, 1, SHARED> = Array::new();
+#[btf_map]
+static LOCALS: Array<Local, { Local::MOST as usize }, SHARED> = Array::new();
 #[btf_map]
 static NODES: Array<Shared64, 1, SHARED> = Array::new();
 #[btf_map]
@@ -71,8 +74,9 @@ pub(crate) enum Place {
     End = 1,
     Find = 2,
     Route = 3,
+    Lease = 4,
 }
-const PLACES: usize = 4;
+const PLACES: usize = 5;
 
 /// A copy in this CPU's scratch memory.
 #[inline(always)]
@@ -123,6 +127,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn load(&self, destination: u32) -> Option<&Load> {
         LOADS.get(destination)
+    }
+
+    #[inline(always)]
+    fn local(&self, number: u32) -> Option<&Local> {
+        LOCALS.get(number)
     }
 
     #[inline(always)]
@@ -211,7 +220,8 @@ fn count(place: u32) {
 macro_rules! family_tables {
     ($family:ty, $connections:ident, $displaced:ident, $index:ident,
      $begin:ident, $insert:ident, $make_room:ident, $victim:ident, $find:ident, $settle:ident,
-     $recall:ident, $remember:ident, $forget:ident, $find_answered:ident, $end:ident) => {
+     $recall:ident, $remember:ident, $forget:ident, $find_answered:ident, $end:ident,
+     $take:ident, $bind:ident, $give_back:ident, $beginning:ident) => {
         impl FamilyTables<$family> for Maps {
             #[inline(always)]
             fn bucket(&self, index: u32) -> Option<&Bucket<<$family as Family>::Key>> {
@@ -240,6 +250,34 @@ macro_rules! family_tables {
             #[inline(always)]
             fn insert(&self, key: &KeyOf<$family>, meta: Meta) -> Spot {
                 Spot($insert(key, meta.0))
+            }
+
+            #[inline(always)]
+            fn take(&self, client: &KeyOf<$family>, destination: u32) -> Taken {
+                let client = scratch(Place::Lease, client);
+                Taken(client.map_or(0, |client| $take(client, destination)))
+            }
+
+            #[inline(always)]
+            fn bind(&self, client: &KeyOf<$family>, taken: Taken) -> Lease {
+                let client = scratch(Place::Lease, client);
+                Lease(client.map_or(0, |client| $bind(client, taken.0)))
+            }
+
+            #[inline(always)]
+            fn give_back(&self, client: &KeyOf<$family>, destination: u32, lease: Lease) {
+                $give_back(client, destination, lease.0);
+            }
+
+            #[inline(always)]
+            fn beginning(
+                &self,
+                client: &KeyOf<$family>,
+                (number, lease): (u32, Lease),
+                first: Beginning,
+            ) -> Beginning {
+                let client = scratch(Place::Lease, client);
+                Beginning(client.map_or(0, |client| $beginning(client, number, lease.0, first.0)))
             }
 
             #[inline(always)]
@@ -397,6 +435,56 @@ macro_rules! family_tables {
 
         #[unsafe(no_mangle)]
         #[inline(never)]
+        extern "C" fn $take(client: *const KeyOf<$family>, destination: u32) -> u64 {
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { client.as_ref() } {
+                Some(client) => lease::take::<$family, _>(&Maps, client, destination).0,
+                None => Taken::failed(Reason::Internal).0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $bind(client: *const KeyOf<$family>, taken: u64) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { client.as_ref() } {
+                Some(client) => lease::bind::<$family, _>(&Maps, client, Taken(taken)).0,
+                None => Lease::NONE.0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $give_back(
+            client: *const KeyOf<$family>,
+            destination: u32,
+            leased: u32,
+        ) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            if let Some(client) = unsafe { client.as_ref() } {
+                lease::give_back::<$family, _>(&Maps, client, destination, Lease(leased));
+            }
+            0
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $beginning(
+            client: *const KeyOf<$family>,
+            number: u32,
+            leased: u32,
+            first: u64,
+        ) -> u64 {
+            let (of, first) = ((number, Lease(leased)), Beginning(first));
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { client.as_ref() } {
+                Some(client) => lease::beginning::<$family, _>(&Maps, client, of, first).0,
+                None => Beginning::NONE.0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
         extern "C" fn $settle(key: *const KeyOf<$family>, meta: u64) -> u64 {
             // SAFETY: the verifier passes null or all of a key.
             if let Some(key) = unsafe { key.as_ref() } {
@@ -422,7 +510,11 @@ family_tables!(
     rlvs_remember4,
     rlvs_forget4,
     rlvs_find_answered4,
-    rlvs_end4
+    rlvs_end4,
+    rlvs_take4,
+    rlvs_bind4,
+    rlvs_give_back4,
+    rlvs_beginning4
 );
 family_tables!(
     V6,
@@ -439,7 +531,11 @@ family_tables!(
     rlvs_remember6,
     rlvs_forget6,
     rlvs_find_answered6,
-    rlvs_end6
+    rlvs_end6,
+    rlvs_take6,
+    rlvs_bind6,
+    rlvs_give_back6,
+    rlvs_beginning6
 );
 
 /// A destination or a reason in one register.

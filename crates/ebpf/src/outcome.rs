@@ -1,6 +1,9 @@
 //! What a stage says of a frame, in one number: the verifier takes nothing else of a global
 //! function.
 
+use rlvs_engine::frame::Brief;
+use rlvs_engine::process::Answer;
+use rlvs_engine::table::Seat;
 use rlvs_engine::{Reason, Verdict};
 
 const FAILED: u64 = 1 << 40;
@@ -33,4 +36,37 @@ pub(crate) fn unpack(outcome: u64) -> Result<Verdict, Reason> {
         4 => Verdict::Neighbour(interface),
         _ => Verdict::Drop,
     })
+}
+
+/// The same of what was recognised: a seat (32 bits) and a brief (28).
+#[inline(always)]
+pub(crate) fn pack_answer(answer: Result<Answer, Reason>) -> u64 {
+    pack_word(answer.map(|answer| (answer.brief.0 as u64) << 32 | answer.seat.0 as u64))
+}
+
+#[inline(always)]
+pub(crate) fn unpack_answer(answer: u64) -> Result<Answer, Reason> {
+    unpack_word(answer).map(|word| Answer {
+        seat: Seat(word as u32),
+        brief: Brief((word >> 32) as u32),
+    })
+}
+
+/// A word of at most 63 bits, or a reason.
+const NO_WORD: u64 = 1 << 63;
+
+#[inline(always)]
+pub(crate) fn pack_word(outcome: Result<u64, Reason>) -> u64 {
+    match outcome {
+        Ok(word) => word,
+        Err(reason) => NO_WORD | reason as u64,
+    }
+}
+
+#[inline(always)]
+pub(crate) fn unpack_word(outcome: u64) -> Result<u64, Reason> {
+    match outcome & NO_WORD {
+        0 => Ok(outcome),
+        _ => Err(Reason::from_bits(outcome as u8)),
+    }
 }

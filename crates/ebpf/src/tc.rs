@@ -12,18 +12,20 @@ use aya_ebpf::helpers::generated::{
     bpf_skb_change_head, bpf_skb_change_tail,
 };
 use aya_ebpf::programs::TcContext;
-use rlvs_engine::forward::{self, Outer};
-use rlvs_engine::frame::{Change, Route};
-use rlvs_engine::process::{self, process};
+use rlvs_engine::forward::{self, Outer, Stream};
+use rlvs_engine::frame::{Brief, Change, Route};
+use rlvs_engine::lease::Lease;
+use rlvs_engine::process::{self, Answer, process};
 use rlvs_engine::related;
 use rlvs_engine::respond::{self, Respond};
+use rlvs_engine::table::Seat;
 use rlvs_engine::tables::KeyOf;
-use rlvs_engine::tuple::Packet;
+use rlvs_engine::tuple::{IP, Packet};
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
-use rlvs_wire::{Header, protocol};
+use rlvs_wire::{Ethernet, Header, ethernet, ipv4, ipv6, protocol};
 
 use crate::maps::Maps;
-use crate::window::Window;
+use crate::window::{self, Window};
 use crate::{outcome, route};
 
 /// The engine's verdict on a packet as a tc code.
@@ -57,6 +59,8 @@ fn redirect(interface: u32) -> i32 {
 
 /// Room between the Ethernet and the IP header (`enum bpf_adj_room_mode`).
 const BPF_ADJ_ROOM_MAC: u32 = 1;
+/// Room behind the IP header.
+const BPF_ADJ_ROOM_NET: u32 = 0;
 
 /// Ethernet, IPv6 and TCP without options: as much must lie in the packet's first piece.
 const HEADERS: usize = 74;
@@ -90,6 +94,20 @@ impl TcFrame {
         let outcome = stage(self.context.skb.skb);
         self.refresh();
         outcome::unpack(outcome)
+    }
+
+    /// Whether a transport checksum is to be filled in by a later device: then the kernel's helper
+    /// leaves its field alone when something under it changes.
+    #[inline(always)]
+    fn is_unfinished(&mut self, checksum: usize) -> Option<bool> {
+        let before = *self.header::<[u8; 2]>(self.offset(checksum))?;
+        // SAFETY: the helper takes the program's own context.
+        unsafe { bpf_l4_csum_replace(self.context.skb.skb, checksum as u32, 0, 1, 0) };
+        self.refresh();
+        let field = self.header_mut::<[u8; 2]>(self.offset(checksum))?;
+        let is_unfinished = *field == before;
+        *field = before;
+        Some(is_unfinished)
     }
 
     /// Finds the packet again after a helper may have moved it.
@@ -151,7 +169,7 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
-    fn truncate(&mut self, length: usize) -> Option<()> {
+    fn resize(&mut self, length: usize) -> Option<()> {
         // SAFETY: the helper takes the program's own context.
         let done = unsafe { bpf_skb_change_tail(self.context.skb.skb, length as u32, 0) == 0 };
         self.refresh();
@@ -164,6 +182,26 @@ impl Frame for TcFrame {
         let done = unsafe { bpf_skb_change_head(self.context.skb.skb, by as u32, 0) == 0 };
         self.refresh();
         done.then_some(())
+    }
+
+    /// Not if the checksum is still to be filled in: where that is done does not move with the
+    /// header.
+    #[inline(always)]
+    fn open(&mut self, at: usize, by: usize, checksum: usize) -> Option<()> {
+        if at > window::MOST_MOVED || self.is_unfinished(checksum)? {
+            return None;
+        }
+        let skb = self.context.skb.skb;
+        // SAFETY: the helper takes the program's own context.
+        let done = unsafe { bpf_skb_adjust_room(skb, by as i32, BPF_ADJ_ROOM_NET, 0) == 0 };
+        let pulled = self.context.pull_data((at + by) as u32);
+        self.refresh();
+        if !done || pulled.is_err() {
+            return None;
+        }
+        let moved = rlvs_tc_move_forward(skb, at as u32, by as u32);
+        self.refresh();
+        (moved != 0).then_some(())
     }
 
     /// The kernel is told what is around the packet: if that is several in one, each gets it.
@@ -198,11 +236,30 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
-    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
-        self.stage(match F::INDEX {
-            0 => rlvs_tc_answer4,
-            _ => rlvs_tc_answer6,
-        })
+    fn recognise<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Answer, Reason> {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_tc_recognise4(context),
+            _ => rlvs_tc_recognise6(context),
+        };
+        self.refresh();
+        outcome::unpack_answer(outcome)
+    }
+
+    #[inline(always)]
+    fn answer<F: Packet, T: FamilyTables<F>>(
+        &mut self,
+        _: &T,
+        answer: Answer,
+    ) -> Result<Verdict, Reason> {
+        let context = self.context.as_ptr().cast();
+        let (seat, brief) = (answer.seat.0, answer.brief.0);
+        let outcome = match F::INDEX {
+            0 => rlvs_tc_answer4(context, seat, brief),
+            _ => rlvs_tc_answer6(context, seat, brief),
+        };
+        self.refresh();
+        outcome::unpack(outcome)
     }
 
     #[inline(always)]
@@ -230,6 +287,35 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
+    fn full_nat<F: Respond, T: FamilyTables<F>>(
+        &mut self,
+        _: &T,
+        number: u32,
+        lease: Lease,
+        brief: Brief,
+        told: u64,
+    ) -> Result<Verdict, Reason> {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_tc_full_nat4(context, number, lease.0, brief.0, told),
+            _ => rlvs_tc_full_nat6(context, number, lease.0, brief.0, told),
+        };
+        self.refresh();
+        outcome::unpack(outcome)
+    }
+
+    #[inline(always)]
+    fn tell<F: Respond>(&mut self, stream: Stream, brief: Brief) -> Result<u64, Reason> {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_tc_tell4(context, stream.0, brief.0),
+            _ => rlvs_tc_tell6(context, stream.0, brief.0),
+        };
+        self.refresh();
+        outcome::unpack_word(outcome)
+    }
+
+    #[inline(always)]
     fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Verdict {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
@@ -241,23 +327,51 @@ impl Frame for TcFrame {
     }
 }
 
+/// [`Window::move_forward`] as a global function: its loop is read once. The kernel's gap is behind
+/// an IP header without options.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_tc_move_forward(context: *mut __sk_buff, end: u32, by: u32) -> u32 {
+    let mut frame = TcFrame::new(TcContext::new(context));
+    let is_six = frame
+        .header::<Ethernet>(0)
+        .is_some_and(|ethernet| ethernet.ethertype.get() == ethernet::IPV6);
+    let moved = match is_six {
+        true => frame
+            .window
+            .move_forward(IP + ipv6::LENGTH, end as usize, by as usize),
+        false => frame
+            .window
+            .move_forward(IP + ipv4::MIN_LENGTH, end as usize, by as usize),
+    };
+    moved.is_some() as u32
+}
+
 /// A stage as a global function, like those in `maps`: it takes the program's context and finds
 /// the frame anew.
 macro_rules! stage {
-    ($name:ident, $stage:expr) => {
+    ($name:ident, $pack:path, $stage:expr) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut __sk_buff) -> u64 {
             let mut frame = TcFrame::new(TcContext::new(context));
-            outcome::pack($stage(&mut frame, &Maps))
+            $pack($stage(&mut frame, &Maps))
         }
     };
 }
 
-stage!(rlvs_tc_answer4, process::answer::<V4, _, _>);
-stage!(rlvs_tc_answer6, process::answer::<V6, _, _>);
-stage!(rlvs_tc_relate4, related::relate::<V4, _, _>);
-stage!(rlvs_tc_relate6, related::relate::<V6, _, _>);
+stage!(
+    rlvs_tc_recognise4,
+    outcome::pack_answer,
+    process::recognise::<V4, _, _>
+);
+stage!(
+    rlvs_tc_recognise6,
+    outcome::pack_answer,
+    process::recognise::<V6, _, _>
+);
+stage!(rlvs_tc_relate4, outcome::pack, related::relate::<V4, _, _>);
+stage!(rlvs_tc_relate6, outcome::pack, related::relate::<V6, _, _>);
 
 /// The same for what is told of a dropped packet.
 macro_rules! respond {
@@ -292,3 +406,61 @@ macro_rules! tunnel {
 
 tunnel!(rlvs_tc_tunnel4, V4);
 tunnel!(rlvs_tc_tunnel6, V6);
+
+/// The same for full NAT.
+macro_rules! full_nat {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(
+            context: *mut __sk_buff,
+            number: u32,
+            lease: u32,
+            brief: u32,
+            told: u64,
+        ) -> u64 {
+            let mut frame = TcFrame::new(TcContext::new(context));
+            let (lease, brief) = (Lease(lease), Brief(brief));
+            outcome::pack(forward::full_nat::<$family, _, _>(
+                &mut frame, &Maps, number, lease, brief, told,
+            ))
+        }
+    };
+}
+
+full_nat!(rlvs_tc_full_nat4, V4);
+full_nat!(rlvs_tc_full_nat6, V6);
+
+/// The same for what the real server is told.
+macro_rules! tell {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut __sk_buff, stream: u64, brief: u32) -> u64 {
+            let mut frame = TcFrame::new(TcContext::new(context));
+            let (stream, brief) = (Stream(stream), Brief(brief));
+            outcome::pack_word(forward::tell::<$family, _>(&mut frame, stream, brief))
+        }
+    };
+}
+
+tell!(rlvs_tc_tell4, V4);
+tell!(rlvs_tc_tell6, V6);
+
+/// The same for answers.
+macro_rules! answer {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut __sk_buff, seat: u32, brief: u32) -> u64 {
+            let mut frame = TcFrame::new(TcContext::new(context));
+            let (seat, brief) = (Seat(seat), Brief(brief));
+            outcome::pack(forward::answer::<$family, _, _>(
+                &mut frame, &Maps, seat, brief,
+            ))
+        }
+    };
+}
+
+answer!(rlvs_tc_answer4, V4);
+answer!(rlvs_tc_answer6, V6);

@@ -6,18 +6,20 @@ use aya_ebpf::helpers::generated::{
     bpf_redirect, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
 };
 use aya_ebpf::programs::XdpContext;
-use rlvs_engine::forward::{self, Outer};
-use rlvs_engine::frame::{Change, Route, RouteKind};
-use rlvs_engine::process::{self, process};
+use rlvs_engine::forward::{self, Outer, Stream};
+use rlvs_engine::frame::{Brief, Change, Route, RouteKind};
+use rlvs_engine::lease::Lease;
+use rlvs_engine::process::{self, Answer, process};
 use rlvs_engine::related;
 use rlvs_engine::respond::{self, Respond};
+use rlvs_engine::table::Seat;
 use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::Header;
 
 use crate::maps::Maps;
-use crate::window::Window;
+use crate::window::{self, Window};
 use crate::{outcome, route};
 
 /// The engine's verdict on a frame as an XDP code.
@@ -105,7 +107,7 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
-    fn truncate(&mut self, length: usize) -> Option<()> {
+    fn resize(&mut self, length: usize) -> Option<()> {
         let by = length as i32 - self.length() as i32;
         // SAFETY: the helper takes the program's own context.
         let done = unsafe { bpf_xdp_adjust_tail(self.context.ctx, by) == 0 };
@@ -119,6 +121,18 @@ impl Frame for XdpFrame {
         let done = unsafe { bpf_xdp_adjust_head(self.context.ctx, -(by as i32)) == 0 };
         self.refresh();
         done.then_some(())
+    }
+
+    /// What is in front of the gap moves forward, into the room before the frame.
+    #[inline(always)]
+    fn open(&mut self, at: usize, by: usize, _: usize) -> Option<()> {
+        if at > window::MOST_MOVED {
+            return None;
+        }
+        self.extend(by)?;
+        let moved = rlvs_xdp_move_forward(self.context.as_ptr().cast(), at as u32, by as u32);
+        self.refresh();
+        (moved != 0).then_some(())
     }
 
     #[inline(always)]
@@ -137,11 +151,30 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
-    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
-        self.stage(match F::INDEX {
-            0 => rlvs_xdp_answer4,
-            _ => rlvs_xdp_answer6,
-        })
+    fn recognise<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Answer, Reason> {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_xdp_recognise4(context),
+            _ => rlvs_xdp_recognise6(context),
+        };
+        self.refresh();
+        outcome::unpack_answer(outcome)
+    }
+
+    #[inline(always)]
+    fn answer<F: Packet, T: FamilyTables<F>>(
+        &mut self,
+        _: &T,
+        answer: Answer,
+    ) -> Result<Verdict, Reason> {
+        let context = self.context.as_ptr().cast();
+        let (seat, brief) = (answer.seat.0, answer.brief.0);
+        let outcome = match F::INDEX {
+            0 => rlvs_xdp_answer4(context, seat, brief),
+            _ => rlvs_xdp_answer6(context, seat, brief),
+        };
+        self.refresh();
+        outcome::unpack(outcome)
     }
 
     #[inline(always)]
@@ -169,6 +202,35 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn full_nat<F: Respond, T: FamilyTables<F>>(
+        &mut self,
+        _: &T,
+        number: u32,
+        lease: Lease,
+        brief: Brief,
+        told: u64,
+    ) -> Result<Verdict, Reason> {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_xdp_full_nat4(context, number, lease.0, brief.0, told),
+            _ => rlvs_xdp_full_nat6(context, number, lease.0, brief.0, told),
+        };
+        self.refresh();
+        outcome::unpack(outcome)
+    }
+
+    #[inline(always)]
+    fn tell<F: Respond>(&mut self, stream: Stream, brief: Brief) -> Result<u64, Reason> {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_xdp_tell4(context, stream.0, brief.0),
+            _ => rlvs_xdp_tell6(context, stream.0, brief.0),
+        };
+        self.refresh();
+        outcome::unpack_word(outcome)
+    }
+
+    #[inline(always)]
     fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Verdict {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
@@ -180,23 +242,40 @@ impl Frame for XdpFrame {
     }
 }
 
+/// [`Window::move_forward`] as a global function: its loop is read once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_xdp_move_forward(context: *mut xdp_md, end: u32, by: u32) -> u32 {
+    let mut frame = XdpFrame::new(XdpContext::new(context));
+    let moved = frame.window.move_forward(0, end as usize, by as usize);
+    moved.is_some() as u32
+}
+
 /// A stage as a global function, like those in `maps`: it takes the program's context and finds
 /// the frame anew.
 macro_rules! stage {
-    ($name:ident, $stage:expr) => {
+    ($name:ident, $pack:path, $stage:expr) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut xdp_md) -> u64 {
             let mut frame = XdpFrame::new(XdpContext::new(context));
-            outcome::pack($stage(&mut frame, &Maps))
+            $pack($stage(&mut frame, &Maps))
         }
     };
 }
 
-stage!(rlvs_xdp_answer4, process::answer::<V4, _, _>);
-stage!(rlvs_xdp_answer6, process::answer::<V6, _, _>);
-stage!(rlvs_xdp_relate4, related::relate::<V4, _, _>);
-stage!(rlvs_xdp_relate6, related::relate::<V6, _, _>);
+stage!(
+    rlvs_xdp_recognise4,
+    outcome::pack_answer,
+    process::recognise::<V4, _, _>
+);
+stage!(
+    rlvs_xdp_recognise6,
+    outcome::pack_answer,
+    process::recognise::<V6, _, _>
+);
+stage!(rlvs_xdp_relate4, outcome::pack, related::relate::<V4, _, _>);
+stage!(rlvs_xdp_relate6, outcome::pack, related::relate::<V6, _, _>);
 
 /// The same for what is told of a dropped packet.
 macro_rules! respond {
@@ -231,3 +310,61 @@ macro_rules! tunnel {
 
 tunnel!(rlvs_xdp_tunnel4, V4);
 tunnel!(rlvs_xdp_tunnel6, V6);
+
+/// The same for full NAT.
+macro_rules! full_nat {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(
+            context: *mut xdp_md,
+            number: u32,
+            lease: u32,
+            brief: u32,
+            told: u64,
+        ) -> u64 {
+            let mut frame = XdpFrame::new(XdpContext::new(context));
+            let (lease, brief) = (Lease(lease), Brief(brief));
+            outcome::pack(forward::full_nat::<$family, _, _>(
+                &mut frame, &Maps, number, lease, brief, told,
+            ))
+        }
+    };
+}
+
+full_nat!(rlvs_xdp_full_nat4, V4);
+full_nat!(rlvs_xdp_full_nat6, V6);
+
+/// The same for what the real server is told.
+macro_rules! tell {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut xdp_md, stream: u64, brief: u32) -> u64 {
+            let mut frame = XdpFrame::new(XdpContext::new(context));
+            let (stream, brief) = (Stream(stream), Brief(brief));
+            outcome::pack_word(forward::tell::<$family, _>(&mut frame, stream, brief))
+        }
+    };
+}
+
+tell!(rlvs_xdp_tell4, V4);
+tell!(rlvs_xdp_tell6, V6);
+
+/// The same for answers.
+macro_rules! answer {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut xdp_md, seat: u32, brief: u32) -> u64 {
+            let mut frame = XdpFrame::new(XdpContext::new(context));
+            let (seat, brief) = (Seat(seat), Brief(brief));
+            outcome::pack(forward::answer::<$family, _, _>(
+                &mut frame, &Maps, seat, brief,
+            ))
+        }
+    };
+}
+
+answer!(rlvs_xdp_answer4, V4);
+answer!(rlvs_xdp_answer6, V6);

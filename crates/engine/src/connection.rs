@@ -19,8 +19,11 @@ pub const WAYS: usize = 8;
 pub struct Slot<K> {
     pub meta: Shared64,
     /// Tick of the last packet.
+    ///
+    /// Of a [`State::Reverse`] entry: the sequence number that the client's stream begins with.
     pub seen: Shared32,
-    /// Of a template: how many live connections it controls.
+    /// Of a template: how many live connections it controls. Of a connection by full NAT: its
+    /// [`Lease`](crate::lease::Lease). Of its reverse entry: its [`Seat`](crate::table::Seat).
     pub children: Shared32,
     pub key: K,
 }
@@ -101,6 +104,10 @@ impl Meta {
     pub const CONTROLLED: u8 = 1;
     /// The slot is not in the key's first bucket.
     pub const DISPLACED: u8 = 2;
+    /// Full NAT: the real server has what tells it the client's address.
+    pub const TOLD: u8 = 4;
+    /// Full NAT: the last sweep found this reverse entry without its connection.
+    pub const ORPHAN: u8 = 8;
 
     #[inline(always)]
     pub const fn new(destination: u32, state: State, flags: u8) -> Self {
@@ -118,6 +125,11 @@ impl Meta {
     }
 
     #[inline(always)]
+    pub const fn state_bits(self) -> u8 {
+        (self.0 >> 32) as u8
+    }
+
+    #[inline(always)]
     pub const fn flags(self) -> u8 {
         (self.0 >> 40) as u8
     }
@@ -131,6 +143,13 @@ impl Meta {
     #[inline(always)]
     pub const fn is_live(self) -> bool {
         (self.0 >> 32) as u8 > State::Claimed as u8
+    }
+
+    /// Whether the slot holds a connection or a template: something that a client's packet finds.
+    #[inline(always)]
+    pub const fn is_clients(self) -> bool {
+        const FIRST: u8 = State::Claimed as u8 + 1;
+        ((self.0 >> 32) as u8).wrapping_sub(FIRST) < State::Reverse as u8 - FIRST
     }
 
     #[inline(always)]
@@ -189,13 +208,16 @@ pub enum State {
     LastAck = 13,
     Listen = 14,
     SynAck = 15,
+    /// Not a connection, but how answers find one of full NAT: from the local address and port to
+    /// the real server's.
+    Reverse = 31,
 }
 
 impl State {
     /// Bits that were stored from a state; others count as free.
     #[inline(always)]
     pub const fn from_bits(bits: u8) -> Self {
-        match bits & 15 {
+        match bits & 31 {
             1 => State::Claimed,
             2 => State::Udp,
             3 => State::Template,
@@ -211,6 +233,7 @@ impl State {
             13 => State::LastAck,
             14 => State::Listen,
             15 => State::SynAck,
+            31 => State::Reverse,
             _ => State::Free,
         }
     }
@@ -247,6 +270,7 @@ impl State {
             Self::LastAck => "LAST_ACK",
             Self::Listen => "LISTEN",
             Self::SynAck => "SYNACK",
+            Self::Reverse => "REVERSE",
         }
     }
 }
@@ -257,9 +281,21 @@ mod tests {
 
     #[test]
     fn states_survive_their_bits() {
-        for bits in 0..16 {
+        for bits in (0..16).chain([31]) {
             assert_eq!(State::from_bits(bits) as u8, bits);
         }
+    }
+
+    #[test]
+    fn clients_find_all_but_free_and_reverse_entries() {
+        let finds = |state| Meta::new(0, state, 0).is_clients();
+        for state in [State::Free, State::Claimed, State::Reverse] {
+            assert!(!finds(state), "{state:?}");
+        }
+        for bits in 2..16 {
+            assert!(finds(State::from_bits(bits)), "{bits}");
+        }
+        assert!(Meta::new(0, State::Reverse, 0).is_live());
     }
 
     #[test]

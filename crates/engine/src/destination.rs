@@ -86,6 +86,10 @@ impl Destination {
     pub const LOCAL: u32 = 16;
     /// The real server's address is an IPv6 one.
     pub const IPV6: u32 = 32;
+    /// Full NAT: the client's address is told by a TCP option.
+    pub const TOA: u32 = 64;
+    /// Full NAT: the client's address is told by the PROXY protocol.
+    pub const PROXY: u32 = 128;
     /// Where the forwarding method lies in the flags.
     const METHOD: u32 = 8;
 

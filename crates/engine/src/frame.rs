@@ -4,13 +4,14 @@ use rlvs_wire::{Checksum, Header};
 
 use crate::Verdict;
 use crate::family::Family;
-use crate::forward::{self, Outer};
-use crate::process;
+use crate::forward::{self, Outer, Stream};
+use crate::lease::Lease;
+use crate::process::{self, Answer};
 use crate::reason::Reason;
 use crate::related;
 use crate::respond::{self, Respond};
 use crate::tables::{FamilyTables, KeyOf, Tables};
-use crate::tuple::Packet;
+use crate::tuple::{Packet, Tuple};
 
 /// Headers that are written begin below this.
 pub const OFFSETS: usize = 4096;
@@ -44,8 +45,13 @@ pub trait Frame: Sized {
     /// with the kernel.
     fn mend(&mut self, change: Change) -> Option<()>;
 
-    /// Cuts the frame to this length.
-    fn truncate(&mut self, length: usize) -> Option<()>;
+    /// Cuts the frame to this length, or makes it so long.
+    fn resize(&mut self, length: usize) -> Option<()>;
+
+    /// Makes room for so many bytes at an offset behind the IP header: what is in front of it
+    /// stays in front. `None`, and nothing done, where that cannot be. `checksum` is where the
+    /// field of the transport checksum is.
+    fn open(&mut self, at: usize, by: usize, checksum: usize) -> Option<()>;
 
     /// Makes room for so many bytes in front of the IP header; what is in front of them, the
     /// Ethernet header, is to be written anew.
@@ -65,10 +71,19 @@ pub trait Frame: Sized {
     /// `ends` is the key of a connection whose client is the receiver.
     fn route<F: Family>(&mut self, ends: &KeyOf<F>) -> Route;
 
-    /// A packet from a real server: [`process::answer`], behind a seam as those of
+    /// A packet from a real server: [`process::recognise`], behind a seam as those of
     /// [`FamilyTables`].
-    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T) -> Result<Verdict, Reason> {
-        process::answer::<F, Self, T>(self, tables)
+    fn recognise<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T) -> Result<Answer, Reason> {
+        process::recognise::<F, Self, T>(self, tables)
+    }
+
+    /// An answer that was recognised: [`forward::answer`], a seam as well.
+    fn answer<F: Packet, T: FamilyTables<F>>(
+        &mut self,
+        tables: &T,
+        answer: Answer,
+    ) -> Result<Verdict, Reason> {
+        forward::answer::<F, Self, T>(self, tables, answer.seat, answer.brief)
     }
 
     /// An ICMP packet: [`related::relate`], a seam as well.
@@ -86,9 +101,55 @@ pub trait Frame: Sized {
         forward::tunnel::<F, Self, T>(self, tables, number, hash)
     }
 
+    /// A client's packet by full NAT: [`forward::full_nat`], a seam as well.
+    fn full_nat<F: Respond, T: FamilyTables<F>>(
+        &mut self,
+        tables: &T,
+        number: u32,
+        lease: Lease,
+        brief: Brief,
+        told: u64,
+    ) -> Result<Verdict, Reason> {
+        forward::full_nat::<F, Self, T>(self, tables, number, lease, brief, told)
+    }
+
+    /// What comes before: [`forward::tell`], a seam as well.
+    fn tell<F: Respond>(&mut self, stream: Stream, brief: Brief) -> Result<u64, Reason> {
+        forward::tell::<F, Self>(self, stream, brief)
+    }
+
     /// A packet that was dropped: [`respond`], a seam as well.
     fn respond<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T, reason: Reason) -> Verdict {
         respond::respond::<F, Self, T>(self, tables, reason)
+    }
+}
+
+/// What a stage need not read again of a packet, in one number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Brief(pub u32);
+
+impl Brief {
+    #[inline(always)]
+    pub fn of<F: Family>(tuple: &Tuple<F>) -> Self {
+        let transport = tuple.transport & (OFFSETS as u32 - 1);
+        Self(transport | (tuple.protocol as u32) << 12 | (tuple.flags as u32) << 20)
+    }
+
+    /// Where in the frame the transport header begins.
+    #[inline(always)]
+    pub const fn transport(self) -> usize {
+        self.0 as usize & (OFFSETS - 1)
+    }
+
+    #[inline(always)]
+    pub const fn protocol(self) -> u8 {
+        (self.0 >> 12) as u8
+    }
+
+    /// TCP's flags.
+    #[inline(always)]
+    pub const fn flags(self) -> u8 {
+        (self.0 >> 20) as u8
     }
 }
 

@@ -22,6 +22,7 @@ pub mod destination;
 pub mod family;
 pub mod forward;
 pub mod frame;
+pub mod lease;
 #[cfg(not(target_arch = "bpf"))]
 pub mod memory;
 pub mod process;

@@ -15,6 +15,7 @@ use crate::destination::{Destination, Load};
 use crate::family::{Family, V4, V6};
 use crate::forward::Outer;
 use crate::frame::{Change, Frame, Route};
+use crate::lease::Local;
 use crate::reason::{Event, ROOM, Reason};
 use crate::service::{Service, ServiceKey, filter};
 use crate::settings::Settings;
@@ -32,6 +33,7 @@ pub struct Memory {
     pub services: Box<[Service]>,
     pub destinations: Box<[Destination]>,
     pub loads: Box<[Load]>,
+    pub locals: Box<[Local]>,
     pub nodes: Box<[Shared64]>,
     pub counters: Box<[Counters]>,
     pub bases: Box<[Counters]>,
@@ -56,6 +58,9 @@ pub struct Sizes {
     pub destinations: u32,
     pub nodes: u32,
 }
+
+/// Local addresses for full NAT.
+const LOCALS: u32 = 16;
 
 impl Default for Sizes {
     fn default() -> Self {
@@ -97,6 +102,7 @@ impl Memory {
             services: table(sizes.services),
             destinations: table(sizes.destinations),
             loads: table(sizes.destinations),
+            locals: table(LOCALS),
             nodes: table(sizes.nodes),
             counters: table(sizes.destinations),
             bases: table(sizes.destinations + sizes.services),
@@ -189,6 +195,10 @@ impl Tables for Memory {
         self.loads.get(destination as usize)
     }
 
+    fn local(&self, number: u32) -> Option<&Local> {
+        self.locals.get(number as usize)
+    }
+
     fn node(&self, index: u32) -> Option<&Shared64> {
         self.nodes.get(index as usize)
     }
@@ -263,8 +273,13 @@ impl Frame for Bytes {
         Some(())
     }
 
-    fn truncate(&mut self, length: usize) -> Option<()> {
-        self.bytes.truncate(length);
+    fn resize(&mut self, length: usize) -> Option<()> {
+        self.bytes.resize(length, 0);
+        Some(())
+    }
+
+    fn open(&mut self, at: usize, by: usize, _: usize) -> Option<()> {
+        self.bytes.splice(at..at, std::iter::repeat_n(0, by));
         Some(())
     }
 

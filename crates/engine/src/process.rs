@@ -4,17 +4,18 @@ use rlvs_wire::ethernet::{self, Addresses};
 use rlvs_wire::tcp::{RST, SYN};
 use rlvs_wire::{Ethernet, protocol};
 
-use crate::connection::{Key, Meta, State};
+use crate::connection::{Meta, State};
 use crate::destination::Destination;
 use crate::family::{Endpoints, V4, V6};
-use crate::forward::{Method, forward, unmasquerade};
-use crate::frame::Frame;
+use crate::forward::{Method, forward};
+use crate::frame::{Brief, Frame};
+use crate::lease::Lease;
 use crate::reason::{Event, Reason};
 use crate::respond::Respond;
 use crate::schedule;
 use crate::service::{Service, ServiceKey, filter};
 use crate::settings::{elapsed, ticks};
-use crate::table::{self, Entry, Inserted};
+use crate::table::{self, Entry, Inserted, Seat};
 use crate::tables::{Context, FamilyTables, Tables, interface};
 use crate::tcp;
 use crate::tuple::{Packet, Tuple};
@@ -96,7 +97,8 @@ where
         });
     }
     if from_server {
-        match frame.answer::<F, T>(tables) {
+        let answer = frame.recognise::<F, T>(tables);
+        match answer.and_then(|answer| frame.answer::<F, T>(tables, answer)) {
             Err(Reason::NoAnswer) if to_virtual => {}
             outcome => return outcome,
         }
@@ -113,10 +115,10 @@ fn passes<T: Tables>(tables: &T, (word, bit): (u32, u64)) -> bool {
         .is_some_and(|word| word.load() & bit != 0)
 }
 
-/// A packet from an address that a masqueraded destination has: the answer in a connection, or
-/// something else, which passes.
+/// A packet from an address that a destination has whose answers pass here: an answer, or something
+/// else, which passes.
 #[inline(always)]
-pub fn answer<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
+pub fn recognise<F, R, T>(frame: &R, tables: &T) -> Result<Answer, Reason>
 where
     F: Packet,
     R: Frame,
@@ -125,24 +127,18 @@ where
     let tuple = F::read(frame).map_err(|_| Reason::NoAnswer)?;
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     let turned = F::turned(&tuple.key);
-    let entry = table::find_answered::<F, T>(context, &turned).ok_or(Reason::NoAnswer)?;
-    if table::is_over(context, entry, 0) {
-        return Err(Reason::NoAnswer);
-    }
-    if tuple.hops <= 1 {
-        return Err(Reason::HopLimit);
-    }
-    let key = entry.slot.key.load();
-    let route = frame.route::<F>(&key);
-    entry.slot.seen.store(context.now);
-    if tuple.protocol == protocol::TCP {
-        advance(tables, tuple.flags, tcp::From::Server, entry);
-    }
-    let number = entry.meta.destination();
-    if let Some(counters) = tables.counters(context.settings, number) {
-        counters.reply(tuple.bytes);
-    }
-    unmasquerade(frame, &tuple, &key, route)
+    let found = table::find_answered::<F, T>(context, &turned).ok_or(Reason::NoAnswer)?;
+    Ok(Answer {
+        seat: found.seat,
+        brief: Brief::of(&tuple),
+    })
+}
+
+/// An answer: the seat of its connection, or of that one's reverse entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Answer {
+    pub seat: Seat,
+    pub brief: Brief,
 }
 
 /// Whether the frame was sent to the MAC address of the interface it came in on.
@@ -158,23 +154,77 @@ fn is_for_us<R: Frame, T: Tables>(frame: &R, tables: &T) -> bool {
     own.load() == interface::tagged(index, addresses.destination())
 }
 
-/// Number and record of the packet's destination: its connection's, or the one chosen for a new connection.
+/// Where a client's packet goes.
+#[derive(Clone, Copy, Debug)]
+pub struct To<'t> {
+    /// The destination and its number.
+    pub destination: &'t Destination,
+    pub number: u32,
+    /// Full NAT: the local end.
+    pub lease: Lease,
+    /// The packet begins the connection.
+    pub begins: bool,
+    /// Full NAT: [`Meta::TOLD`].
+    pub told: bool,
+}
+
+/// The packet's destination: its connection's, or the one chosen for a new connection.
 #[inline(always)]
 fn decide<'t, F: Packet, T: FamilyTables<F>>(
     tables: &'t T,
     tuple: &Tuple<F>,
-) -> Result<(u32, &'t Destination), Reason> {
+) -> Result<To<'t>, Reason> {
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     if let Some(entry) = table::find::<F, T>(context, &tuple.key) {
         if !begins_anew(context, tuple.flags, entry) {
-            let destination = follow(context, tuple, entry)?;
-            return Ok((entry.meta.destination(), destination));
+            let to = To {
+                destination: follow(context, tuple, entry)?,
+                number: entry.meta.destination(),
+                lease: Lease(entry.slot.children.load()),
+                begins: false,
+                told: entry.meta.has(Meta::TOLD),
+            };
+            return lend(tables, tuple, to);
         }
         tables.end(&tuple.key);
     }
     let number = tables.begin(tuple)?;
-    let destination = tables.destination(number).ok_or(Reason::Internal)?;
-    Ok((number, destination))
+    let record = tables.destination(number);
+    let to = To {
+        destination: record.ok_or(Reason::Internal)?,
+        number,
+        lease: Lease::NONE,
+        begins: false,
+        told: false,
+    };
+    lend(tables, tuple, to)
+}
+
+/// Takes a local end for a connection by full NAT that has none yet.
+#[inline(always)]
+fn lend<'t, F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    tuple: &Tuple<F>,
+    to: To<'t>,
+) -> Result<To<'t>, Reason> {
+    if !to.lease.is_none() || to.destination.method() as u8 != Method::FullNat as u8 {
+        return Ok(to);
+    }
+    let taken = tables.take(&tuple.key, to.number);
+    if taken.lease().is_none() {
+        tables.end(&tuple.key);
+        return Err(taken.reason());
+    }
+    let lease = tables.bind(&tuple.key, taken);
+    let begins = tuple.flags & SYN != 0;
+    match lease.is_none() {
+        true => Err(Reason::TableFull),
+        false => Ok(To {
+            lease,
+            begins,
+            ..to
+        }),
+    }
 }
 
 /// Whether a found connection is over: its time is, or the client uses its port again.
@@ -208,7 +258,7 @@ fn from<K, T: Tables>(tables: &T, entry: Entry<'_, K>) -> tcp::From {
 #[inline(always)]
 fn sender(destination: &Destination) -> tcp::From {
     match destination.method() {
-        Method::Masquerade => tcp::From::Client,
+        Method::Masquerade | Method::FullNat => tcp::From::Client,
         Method::DirectRoute | Method::Tunnel => tcp::From::ClientAlone,
     }
 }
@@ -235,7 +285,7 @@ fn follow<'t, F: Packet, T: FamilyTables<F>>(
 
 /// Moves a TCP connection's state, and its destination's counts if the swap is won.
 #[inline(always)]
-fn advance<K, T: Tables>(tables: &T, flags: u8, from: tcp::From, entry: Entry<'_, K>) {
+pub(crate) fn advance<K, T: Tables>(tables: &T, flags: u8, from: tcp::From, entry: Entry<'_, K>) {
     let state = entry.meta.state();
     let next = tcp::next(state, flags, from);
     if next as u8 == state as u8 {
@@ -384,8 +434,8 @@ fn constant<F: Packet, T: Tables>(
     schedule::stateless(context.tables, service, hash).ok_or(Reason::NoDestination)
 }
 
-/// Forwards without an entry: no client is refused for want of memory, but by masquerading, where
-/// nobody could tell whose the answer is.
+/// Forwards without an entry: no client is refused for want of memory, but by masquerading and
+/// full NAT, where nobody could tell whose the answer is.
 #[inline(always)]
 fn stateless<F: Packet, T: Tables>(
     context: Context<'_, T>,
@@ -394,7 +444,7 @@ fn stateless<F: Packet, T: Tables>(
 ) -> Result<u32, Reason> {
     let number = constant(context, tuple, service)?;
     let record = context.tables.destination(number).ok_or(Reason::Internal)?;
-    if record.method() == Method::Masquerade {
+    if record.method().answers_pass() {
         return Err(Reason::TableFull);
     }
     let settings = context.settings;

@@ -73,6 +73,13 @@ reasons! {
     Unresolved = Drop "unresolved" "the destination's MAC address or route is not known";
     TableFull = Drop "table-full"
         "no room in the connection table for a connection to a masqueraded destination";
+    NoLocalAddress = Drop "no-local-address"
+        "full NAT for a service without local addresses (ipvsadm --add-laddr)";
+    NoLocalPort = Drop "no-local-port"
+        "no free port of the service's local addresses was found: give it more (ipvsadm --add-laddr)";
+    FastOpen = Drop "fast-open"
+        "a SYN with data, for a real server that gets the PROXY protocol; the client sends it again \
+         without";
     TooLong = Drop "too-long" "larger than a packet may be on its way to the real server";
     Encapsulation = Drop "encapsulation"
         "the kernel made no room for the tunnel's headers: the frame is too large, or the driver \

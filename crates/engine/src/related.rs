@@ -15,8 +15,8 @@ use rlvs_wire::{Checksum, Ports, icmp};
 use crate::connection::Key;
 use crate::destination::Destination;
 use crate::family::Endpoints;
-use crate::forward::Method;
-use crate::frame::{Change, Frame, RouteKind};
+use crate::forward::{Method, leave};
+use crate::frame::{Change, Frame};
 use crate::process::Verdict;
 use crate::reason::Reason;
 use crate::respond::Respond;
@@ -96,18 +96,14 @@ where
     R: Frame,
     T: FamilyTables<F>,
 {
-    let entry = table::find_answered::<F, T>(context, &embedded.key).ok_or(Reason::Protocol)?;
+    let found = table::find_answered::<F, T>(context, &embedded.key).ok_or(Reason::Protocol)?;
+    let entry = found.entry;
     if embedded.hops <= 1 {
         return Err(Reason::HopLimit);
     }
     let key = entry.slot.key.load();
     let route = frame.route::<F>(&key);
-    let verdict = match route.kind {
-        RouteKind::Known => Verdict::Redirect(route.interface),
-        RouteKind::Ask => Verdict::Neighbour(route.interface),
-        RouteKind::Unresolved => return Err(Reason::Unresolved),
-        RouteKind::None => return Err(Reason::NoRoute),
-    };
+    let verdict = leave(route)?;
     let number = entry.meta.destination();
     if let Some(counters) = context.tables.counters(context.settings, number) {
         counters.reply(embedded.bytes);

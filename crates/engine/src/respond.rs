@@ -104,7 +104,7 @@ fn turn_back<F: Respond, R: Frame>(frame: &mut R, error: Error) -> Option<()> {
     let content = sum(frame, kept)?;
     let addresses = *frame.header::<Addresses>(0)?;
     let ethertype = frame.header::<Ethernet>(0)?.ethertype;
-    frame.truncate(IP + kept)?;
+    frame.resize(IP + kept)?;
     frame.extend(F::HEADERS)?;
     let ethernet = frame.header_mut::<Ethernet>(0)?;
     ethernet.ethertype = ethertype;

@@ -3,6 +3,7 @@
 use rlvs_word::{Shared32, Shared64};
 
 use crate::family::Family;
+use crate::lease::Pool;
 use crate::schedule::{Members, Scheduler};
 
 /// One virtual service; its place in the table is its number.
@@ -19,7 +20,9 @@ pub struct Service {
     pub persistence: Shared32,
     /// Which bits of a client's address count for persistence.
     pub mask: [Shared64; 2],
-    pub reserved: [Shared64; 3],
+    /// Full NAT: its local addresses, a [`Pool`].
+    pub pool: Shared64,
+    pub reserved: [Shared64; 2],
 }
 
 const _: () = assert!(size_of::<Service>() == 64);
@@ -41,6 +44,11 @@ impl Service {
     #[inline(always)]
     pub fn members(&self) -> Members {
         Members(self.members.load())
+    }
+
+    #[inline(always)]
+    pub fn pool(&self) -> Pool {
+        Pool(self.pool.load())
     }
 
     /// The persistence mask as address bytes.

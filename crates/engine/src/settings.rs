@@ -2,7 +2,7 @@
 
 use rlvs_word::{Shared32, Shared64};
 
-use crate::connection::State;
+use crate::connection::{Meta, State};
 
 /// One record in a table of its own.
 #[derive(Debug, Default)]
@@ -62,6 +62,13 @@ impl Settings {
     #[inline(always)]
     pub fn timeout(&self, state: State) -> u32 {
         self.timeouts[state as usize & (STATES - 1)].load()
+    }
+
+    /// That of an entry. By its bits: of a [`State`] the compiler knows that it is within bounds,
+    /// and the verifier does not.
+    #[inline(always)]
+    pub fn timeout_of(&self, meta: Meta) -> u32 {
+        self.timeouts[meta.state_bits() as usize & (STATES - 1)].load()
     }
 
     pub fn set_timeout(&self, state: State, ticks: u32) {

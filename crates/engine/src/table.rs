@@ -12,6 +12,7 @@ use core::ops::ControlFlow;
 use crate::connection::{Bucket, Key, Meta, Slot, State, WAYS};
 use crate::family::{Family, mix};
 use crate::forward::Method;
+use crate::lease::{self, Lease};
 use crate::reason::Event;
 use crate::settings::{Settings, elapsed};
 use crate::tables::{Context, FamilyTables, KeyOf, Tables};
@@ -62,6 +63,19 @@ impl<K> Clone for Entry<'_, K> {
 
 impl<K> Copy for Entry<'_, K> {}
 
+/// Where an entry lies, in 32 bits: bucket (29) and slot (3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Seat(pub u32);
+
+const SLOT_BITS: u32 = WAYS.trailing_zeros();
+
+/// The slot at a seat.
+#[inline(always)]
+pub fn slot_at<F: Packet, T: FamilyTables<F>>(tables: &T, seat: Seat) -> Option<&Slot<F::Key>> {
+    let bucket = tables.bucket(seat.0 >> SLOT_BITS)?;
+    bucket.slots.get(seat.0 as usize & (WAYS - 1))
+}
+
 /// What became of an insertion.
 #[derive(Debug)]
 pub enum Inserted<'t, K> {
@@ -88,18 +102,24 @@ impl Spot {
     }
 
     #[inline(always)]
-    const fn is_none(self) -> bool {
+    pub(crate) const fn is_none(self) -> bool {
         self.0 == 0
     }
 
     #[inline(always)]
-    const fn is_new(self) -> bool {
+    pub(crate) const fn is_new(self) -> bool {
         self.0 & Self::NEW != 0
     }
 
     #[inline(always)]
     const fn bucket(self) -> u32 {
         self.0 as u32
+    }
+
+    #[inline(always)]
+    pub(crate) const fn seat(self) -> Seat {
+        let slot = (self.0 >> 32) as u32 & (WAYS as u32 - 1);
+        Seat(self.bucket() << SLOT_BITS | slot)
     }
 
     #[inline(always)]
@@ -202,19 +222,20 @@ pub fn find<'t, F: Packet, T: FamilyTables<F>>(
 }
 
 /// The masqueraded connection that a packet with this key, [turned](Family::turned), answers: its
-/// client is the packet's receiver, its real server the packet's sender.
+/// client is the packet's receiver, its real server the packet's sender. Or the reverse entry of
+/// a connection by full NAT, which has just this key.
 #[inline(always)]
 pub fn find_answered<'t, F: Packet, T: FamilyTables<F>>(
     context: Context<'t, T>,
     turned: &KeyOf<F>,
-) -> Option<Entry<'t, F::Key>> {
+) -> Option<Answered<'t, F::Key>> {
     let tables = context.tables;
     let place = Place::new::<F>(turned, context.settings);
     let home = place.home();
     let bucket = tables.bucket(home)?;
     // Not a loop: older verifiers lose track of its index. Not a closure: it would become a
     // function, with a frame.
-    let entry = answered_at::<F, T, 0>(tables, bucket, place, turned)
+    let found = answered_at::<F, T, 0>(tables, bucket, place, turned)
         .or_else(|| answered_at::<F, T, 1>(tables, bucket, place, turned))
         .or_else(|| answered_at::<F, T, 2>(tables, bucket, place, turned))
         .or_else(|| answered_at::<F, T, 3>(tables, bucket, place, turned))
@@ -222,13 +243,22 @@ pub fn find_answered<'t, F: Packet, T: FamilyTables<F>>(
         .or_else(|| answered_at::<F, T, 5>(tables, bucket, place, turned))
         .or_else(|| answered_at::<F, T, 6>(tables, bucket, place, turned))
         .or_else(|| answered_at::<F, T, 7>(tables, bucket, place, turned));
-    if entry.is_some() || tables.displaced(home)?.load() == 0 {
-        return entry;
+    if found.is_some() || tables.displaced(home)?.load() == 0 {
+        return found;
     }
-    tables
-        .find_answered_displaced(turned)
-        .entry::<F, T>(tables)
-        .filter(|entry| entry.meta.is_live())
+    let spot = tables.find_answered_displaced(turned);
+    let entry = spot.entry::<F, T>(tables)?;
+    entry.meta.is_live().then_some(Answered {
+        entry,
+        seat: spot.seat(),
+    })
+}
+
+/// What [`find_answered`] finds.
+#[derive(Debug)]
+pub struct Answered<'t, K> {
+    pub entry: Entry<'t, K>,
+    pub seat: Seat,
 }
 
 /// The same in another bucket than its first.
@@ -257,18 +287,47 @@ pub fn find_answered_displaced<F: Packet, T: FamilyTables<F>>(
     Spot::NONE
 }
 
+/// The entry with this key, a reverse one or not, and where it lies. No call, for the same reason.
+#[inline(always)]
+pub fn locate<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    key: &KeyOf<F>,
+    is_reverse: bool,
+) -> Option<Seat> {
+    let place = Place::new::<F>(key, tables.settings()?);
+    let mut n = 0;
+    while n < CHOICES * WAYS as u32 {
+        let (index, number) = (place.bucket(n), place.slot(n as usize));
+        let slot = tables.bucket(index)?.slots.get(number)?;
+        let meta = Meta(slot.meta.load());
+        let fits = match is_reverse {
+            true => meta.state() as u8 == State::Reverse as u8,
+            false => meta.is_clients(),
+        };
+        if fits && slot.key.is(key) {
+            return Some(Spot::new(index, number, Spot::FOUND).seat());
+        }
+        n += 1;
+    }
+    None
+}
+
 #[inline(always)]
 fn answered_at<'t, F: Packet, T: FamilyTables<F>, const N: usize>(
     tables: &T,
     bucket: &'t Bucket<F::Key>,
     place: Place,
     turned: &KeyOf<F>,
-) -> Option<Entry<'t, F::Key>> {
+) -> Option<Answered<'t, F::Key>> {
     const { assert!(WAYS == 8, "one call for each slot") };
-    answered::<F, T>(tables, bucket.slots.get(place.slot(N))?, turned)
+    let slot = place.slot(N);
+    let entry = answered::<F, T>(tables, bucket.slots.get(slot)?, turned)?;
+    let seat = Spot::new(place.home(), slot, Spot::FOUND).seat();
+    Some(Answered { entry, seat })
 }
 
-/// As [`matching`], with what the destination says instead of the key's virtual half.
+/// As [`matching`], with what the destination says instead of the key's virtual half, which only
+/// reverse entries have.
 #[inline(always)]
 fn answered<'t, F: Packet, T: FamilyTables<F>>(
     tables: &T,
@@ -278,6 +337,9 @@ fn answered<'t, F: Packet, T: FamilyTables<F>>(
     let meta = Meta(slot.meta.load());
     if !meta.is_live() || meta.state().is_template() || !F::same_client(&slot.key.load(), turned) {
         return None;
+    }
+    if meta.state() as u8 == State::Reverse as u8 {
+        return slot.key.is(turned).then_some(Entry { slot, meta });
     }
     let destination = tables.destination(meta.destination())?;
     let is_its = destination.method() as u8 == Method::Masquerade as u8
@@ -318,7 +380,7 @@ pub fn find_displaced<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>)
 #[inline(always)]
 fn matching<'t, F: Family>(slot: &'t Slot<F::Key>, key: &KeyOf<F>) -> Option<Entry<'t, F::Key>> {
     let meta = Meta(slot.meta.load());
-    (meta.is_live() && slot.key.is(key)).then_some(Entry { slot, meta })
+    (meta.is_clients() && slot.key.is(key)).then_some(Entry { slot, meta })
 }
 
 /// Adds an entry that [`find`] did not find; something expendable goes if there is no room.
@@ -400,17 +462,12 @@ fn claim<F: Packet, T: Tables>(
     let claimed = before.succeeded_by(Meta::new(0, State::Claimed, 0));
     let won = slot.meta.replace(before.0, claimed.0);
     if won {
-        publish::<F>(slot, key, claimed, meta, context.now);
+        slot.key.store(key);
+        slot.children.store(0);
+        slot.seen.store(context.now);
+        slot.meta.replace(claimed.0, claimed.succeeded_by(meta).0);
     }
     won
-}
-
-#[inline(always)]
-fn publish<F: Family>(slot: &Slot<F::Key>, key: &KeyOf<F>, claimed: Meta, meta: Meta, now: u32) {
-    slot.key.store(key);
-    slot.children.store(0);
-    slot.seen.store(now);
-    slot.meta.replace(claimed.0, claimed.succeeded_by(meta).0);
 }
 
 /// Whether another CPU's entry in this slot has our key; waits until it is published, for that
@@ -474,7 +531,7 @@ pub fn victim<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>) -> Spot
 #[inline(always)]
 fn worth<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> u64 {
     let rank: u64 = match entry.meta.state() {
-        State::Free | State::Claimed => return u64::MAX,
+        State::Free | State::Claimed | State::Reverse => return u64::MAX,
         _ if is_over(context, entry, 0) => 0,
         State::SynRecv | State::SynSent | State::SynAck | State::None => 1,
         State::FinWait | State::TimeWait | State::Close | State::CloseWait | State::LastAck => 2,
@@ -491,7 +548,7 @@ pub fn is_over<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>, grace
     let timeout = if state.is_template() {
         template::timeout(context, entry.meta)
     } else {
-        context.settings.timeout(state)
+        context.settings.timeout_of(entry.meta)
     };
     idle > timeout.saturating_add(grace) && !template::is_held(context, entry)
 }
@@ -501,9 +558,13 @@ pub fn is_over<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>, grace
 pub fn release<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Key>) -> bool {
     // Before the swap: after it the slot may have a new tenant.
     let key = entry.slot.key.load();
+    let lease = Lease(entry.slot.children.load());
     let freed = entry.slot.meta.replace(entry.meta.0, entry.meta.freed().0);
     if freed {
         tables.settle(&key, entry.meta);
+        if !lease.is_none() && !entry.meta.state().is_template() {
+            tables.give_back(&key, entry.meta.destination(), lease);
+        }
         if entry.meta.has(Meta::CONTROLLED) {
             tables.forget(&key, entry.meta.destination());
         }
@@ -521,13 +582,15 @@ pub fn end<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>) {
     }
 }
 
-/// The same for a template, which no template controls.
+/// The same for a template or a reverse entry, which no template controls and which leases nothing.
 #[inline(always)]
-pub fn release_template<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Key>) {
+pub fn release_alone<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Key>) -> bool {
     let key = entry.slot.key.load();
-    if entry.slot.meta.replace(entry.meta.0, entry.meta.freed().0) {
+    let freed = entry.slot.meta.replace(entry.meta.0, entry.meta.freed().0);
+    if freed {
         tables.settle(&key, entry.meta);
     }
+    freed
 }
 
 /// Takes an entry that was freed out of all counts but its template's.
@@ -539,10 +602,12 @@ pub fn settle<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>, meta: M
     let number = meta.destination();
     let state = meta.state();
     if let (Some(load), Some(destination)) = (tables.load(number), tables.destination(number)) {
-        if state.is_template() {
-            load.persistent.add(u32::MAX);
-        } else {
-            load.end(state.is_active(), destination);
+        match state {
+            State::Reverse => {}
+            state if state.is_template() => {
+                load.persistent.add(u32::MAX);
+            }
+            state => load.end(state.is_active(), destination),
         }
     }
     if meta.has(Meta::DISPLACED)
@@ -564,7 +629,26 @@ pub fn sweep<F: Packet, T: FamilyTables<F>>(context: Context<'_, T>, slot: &Slot
         slot,
         meta: Meta(slot.meta.load()),
     };
-    entry.meta.is_live()
-        && is_over(context, entry, SWEEP_GRACE)
-        && release::<F, T>(context.tables, entry)
+    match entry.meta.state() {
+        State::Reverse => sweep_reverse::<F, T>(context.tables, entry),
+        _ => {
+            entry.meta.is_live()
+                && is_over(context, entry, SWEEP_GRACE)
+                && release::<F, T>(context.tables, entry)
+        }
+    }
+}
+
+/// A reverse entry ends with its connection. One without is left by a daemon that was killed
+/// between the two; or its connection is being made just now, so it is looked at twice.
+fn sweep_reverse<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Key>) -> bool {
+    if lease::client_of::<F, T>(tables, entry.slot, entry.meta.destination()).is_some() {
+        return false;
+    }
+    if entry.meta.has(Meta::ORPHAN) {
+        return release_alone::<F, T>(tables, entry);
+    }
+    let marked = entry.meta.with(Meta::ORPHAN);
+    entry.slot.meta.replace(entry.meta.0, marked.0);
+    false
 }

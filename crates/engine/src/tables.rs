@@ -7,6 +7,7 @@ use rlvs_word::Shared64;
 use crate::connection::{Bucket, Key, Meta};
 use crate::destination::{Destination, Load};
 use crate::family::Family;
+use crate::lease::{self, Beginning, Lease, Local, Taken};
 use crate::process;
 use crate::reason::{Event, Reason};
 use crate::schedule::{self, Members};
@@ -35,6 +36,9 @@ pub trait Tables {
     fn destination(&self, number: u32) -> Option<&Destination>;
 
     fn load(&self, destination: u32) -> Option<&Load>;
+
+    /// A local address of full NAT.
+    fn local(&self, number: u32) -> Option<&Local>;
 
     /// A node of the members' trees, see [`crate::schedule::Members`].
     fn node(&self, index: u32) -> Option<&Shared64>;
@@ -90,6 +94,24 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
 
     fn insert(&self, key: &KeyOf<F>, meta: Meta) -> Spot {
         table::insert(self, key, meta)
+    }
+
+    /// Takes a local end for a client's connection with a destination.
+    fn take(&self, client: &KeyOf<F>, destination: u32) -> Taken {
+        lease::take(self, client, destination)
+    }
+
+    fn bind(&self, client: &KeyOf<F>, taken: Taken) -> Lease {
+        lease::bind(self, client, taken)
+    }
+
+    fn give_back(&self, client: &KeyOf<F>, destination: u32, lease: Lease) {
+        lease::give_back(self, client, destination, lease);
+    }
+
+    /// Of a connection by full NAT with a destination, see [`lease::beginning`].
+    fn beginning(&self, client: &KeyOf<F>, of: (u32, Lease), first: Beginning) -> Beginning {
+        lease::beginning(self, client, of, first)
     }
 
     fn make_room(&self, key: &KeyOf<F>) -> bool {

@@ -90,7 +90,7 @@ fn serving<'t, F: Packet, T: FamilyTables<F>>(
     if serves && !table::is_over(context, entry, 0) {
         return Some(entry);
     }
-    table::release_template::<F, T>(context.tables, entry);
+    table::release_alone::<F, T>(context.tables, entry);
     None
 }
 

@@ -5,6 +5,7 @@ use rlvs_wire::{
 };
 
 use crate::family::{Endpoints, Family, V4, V6};
+use crate::forward::Announce;
 use crate::frame::{Frame, OFFSETS};
 use crate::reason::Reason;
 use crate::tables::KeyOf;
@@ -31,7 +32,7 @@ pub struct Tuple<F: Family> {
 }
 
 /// IP packets, as far as reading and writing them differ.
-pub trait Packet: Family {
+pub trait Packet: Announce {
     /// Where the packet comes from and where it goes.
     fn addresses<R: Frame>(frame: &R) -> Result<[Self::Address; 2], Reason>;
 

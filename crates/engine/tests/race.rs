@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
 use rlvs_engine::destination::{Destination, Load};
 use rlvs_engine::frame::Route;
+use rlvs_engine::lease::Local;
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::{Event, ROOM, Reason};
@@ -86,6 +87,10 @@ impl Tables for Cpu<'_> {
 
     fn load(&self, destination: u32) -> Option<&Load> {
         self.memory.load(destination)
+    }
+
+    fn local(&self, number: u32) -> Option<&Local> {
+        self.memory.local(number)
     }
 
     fn node(&self, index: u32) -> Option<&Shared64> {

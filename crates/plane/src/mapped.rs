@@ -9,6 +9,7 @@ use aya::maps::MapData;
 use memmap2::{MmapOptions, MmapRaw};
 use rlvs_engine::connection::{Bucket, Words};
 use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::lease::Local;
 use rlvs_engine::service::Service;
 use rlvs_engine::settings::Settings;
 use rlvs_engine::statistics::Counters;
@@ -34,7 +35,15 @@ macro_rules! records {
     };
 }
 
-records!(Settings, Shared64, Service, Destination, Load, Counters);
+records!(
+    Settings,
+    Shared64,
+    Service,
+    Destination,
+    Load,
+    Local,
+    Counters
+);
 records!(Bucket<Words<2, 0>>, Bucket<Words<5, 1>>);
 
 /// The memory of an array map.

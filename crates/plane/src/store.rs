@@ -1,6 +1,7 @@
 //! What a reconciler writes: the tables by position, and the index of services.
 
 use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::lease::Local;
 use rlvs_engine::memory::Memory;
 use rlvs_engine::service::{Service, ServiceKey};
 use rlvs_engine::statistics::Counters;
@@ -23,6 +24,9 @@ pub trait Store: FamilyTables<V4> + FamilyTables<V6> {
     fn destinations(&self) -> &[Destination];
 
     fn loads(&self) -> &[Load];
+
+    /// Local addresses of full NAT.
+    fn locals(&self) -> &[Local];
 
     fn nodes(&self) -> &[Shared64];
 
@@ -56,6 +60,10 @@ impl Store for Memory {
 
     fn loads(&self) -> &[Load] {
         &self.loads
+    }
+
+    fn locals(&self) -> &[Local] {
+        &self.locals
     }
 
     fn nodes(&self) -> &[Shared64] {

@@ -8,6 +8,7 @@ use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, MapError};
 use rlvs_engine::connection::Bucket;
 use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::lease::Local;
 use rlvs_engine::reason::{Event, ROOM, Reason};
 use rlvs_engine::service::{Service, ServiceKey};
 use rlvs_engine::settings::{Settings, TICK_SHIFT};
@@ -32,6 +33,7 @@ pub struct KernelTables {
     services: Mapped<Service>,
     destinations: Mapped<Destination>,
     loads: Mapped<Load>,
+    locals: Mapped<Local>,
     nodes: Mapped<Shared64>,
     counters: Mapped<Counters>,
     bases: Mapped<Counters>,
@@ -48,13 +50,14 @@ pub struct KernelTables {
 const LONGEST_RUN: Duration = Duration::from_millis(50);
 
 /// The maps, as the object and the pins call them.
-pub const MAPS: [&str; 16] = [
+pub const MAPS: [&str; 17] = [
     "SETTINGS",
     "FILTER",
     "INTERFACES",
     "SERVICES",
     "DESTINATIONS",
     "LOADS",
+    "LOCALS",
     "NODES",
     "COUNTERS",
     "BASES",
@@ -77,6 +80,7 @@ impl KernelTables {
             services: mapped(ebpf, "SERVICES")?,
             destinations: mapped(ebpf, "DESTINATIONS")?,
             loads: mapped(ebpf, "LOADS")?,
+            locals: mapped(ebpf, "LOCALS")?,
             nodes: mapped(ebpf, "NODES")?,
             counters: mapped(ebpf, "COUNTERS")?,
             bases: mapped(ebpf, "BASES")?,
@@ -202,6 +206,10 @@ impl Tables for KernelTables {
         self.loads.get(destination as usize)
     }
 
+    fn local(&self, number: u32) -> Option<&Local> {
+        self.locals.get(number as usize)
+    }
+
     fn node(&self, index: u32) -> Option<&Shared64> {
         self.nodes.get(index as usize)
     }
@@ -252,6 +260,10 @@ impl Store for KernelTables {
 
     fn loads(&self) -> &[Load] {
         &self.loads
+    }
+
+    fn locals(&self) -> &[Local] {
+        &self.locals
     }
 
     fn nodes(&self) -> &[Shared64] {

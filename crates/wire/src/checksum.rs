@@ -84,6 +84,12 @@ impl Checksum {
         sum as u32
     }
 
+    /// Folded to a word of two bytes.
+    #[inline(always)]
+    pub fn to_sum(self) -> [u8; 2] {
+        self.fold().to_ne_bytes()
+    }
+
     /// The bytes to store in the checksum field.
     #[inline(always)]
     pub fn to_field(self) -> [u8; 2] {

@@ -1,30 +1,49 @@
 //! How packets reach their destination; one file a forwarding method.
 
+mod answer;
+mod client_address;
 mod direct_route;
+mod full_nat;
 mod masquerade;
+mod translate;
 mod tunnel;
 
+pub use answer::answer;
+pub(crate) use answer::leave;
+pub use client_address::{Announce, Stream};
 pub use direct_route::direct_route;
-pub use masquerade::{masquerade, unmasquerade};
+pub use full_nat::{full_nat, tell};
+pub use masquerade::masquerade;
 pub use tunnel::{Outer, most as most_through, tunnel};
 
 use crate::destination::Destination;
-use crate::frame::Frame;
-use crate::process::Verdict;
+use crate::frame::{Brief, Frame};
+use crate::process::{To, Verdict};
 use crate::reason::Reason;
 use crate::respond::Respond;
-use crate::tables::Tables;
+use crate::tables::FamilyTables;
 use crate::tuple::Tuple;
 
 /// A client's packet to its destination, by that one's method.
 #[inline(always)]
-pub fn forward<F: Respond, R: Frame, T: Tables>(
+pub fn forward<F: Respond, R: Frame, T: FamilyTables<F>>(
     frame: &mut R,
     tables: &T,
     tuple: &Tuple<F>,
-    (number, destination): (u32, &Destination),
+    to: To<'_>,
 ) -> Result<Verdict, Reason> {
+    let (number, destination) = (to.number, to.destination);
     match destination.method() {
+        Method::FullNat => {
+            full_nat::check(destination, to.lease, tuple.hops)?;
+            let brief = Brief::of(tuple);
+            let stream = full_nat::stream::<F, R, T>(frame, tables, tuple, to)?;
+            let told = match stream.is_none() {
+                true => 0,
+                false => frame.tell::<F>(stream, brief)?,
+            };
+            frame.full_nat::<F, T>(tables, number, to.lease, brief, told)
+        }
         Method::Masquerade => masquerade(frame, tuple, destination),
         _ if destination.is(Destination::LOCAL) => Ok(Verdict::Pass),
         Method::DirectRoute => direct_route(frame, tuple, destination),
@@ -42,15 +61,24 @@ pub enum Method {
     Masquerade = 1,
     /// The packet goes in another to the real server.
     Tunnel = 2,
+    /// NAT of both ends: the real server sees an address of the director as its client.
+    FullNat = 3,
 }
 
 impl Method {
+    /// Whether answers come back to the director, which needs an entry to know whose they are.
+    #[inline(always)]
+    pub const fn answers_pass(self) -> bool {
+        matches!(self, Self::Masquerade | Self::FullNat)
+    }
+
     /// Bits that were stored from a method; others count as direct routing.
     #[inline(always)]
     pub const fn from_bits(bits: u8) -> Self {
         match bits & 7 {
             1 => Self::Masquerade,
             2 => Self::Tunnel,
+            3 => Self::FullNat,
             _ => Self::DirectRoute,
         }
     }

@@ -15,7 +15,7 @@ use rlvs_engine::schedule::{self, Members};
 use rlvs_engine::service::{Service, ServiceKey, filter};
 use rlvs_engine::settings::{Settings, TICK_SHIFT};
 use rlvs_engine::statistics::{Counters, bump};
-use rlvs_engine::table::{self, Spot};
+use rlvs_engine::table::{self, Seat, Spot};
 use rlvs_engine::tables::{KeyOf, interface};
 use rlvs_engine::tuple::Tuple;
 use rlvs_engine::{Family, FamilyTables, Tables, V4, V6, process, template};
@@ -221,7 +221,7 @@ macro_rules! family_tables {
     ($family:ty, $connections:ident, $displaced:ident, $index:ident,
      $begin:ident, $insert:ident, $make_room:ident, $victim:ident, $find:ident, $settle:ident,
      $recall:ident, $remember:ident, $forget:ident, $find_answered:ident, $end:ident,
-     $take:ident, $bind:ident, $give_back:ident, $beginning:ident) => {
+     $take:ident, $is_only:ident, $bind:ident, $give_back:ident, $beginning:ident) => {
         impl FamilyTables<$family> for Maps {
             #[inline(always)]
             fn bucket(&self, index: u32) -> Option<&Bucket<<$family as Family>::Key>> {
@@ -256,6 +256,11 @@ macro_rules! family_tables {
             fn take(&self, client: &KeyOf<$family>, destination: u32) -> Taken {
                 let client = scratch(Place::Lease, client);
                 Taken(client.map_or(0, |client| $take(client, destination)))
+            }
+
+            #[inline(always)]
+            fn is_only(&self, key: &KeyOf<$family>, seat: Seat) -> bool {
+                $is_only(key, seat.0) != 0
             }
 
             #[inline(always)]
@@ -445,6 +450,16 @@ macro_rules! family_tables {
 
         #[unsafe(no_mangle)]
         #[inline(never)]
+        extern "C" fn $is_only(key: *const KeyOf<$family>, seat: u32) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { key.as_ref() } {
+                Some(key) => lease::is_only::<$family, _>(&Maps, key, Seat(seat)) as u32,
+                None => 0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
         extern "C" fn $bind(client: *const KeyOf<$family>, taken: u64) -> u32 {
             // SAFETY: the verifier passes null or all of a key.
             match unsafe { client.as_ref() } {
@@ -512,6 +527,7 @@ family_tables!(
     rlvs_find_answered4,
     rlvs_end4,
     rlvs_take4,
+    rlvs_is_only4,
     rlvs_bind4,
     rlvs_give_back4,
     rlvs_beginning4
@@ -533,6 +549,7 @@ family_tables!(
     rlvs_find_answered6,
     rlvs_end6,
     rlvs_take6,
+    rlvs_is_only6,
     rlvs_bind6,
     rlvs_give_back6,
     rlvs_beginning6

@@ -156,7 +156,7 @@ pub fn take<F: Packet, T: FamilyTables<F>>(tables: &T, client: &KeyOf<F>, number
         let port = FIRST_PORT.wrapping_add(((hash & 0xffff).wrapping_mul(PORTS) >> 16) as u16);
         let key = key::<F>(client, local, port.to_be_bytes(), record);
         let spot = tables.insert(&key, Meta::new(number, State::Reverse, 0));
-        if spot.is_new() {
+        if spot.is_new() && tables.is_only(&key, spot.seat()) {
             return Taken::new(Lease::new(number_of_local, port), spot.seat());
         }
         reason = match spot.is_none() {
@@ -169,6 +169,20 @@ pub fn take<F: Packet, T: FamilyTables<F>>(tables: &T, client: &KeyOf<F>, number
     Taken::failed(reason)
 }
 
+/// Whether no other reverse entry than that at `seat` has this key; else that one ends. An older one
+/// may lie behind a slot that was free just now, and another CPU may be inserting the same key: then
+/// at least one of the two sees the other's.
+#[inline(always)]
+pub fn is_only<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>, seat: Seat) -> bool {
+    if table::locate::<F, T>(tables, key, true, seat).is_none() {
+        return true;
+    }
+    if let Some(slot) = table::slot_at::<F, T>(tables, seat) {
+        end_reverse::<F, T>(tables, slot);
+    }
+    false
+}
+
 /// Gives the connection what was taken for it, and its answers the way to it. Another CPU may have
 /// been faster: then it has what that one took.
 #[inline(always)]
@@ -176,7 +190,7 @@ pub fn bind<F: Packet, T: FamilyTables<F>>(tables: &T, client: &KeyOf<F>, taken:
     let Some(reverse) = table::slot_at::<F, T>(tables, taken.seat()) else {
         return Lease::NONE;
     };
-    let seat = table::locate::<F, T>(tables, client, false);
+    let seat = table::locate::<F, T>(tables, client, false, Seat::NONE);
     let slot = seat.and_then(|seat| table::slot_at::<F, T>(tables, seat));
     if let (Some(seat), Some(slot)) = (seat, slot) {
         // Before the client's packet goes: the answer may be here before this function is over.
@@ -257,7 +271,7 @@ fn reverse<'t, F: Packet, T: FamilyTables<F>>(
     let record = tables.destination(number)?;
     let local = tables.local(lease.local())?;
     let key = key::<F>(client, local, lease.port(), record);
-    let seat = table::locate::<F, T>(tables, &key, true)?;
+    let seat = table::locate::<F, T>(tables, &key, true, Seat::NONE)?;
     table::slot_at::<F, T>(tables, seat)
 }
 

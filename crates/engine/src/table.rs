@@ -67,6 +67,11 @@ impl<K> Copy for Entry<'_, K> {}
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Seat(pub u32);
 
+impl Seat {
+    /// No table is so large.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
 const SLOT_BITS: u32 = WAYS.trailing_zeros();
 
 /// The slot at a seat.
@@ -287,12 +292,14 @@ pub fn find_answered_displaced<F: Packet, T: FamilyTables<F>>(
     Spot::NONE
 }
 
-/// The entry with this key, a reverse one or not, and where it lies. No call, for the same reason.
+/// Where the entry with this key lies, a reverse one or not; one at `except` does not count. No
+/// call, for the same reason.
 #[inline(always)]
 pub fn locate<F: Packet, T: FamilyTables<F>>(
     tables: &T,
     key: &KeyOf<F>,
     is_reverse: bool,
+    except: Seat,
 ) -> Option<Seat> {
     let place = Place::new::<F>(key, tables.settings()?);
     let mut n = 0;
@@ -304,8 +311,9 @@ pub fn locate<F: Packet, T: FamilyTables<F>>(
             true => meta.state() as u8 == State::Reverse as u8,
             false => meta.is_clients(),
         };
-        if fits && slot.key.is(key) {
-            return Some(Spot::new(index, number, Spot::FOUND).seat());
+        let seat = Spot::new(index, number, Spot::FOUND).seat();
+        if fits && slot.key.is(key) && seat.0 != except.0 {
+            return Some(seat);
         }
         n += 1;
     }

@@ -14,7 +14,7 @@ use crate::schedule::{self, Members};
 use crate::service::{Service, ServiceKey};
 use crate::settings::Settings;
 use crate::statistics::Counters;
-use crate::table::{self, Spot};
+use crate::table::{self, Seat, Spot};
 use crate::template;
 use crate::tuple::{Packet, Tuple};
 
@@ -99,6 +99,10 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
     /// Takes a local end for a client's connection with a destination.
     fn take(&self, client: &KeyOf<F>, destination: u32) -> Taken {
         lease::take(self, client, destination)
+    }
+
+    fn is_only(&self, key: &KeyOf<F>, seat: Seat) -> bool {
+        lease::is_only(self, key, seat)
     }
 
     fn bind(&self, client: &KeyOf<F>, taken: Taken) -> Lease {

@@ -118,7 +118,7 @@ pub(super) fn announce<F: Packet, R: Frame>(
     }
     let segment = Segment::read::<F, R>(frame, brief).ok_or(Reason::Internal)?;
     let changed = match stream.is(Stream::PROXY) {
-        _ if brief.flags() & SYN != 0 => return begin::<F, R>(frame, stream, segment),
+        _ if brief.flags() & SYN != 0 => return begin(frame, stream, segment),
         true => prefix::<F, R>(frame, stream, ends, segment, brief),
         false => add_option::<F, R>(frame, stream, ends, segment, brief),
     };
@@ -159,11 +159,7 @@ impl Segment {
 /// A SYN. With the PROXY protocol it has no data, which would be in its place, and offers no
 /// selective acknowledgements, whose numbers would be wrong.
 #[inline(always)]
-fn begin<F: Packet, R: Frame>(
-    frame: &mut R,
-    stream: Stream,
-    segment: Segment,
-) -> Result<Changed, Reason> {
+fn begin<R: Frame>(frame: &mut R, stream: Stream, segment: Segment) -> Result<Changed, Reason> {
     if stream.is(Stream::PROXY) && segment.payload != 0 {
         return Err(Reason::FastOpen);
     }

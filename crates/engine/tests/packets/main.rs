@@ -4,6 +4,7 @@ mod connections;
 mod destinations;
 mod forwarding;
 mod full;
+mod full_nat;
 mod persistence;
 mod plane;
 mod reading;

@@ -24,6 +24,8 @@ pub(crate) const INTERFACE: u32 = 2;
 pub(crate) struct Plane {
     pub(crate) memory: Memory,
     region: Cell<u32>,
+    /// Where the kernel would send anything.
+    route: Cell<Route>,
 }
 
 /// What became of a packet.
@@ -82,7 +84,12 @@ impl Plane {
         Self {
             memory,
             region: Cell::new(0),
+            route: Cell::new(Route::NONE),
         }
+    }
+
+    pub(crate) fn route(&self, route: Route) {
+        self.route.set(route);
     }
 
     /// TCP on port 80 (service 0) and UDP on port 53 (service 1), IPv4, and IPv6 (2 and 3), each
@@ -190,7 +197,7 @@ impl Plane {
         let mut frame = Bytes {
             bytes: bytes.clone(),
             interface,
-            route: Route::NONE,
+            route: self.route.get(),
         };
         let mut verdict = process(&mut frame, &self.memory);
         let after = self.reasons();

@@ -1,6 +1,7 @@
 //! The checks: functions of the facts, each of one subject.
 
 mod arp;
+mod arrival;
 mod attachment;
 mod conflict;
 mod daemon;
@@ -50,10 +51,13 @@ const RUNNING: [Check<Running>; 8] = [
 ];
 
 /// Of a real server.
-const REAL_SERVER: [Check<RealServerFacts>; 3] = [
+const REAL_SERVER: [Check<RealServerFacts>; 6] = [
     real_server::settings,
     reverse_path::real_server,
     mtu::segments,
+    arrival::tunnels,
+    arrival::merging,
+    arrival::clients,
 ];
 
 /// Does all checks that the facts are made for; the worst findings first.

@@ -38,8 +38,19 @@ fn finding(check: &Check) -> Finding {
 
 /// What a setting is called here, and what comes of it where it is wrong.
 fn kind(setting: &str) -> (&'static str, &'static str) {
+    if setting.starts_with("tunnels ") {
+        return (
+            "tunnel-end",
+            "what the director sends through tunnels by this interface is not taken",
+        );
+    }
     let last = setting.rsplit(['.', ' ']).next().unwrap_or_default();
     match last {
+        // "client address"
+        "address" => (
+            "client-address",
+            "servers see the director's address in place of the client's",
+        ),
         "arp_ignore" => (
             "arp-ignore",
             "this host answers ARP for the VIP: clients may reach it past the director",
@@ -87,6 +98,8 @@ mod tests {
                 check("net.ipv4.conf.all.arp_ignore", false),
                 check("address 10.0.0.100", false),
                 check("link lo", false),
+                check("tunnels eth0.5", false),
+                check("client address", false),
             ],
             hints: Vec::new(),
             tunnels: Default::default(),
@@ -101,6 +114,8 @@ mod tests {
             "arp-ignore net.ipv4.conf.all.arp_ignore",
             "vip-local address 10.0.0.100",
             "loopback link lo",
+            "tunnel-end tunnels eth0.5",
+            "client-address client address",
         ];
         assert_eq!(faults(&findings), expected.map(|it| (it.to_owned(), Error)));
         assert_eq!(findings[1].mend, ["mend"]);

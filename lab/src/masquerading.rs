@@ -89,7 +89,7 @@ impl Masquerading {
 }
 
 /// Checksums and segments are left to whoever comes next, at both ends of the cable.
-fn restore_offloads(segment: &Segment, host: &Host, interface: &str) -> Result<()> {
+pub fn restore_offloads(segment: &Segment, host: &Host, interface: &str) -> Result<()> {
     let on = ["tx", "on", "tso", "on", "gso", "on"];
     host.run("ethtool", ["-K", interface].into_iter().chain(on))?;
     let port = segment.port(host, interface);

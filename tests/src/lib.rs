@@ -2,3 +2,4 @@
 
 pub mod foreign;
 pub mod scene;
+pub mod tunnel_site;

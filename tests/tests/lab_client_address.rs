@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use rlvs_lab::{Host, Lab, Process, RealServer, Segment};
 use serde_json::Value;
 
-const OPEN: &str = include_str!("lab_realserver/toa.py");
-const PEER: &str = include_str!("lab_realserver/peer.py");
+const OPEN: &str = include_str!("lab_client_address/toa.py");
+const PEER: &str = include_str!("lab_client_address/peer.py");
 const SOON: Duration = Duration::from_secs(20);
 const VIP: &str = "192.0.2.100";
 /// Addresses that the director sends from, and that no host answers for by itself.

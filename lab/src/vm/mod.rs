@@ -72,10 +72,16 @@ impl Default for Vm {
             memory_mib: 1024,
             limit: Duration::from_secs(300),
             shares: Vec::new(),
-            environment: Vec::new(),
+            environment: binary_under_test().into_iter().collect(),
             kernel_log: None,
         }
     }
+}
+
+/// The guest sees the host's files: what is tested here is tested there.
+fn binary_under_test() -> Option<String> {
+    let binary = env::var("RLVS_BIN").ok()?;
+    Some(format!("RLVS_BIN={binary}"))
 }
 
 impl Vm {

@@ -78,7 +78,8 @@ fn state(cookie: u64) -> PathBuf {
 async fn serve(config: Config, cookie: u64, server: Server) -> Result<(), Error> {
     let access = Access::new(config.control.group.as_deref())?;
     let (journal, desired) = Journal::open(&state(cookie))?;
-    let plane = Plane::open(&bpffs::directory(cookie)?, sizes(&config))?;
+    let mut plane = Plane::open(&bpffs::directory(cookie)?, sizes(&config))?;
+    plane.trace(cookie);
     warn_of_sizes(plane.sizes(), sizes(&config));
     let tables = Arc::clone(&plane.tables);
     let (network, mut news) = Network::start()?;

@@ -12,6 +12,7 @@ use rlvs_control::{Destination, DestinationKey, DestinationStatus, ServiceKey, S
 use rlvs_control::{Services, endpoint};
 use rlvs_engine::Verdict;
 use rlvs_engine::connection::WAYS;
+use rlvs_engine::failure::Failure;
 use rlvs_engine::reason::{Event, Reason};
 use rlvs_network::Link;
 use rlvs_plane::Store;
@@ -85,7 +86,7 @@ impl Core {
                 .map(|family| self.table(family))
                 .into(),
             passed: self.counters(Verdict::Pass),
-            dropped: self.counters(Verdict::Drop),
+            dropped: self.dropped(),
         }
     }
 
@@ -179,6 +180,17 @@ impl Core {
             evicted: self.tables.noted(Event::Evicted),
             stateless: self.tables.noted(Event::Stateless),
         }
+    }
+
+    /// By verdict, and what the kernel could not send afterwards.
+    fn dropped(&self) -> Vec<Counter> {
+        let failures = Failure::ALL.iter().map(|&failure| Counter {
+            reason: failure.name().to_owned(),
+            meaning: failure.meaning().to_owned(),
+            packets: self.tables.failed(failure),
+        });
+        let dropped = self.counters(Verdict::Drop).into_iter();
+        dropped.chain(failures).collect()
     }
 
     fn counters(&self, verdict: Verdict) -> Vec<Counter> {

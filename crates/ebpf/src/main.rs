@@ -10,11 +10,12 @@ mod object;
 mod outcome;
 mod route;
 mod tc;
+mod transmit;
 mod window;
 mod xdp;
 
-use aya_ebpf::macros::{classifier, xdp};
-use aya_ebpf::programs::{TcContext, XdpContext};
+use aya_ebpf::macros::{classifier, raw_tracepoint, xdp};
+use aya_ebpf::programs::{RawTracePointContext, TcContext, XdpContext};
 
 /// Every frame that an interface of the director receives, in one piece or in several.
 #[xdp(frags)]
@@ -27,4 +28,28 @@ fn rlvs_xdp(context: XdpContext) -> u32 {
 #[classifier]
 fn rlvs_tc(context: TcContext) -> i32 {
     tc::verdict(context)
+}
+
+/// A frame that was not redirected.
+#[raw_tracepoint(tracepoint = "xdp_redirect_err")]
+fn rlvs_redirect_err(context: RawTracePointContext) -> i32 {
+    transmit::redirect(&context).map_or(0, |()| 0)
+}
+
+/// Redirected frames that were to leave together.
+#[raw_tracepoint(tracepoint = "xdp_devmap_xmit")]
+fn rlvs_devmap_xmit(context: RawTracePointContext) -> i32 {
+    transmit::bulk(&context).map_or(0, |()| 0)
+}
+
+/// Frames that were to go back together.
+#[raw_tracepoint(tracepoint = "xdp_bulk_tx")]
+fn rlvs_bulk_tx(context: RawTracePointContext) -> i32 {
+    transmit::back(&context).map_or(0, |()| 0)
+}
+
+/// A frame that did not go back.
+#[raw_tracepoint(tracepoint = "xdp_exception")]
+fn rlvs_exception(context: RawTracePointContext) -> i32 {
+    transmit::exception(&context).map_or(0, |()| 0)
 }

@@ -212,8 +212,13 @@ fn cpu() -> u32 {
 
 #[inline(always)]
 fn count(place: u32) {
+    count_many(place, 1);
+}
+
+#[inline(always)]
+pub(crate) fn count_many(place: u32, packets: u64) {
     if let Some(counter) = REASONS.get(cpu().wrapping_mul(ROOM).wrapping_add(place)) {
-        bump(counter, 1);
+        bump(counter, packets);
     }
 }
 

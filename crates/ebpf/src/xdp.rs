@@ -84,7 +84,7 @@ impl Frame for XdpFrame {
     /// Most frames are in one piece, which is known without asking the kernel.
     #[inline(always)]
     fn is_at_least(&self, length: usize) -> bool {
-        self.window.length() >= length || self.length() >= length
+        self.window.is_at_least(length) || self.length() >= length
     }
 
     #[inline(always)]

@@ -19,6 +19,7 @@ extern crate std;
 
 pub mod connection;
 pub mod destination;
+pub mod failure;
 pub mod family;
 pub mod forward;
 pub mod frame;

@@ -9,6 +9,7 @@ pub mod bpffs;
 mod error;
 mod hook;
 mod interfaces;
+mod kernel_types;
 mod mapped;
 mod mode;
 mod plane;

@@ -144,6 +144,14 @@ impl Plane {
         Ok(self)
     }
 
+    /// Counts frames that XDP could not send, in the network namespace with this cookie; says so
+    /// where the kernel does not let us.
+    pub fn trace(&mut self, cookie: u64) {
+        if let Err(error) = self.programs.trace(cookie) {
+            tracing::warn!(%error, "frames that XDP cannot send are not counted");
+        }
+    }
+
     /// How large the tables are, which an earlier daemon may have made.
     pub fn sizes(&self) -> Sizes {
         self.tables.sizes()

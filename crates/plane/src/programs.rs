@@ -1,14 +1,46 @@
 //! The programs as they were compiled, and which of them belongs where.
 
+use std::fs;
+use std::io;
+
 use aya::Ebpf;
-use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
+use aya::maps::{Array, MapError};
+use aya::programs::{Program, ProgramError, RawTracePoint, SchedClassifier, Xdp};
 
 use crate::error::Error;
+use crate::kernel_types::KernelTypes;
 
 /// Frames as the driver or the general receive path has them.
 const XDP: &str = "rlvs_xdp";
 /// Packets that an interface has received.
 const TC: &str = "rlvs_tc";
+
+const TRACEPOINTS: [(&str, &str); 4] = [
+    ("rlvs_redirect_err", "xdp_redirect_err"),
+    ("rlvs_devmap_xmit", "xdp_devmap_xmit"),
+    ("rlvs_bulk_tx", "xdp_bulk_tx"),
+    ("rlvs_exception", "xdp_exception"),
+];
+/// What the programs at tracepoints read of a device.
+const FIELDS: [(&str, &str); 3] = [
+    ("net_device", "ifindex"),
+    ("net_device", "nd_net"),
+    ("net", "net_cookie"),
+];
+const TYPES: &str = "/sys/kernel/btf/vmlinux";
+
+/// Why frames that XDP could not send are not counted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Untraced {
+    #[error("the kernel's description of its types, {TYPES}: {0}")]
+    Io(#[from] io::Error),
+    #[error("the kernel's description of its types, {TYPES}, has no network devices")]
+    Types,
+    #[error(transparent)]
+    Map(#[from] MapError),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+}
 
 /// All programs, loaded.
 #[derive(Debug)]
@@ -23,6 +55,25 @@ impl Programs {
         self.named(TC)?.try_into()
     }
 
+    /// Counts frames that XDP could not send, in the network namespace with this cookie, as long as
+    /// this is there.
+    pub(crate) fn trace(&mut self, cookie: u64) -> Result<(), Untraced> {
+        let types = KernelTypes::parse(&fs::read(TYPES)?).ok_or(Untraced::Types)?;
+        let offset = |(structure, member)| types.offset(structure, member).map(u64::from);
+        let offsets = FIELDS.map(offset);
+        let [Some(index), Some(namespace), Some(its_cookie)] = offsets else {
+            return Err(Untraced::Types);
+        };
+        let traced = self.0.map_mut("TRACED").ok_or(Untraced::Types)?;
+        let mut traced = Array::<_, [u64; 4]>::try_from(traced)?;
+        traced.set(0, [cookie, index, namespace, its_cookie], 0)?;
+        for (program, tracepoint) in TRACEPOINTS {
+            let program: &mut RawTracePoint = self.named(program)?.try_into()?;
+            program.attach(tracepoint)?;
+        }
+        Ok(())
+    }
+
     fn named(&mut self, name: &str) -> Result<&mut Program, ProgramError> {
         self.0.program_mut(name).ok_or(ProgramError::NotLoaded)
     }
@@ -33,6 +84,7 @@ pub(crate) fn load(ebpf: &mut Ebpf) -> Result<(), Error> {
     for (_, program) in ebpf.programs_mut() {
         match program {
             Program::SchedClassifier(program) => program.load()?,
+            Program::RawTracePoint(program) => program.load()?,
             program => TryInto::<&mut Xdp>::try_into(program)?.load()?,
         }
     }

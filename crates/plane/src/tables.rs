@@ -8,6 +8,7 @@ use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, MapError};
 use rlvs_engine::connection::Bucket;
 use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::failure::Failure;
 use rlvs_engine::lease::Local;
 use rlvs_engine::reason::{Event, ROOM, Reason};
 use rlvs_engine::service::{Service, ServiceKey};
@@ -123,6 +124,10 @@ impl KernelTables {
 
     pub fn noted(&self, event: Event) -> u64 {
         self.sum(event as usize)
+    }
+
+    pub fn failed(&self, failure: Failure) -> u64 {
+        self.sum(failure as usize)
     }
 
     fn sum(&self, place: usize) -> u64 {

@@ -14,6 +14,7 @@ fn the_verifier_takes_every_program_and_reads_little() {
     for (name, program) in ebpf.programs_mut() {
         let loaded = match &mut *program {
             Program::SchedClassifier(program) => program.load(),
+            Program::RawTracePoint(program) => program.load(),
             program => {
                 let program: &mut Xdp = program.try_into().expect("else an XDP program");
                 program.load()
@@ -35,5 +36,13 @@ fn the_verifier_takes_every_program_and_reads_little() {
         names.push(name.to_owned());
     }
     names.sort();
-    assert_eq!(names, ["rlvs_tc", "rlvs_xdp"]);
+    let expected = [
+        "rlvs_bulk_tx",
+        "rlvs_devmap_xmit",
+        "rlvs_exception",
+        "rlvs_redirect_err",
+        "rlvs_tc",
+        "rlvs_xdp",
+    ];
+    assert_eq!(names, expected);
 }

@@ -179,10 +179,14 @@ impl Host {
         Ok(())
     }
 
-    /// Gives the host one more address on `interface`, as /32 or /128.
+    /// Gives the host one more address on `interface`, as /32 or /128. An IPv6 one is not what it
+    /// sends from by itself.
     pub fn add_address(&self, address: impl Into<IpAddr>, interface: &str) -> Result<()> {
         let address = address.into();
-        let length = if address.is_ipv4() { "32" } else { "128 nodad" };
+        let length = match address {
+            IpAddr::V4(_) => "32",
+            IpAddr::V6(_) => "128 nodad preferred_lft 0",
+        };
         let line = format!("addr replace {address}/{length} dev {interface}");
         ip_batch(self, &[line])
     }

@@ -3,3 +3,4 @@
 pub mod foreign;
 pub mod scene;
 pub mod tunnel_site;
+pub mod tunnels;

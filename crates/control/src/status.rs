@@ -86,6 +86,9 @@ pub struct DestinationState {
     pub active_connections: u32,
     pub inactive_connections: u32,
     pub next_hop: NextHop,
+    /// The largest IP packet for the way there, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_mtu: Option<u32>,
 }
 
 /// Where a destination's frames are sent.

@@ -272,6 +272,8 @@ impl Core {
             interface: hop.interface,
             source: hop.source,
             destination: hop.destination,
+            mtu: hop.mtu,
+            local: hop.local,
             redirect: self
                 .attachments
                 .needs_redirect(&self.plane, &self.links, hop.interface),

@@ -3,7 +3,7 @@
 use std::fs;
 
 use rlvs_control::listing::Statistics;
-use rlvs_control::model::Family;
+use rlvs_control::model::{Family, ForwardingMethod};
 use rlvs_control::status::{
     ConnectionTable, Counter, Daemon, DestinationState, Interface, NetworkNamespace, NextHop,
     ServiceState, Status,
@@ -136,11 +136,24 @@ impl Core {
             active_connections,
             inactive_connections,
             next_hop: self.next_hop(desired),
+            path_mtu: self.path_mtu(service, &desired.key),
         }
     }
 
+    fn path_mtu(&self, service: &ServiceKey, key: &DestinationKey) -> Option<u32> {
+        let number = self.installed.destination(service, key)?;
+        let record = self.tables.destinations().get(number as usize)?;
+        Some(record.mtu.load()).filter(|mtu| *mtu != 0)
+    }
+
     fn next_hop(&self, desired: &Destination) -> NextHop {
+        let is_tunnel = matches!(desired.method, ForwardingMethod::Tunnel(_));
         match self.installed.hop(&desired.key.address) {
+            Some(Hop::Resolved { local: None, .. }) if is_tunnel => NextHop::Unresolved {
+                reason: "this host has no address of that IP version for the tunnel's packets to \
+                         come from"
+                    .to_owned(),
+            },
             Some(Hop::Resolved {
                 interface,
                 destination,

@@ -64,13 +64,14 @@ fn in_scheduler(service: &Service) -> Option<String> {
 
 fn in_destination(destination: &Destination) -> Option<String> {
     let missing = match destination.method {
-        ForwardingMethod::Route | ForwardingMethod::Masquerade => return None,
-        ForwardingMethod::Tunnel(_) => "tunnelling (-i)",
-        // Not by a command: -g and -m to an address of this host go to its stack.
+        ForwardingMethod::Route | ForwardingMethod::Masquerade | ForwardingMethod::Tunnel(_) => {
+            return None;
+        }
+        // Not by a command: the others to an address of this host go to its stack.
         ForwardingMethod::Local => "the forwarding method `local'",
     };
     Some(format!(
-        "{}: {missing} (there are -g and -m)",
+        "{}: {missing} (there are -g, -i and -m)",
         destination.key
     ))
 }
@@ -96,7 +97,11 @@ mod tests {
             check_service(|service| service.persistence = Some(persistence())),
             Ok(())
         );
-        for method in [ForwardingMethod::Route, ForwardingMethod::Masquerade] {
+        for method in [
+            ForwardingMethod::Route,
+            ForwardingMethod::Masquerade,
+            ForwardingMethod::Tunnel(Tunnel::Ipip),
+        ] {
             assert_eq!(check_destination(method), Ok(()));
         }
     }
@@ -123,15 +128,8 @@ mod tests {
         for edit in edits {
             assert_eq!(check_service(edit).unwrap_err().code, Code::Unsupported);
         }
-        for method in [
-            ForwardingMethod::Tunnel(Tunnel::Ipip),
-            ForwardingMethod::Local,
-        ] {
-            assert_eq!(
-                check_destination(method).unwrap_err().code,
-                Code::Unsupported
-            );
-        }
+        let refused = check_destination(ForwardingMethod::Local).unwrap_err();
+        assert_eq!(refused.code, Code::Unsupported);
     }
 
     #[test]

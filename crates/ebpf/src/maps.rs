@@ -78,6 +78,19 @@ pub(crate) enum Place {
 }
 const PLACES: usize = 5;
 
+/// For bytes that are moved within a packet.
+#[btf_map]
+static MOVED: Array<[u64; MOST_MOVED / 8], MOST_CPUS> = Array::new();
+const MOST_MOVED: usize = 128;
+
+/// This CPU's memory for so many bytes, 1 to 128; said so that the verifier sees it.
+#[inline(always)]
+pub(crate) fn moved(length: usize) -> Option<(*mut c_void, u32)> {
+    let memory = MOVED.get_ptr_mut(cpu() & (MOST_CPUS as u32 - 1))?;
+    let length = ((length as u32).wrapping_sub(1) & (MOST_MOVED as u32 - 1)) + 1;
+    Some((memory.cast(), length))
+}
+
 /// A copy in this CPU's scratch memory.
 #[inline(always)]
 pub(crate) fn scratch<T: Copy>(place: Place, value: &T) -> Option<*mut T> {

@@ -23,6 +23,34 @@ pub(crate) fn pack(outcome: Result<Verdict, Reason>) -> u64 {
     kind << VERDICT | interface as u64
 }
 
+/// The number of a destination, or the reason for none.
+#[inline(always)]
+pub(crate) fn pack_number(number: Result<u32, Reason>) -> u64 {
+    match number {
+        Ok(number) => number as u64,
+        Err(reason) => FAILED | reason as u64,
+    }
+}
+
+/// What becomes of an ICMP packet: what the first stage says, or if it is no concern of that, the
+/// third, if the second finds a destination.
+#[inline(always)]
+pub(crate) fn relate<C>(
+    context: *mut C,
+    relate: extern "C" fn(*mut C) -> u64,
+    find: extern "C" fn(*mut C) -> u64,
+    tell: extern "C" fn(*mut C, u32) -> u64,
+) -> u64 {
+    let outcome = relate(context);
+    if outcome != FAILED | Reason::Protocol as u64 {
+        return outcome;
+    }
+    match find(context) {
+        failed if failed & FAILED != 0 => failed,
+        number => tell(context, number as u32),
+    }
+}
+
 #[inline(always)]
 pub(crate) fn unpack(outcome: u64) -> Result<Verdict, Reason> {
     if outcome & FAILED != 0 {

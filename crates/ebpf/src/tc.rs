@@ -9,7 +9,7 @@ use aya_ebpf::bindings::{
 };
 use aya_ebpf::helpers::generated::{
     bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_neigh, bpf_skb_adjust_room,
-    bpf_skb_change_head, bpf_skb_change_tail,
+    bpf_skb_change_head, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
 };
 use aya_ebpf::programs::TcContext;
 use rlvs_engine::forward::{self, Outer, Stream};
@@ -20,11 +20,12 @@ use rlvs_engine::related;
 use rlvs_engine::respond::{self, Respond};
 use rlvs_engine::table::Seat;
 use rlvs_engine::tables::KeyOf;
+use rlvs_engine::tunnelled;
 use rlvs_engine::tuple::{IP, Packet};
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::{Ethernet, Header, ethernet, ipv4, ipv6, protocol};
 
-use crate::maps::Maps;
+use crate::maps::{Maps, moved};
 use crate::window::{self, Window};
 use crate::{outcome, route};
 
@@ -63,9 +64,11 @@ const BPF_ADJ_ROOM_MAC: u32 = 1;
 const BPF_ADJ_ROOM_NET: u32 = 0;
 
 /// Ethernet, IPv6 and TCP without options: as much must lie in the packet's first piece.
-const HEADERS: usize = 74;
+const HEADERS: u32 = 74;
 /// So much is brought there if it is not.
 const PULLED: u32 = 192;
+/// What an ICMP error is made of: headers of a tunnel, and of a packet as much as is sent back.
+const RETURNED: u32 = 256;
 
 struct TcFrame {
     context: TcContext,
@@ -75,9 +78,23 @@ struct TcFrame {
 impl TcFrame {
     #[inline(always)]
     fn new(context: TcContext) -> Self {
+        Self::with(context, HEADERS, PULLED)
+    }
+
+    /// For stages that read more than headers.
+    #[inline(always)]
+    fn returned(context: TcContext) -> Self {
+        Self::with(context, RETURNED, RETURNED)
+    }
+
+    /// Brings `wanted` bytes, or all there are, into the first piece, if there are less than
+    /// `needed`.
+    #[inline(always)]
+    fn with(context: TcContext, needed: u32, wanted: u32) -> Self {
         let length = context.len();
-        if context.data() + HEADERS > context.data_end() {
-            let wanted = if length < PULLED { length } else { PULLED };
+        let least = if length < needed { length } else { needed };
+        if context.data() + least as usize > context.data_end() {
+            let wanted = if length < wanted { length } else { wanted };
             // If it fails, reading fails, and the packet passes.
             let _ = context.pull_data(wanted);
         }
@@ -163,6 +180,19 @@ impl Frame for TcFrame {
         let done = unsafe {
             bpf_l4_csum_replace(skb, field, 0, addresses as u64, with_pseudo) == 0
                 && bpf_l4_csum_replace(skb, field, 0, change.header.to_word() as u64, mangled) == 0
+        };
+        self.refresh();
+        done.then_some(())
+    }
+
+    #[inline(always)]
+    fn bring(&mut self, from: usize, to: usize, length: usize) -> Option<()> {
+        let (memory, length) = moved(self.offset(length))?;
+        let context = self.context.skb.skb;
+        // SAFETY: the memory is this CPU's and has room for them; the helpers keep to the packet.
+        let done = unsafe {
+            bpf_skb_load_bytes(context.cast(), from as u32, memory, length) == 0
+                && bpf_skb_store_bytes(context, to as u32, memory, length, 0) == 0
         };
         self.refresh();
         done.then_some(())
@@ -263,11 +293,28 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
-    fn relate<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
-        self.stage(match F::INDEX {
-            0 => rlvs_tc_relate4,
-            _ => rlvs_tc_relate6,
-        })
+    fn relate<F, T>(&mut self, _: &T) -> Result<Verdict, Reason>
+    where
+        F: Respond,
+        T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
+    {
+        let context = self.context.skb.skb;
+        let outcome = match F::INDEX {
+            0 => outcome::relate(
+                context,
+                rlvs_tc_relate4,
+                rlvs_tc_tunnelled4,
+                rlvs_tc_tell_client4,
+            ),
+            _ => outcome::relate(
+                context,
+                rlvs_tc_relate6,
+                rlvs_tc_tunnelled6,
+                rlvs_tc_tell_client6,
+            ),
+        };
+        self.refresh();
+        outcome::unpack(outcome)
     }
 
     #[inline(always)]
@@ -373,13 +420,35 @@ stage!(
 stage!(rlvs_tc_relate4, outcome::pack, related::relate::<V4, _, _>);
 stage!(rlvs_tc_relate6, outcome::pack, related::relate::<V6, _, _>);
 
+/// The same for ICMP errors about packets in tunnels.
+macro_rules! tunnelled {
+    ($find:ident, $tell:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $find(context: *mut __sk_buff) -> u64 {
+            let frame = TcFrame::new(TcContext::new(context));
+            outcome::pack_number(tunnelled::find::<$family, _, _>(&frame, &Maps))
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $tell(context: *mut __sk_buff, number: u32) -> u64 {
+            let mut frame = TcFrame::returned(TcContext::new(context));
+            outcome::pack(tunnelled::tell::<$family, _, _>(&mut frame, &Maps, number))
+        }
+    };
+}
+
+tunnelled!(rlvs_tc_tunnelled4, rlvs_tc_tell_client4, V4);
+tunnelled!(rlvs_tc_tunnelled6, rlvs_tc_tell_client6, V6);
+
 /// The same for what is told of a dropped packet.
 macro_rules! respond {
     ($name:ident, $family:ty) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut __sk_buff, reason: u32) -> u64 {
-            let mut frame = TcFrame::new(TcContext::new(context));
+            let mut frame = TcFrame::returned(TcContext::new(context));
             let reason = Reason::from_bits(reason as u8);
             let verdict = respond::respond::<$family, _, _>(&mut frame, &Maps, reason);
             outcome::pack(Ok(verdict))

@@ -4,6 +4,7 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{xdp_action, xdp_md};
 use aya_ebpf::helpers::generated::{
     bpf_redirect, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
+    bpf_xdp_load_bytes, bpf_xdp_store_bytes,
 };
 use aya_ebpf::programs::XdpContext;
 use rlvs_engine::forward::{self, Outer, Stream};
@@ -14,11 +15,12 @@ use rlvs_engine::related;
 use rlvs_engine::respond::{self, Respond};
 use rlvs_engine::table::Seat;
 use rlvs_engine::tables::KeyOf;
+use rlvs_engine::tunnelled;
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::Header;
 
-use crate::maps::Maps;
+use crate::maps::{Maps, moved};
 use crate::window::{self, Window};
 use crate::{outcome, route};
 
@@ -107,6 +109,19 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn bring(&mut self, from: usize, to: usize, length: usize) -> Option<()> {
+        let (memory, length) = moved(self.offset(length))?;
+        let context = self.context.ctx;
+        // SAFETY: the memory is this CPU's and has room for them; the helpers keep to the packet.
+        let done = unsafe {
+            bpf_xdp_load_bytes(context, from as u32, memory, length) == 0
+                && bpf_xdp_store_bytes(context, to as u32, memory, length) == 0
+        };
+        self.refresh();
+        done.then_some(())
+    }
+
+    #[inline(always)]
     fn resize(&mut self, length: usize) -> Option<()> {
         let by = length as i32 - self.length() as i32;
         // SAFETY: the helper takes the program's own context.
@@ -178,11 +193,28 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
-    fn relate<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Verdict, Reason> {
-        self.stage(match F::INDEX {
-            0 => rlvs_xdp_relate4,
-            _ => rlvs_xdp_relate6,
-        })
+    fn relate<F, T>(&mut self, _: &T) -> Result<Verdict, Reason>
+    where
+        F: Respond,
+        T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
+    {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => outcome::relate(
+                context,
+                rlvs_xdp_relate4,
+                rlvs_xdp_tunnelled4,
+                rlvs_xdp_tell_client4,
+            ),
+            _ => outcome::relate(
+                context,
+                rlvs_xdp_relate6,
+                rlvs_xdp_tunnelled6,
+                rlvs_xdp_tell_client6,
+            ),
+        };
+        self.refresh();
+        outcome::unpack(outcome)
     }
 
     #[inline(always)]
@@ -276,6 +308,28 @@ stage!(
 );
 stage!(rlvs_xdp_relate4, outcome::pack, related::relate::<V4, _, _>);
 stage!(rlvs_xdp_relate6, outcome::pack, related::relate::<V6, _, _>);
+
+/// The same for ICMP errors about packets in tunnels.
+macro_rules! tunnelled {
+    ($find:ident, $tell:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $find(context: *mut xdp_md) -> u64 {
+            let frame = XdpFrame::new(XdpContext::new(context));
+            outcome::pack_number(tunnelled::find::<$family, _, _>(&frame, &Maps))
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $tell(context: *mut xdp_md, number: u32) -> u64 {
+            let mut frame = XdpFrame::new(XdpContext::new(context));
+            outcome::pack(tunnelled::tell::<$family, _, _>(&mut frame, &Maps, number))
+        }
+    };
+}
+
+tunnelled!(rlvs_xdp_tunnelled4, rlvs_xdp_tell_client4, V4);
+tunnelled!(rlvs_xdp_tunnelled6, rlvs_xdp_tell_client6, V6);
 
 /// The same for what is told of a dropped packet.
 macro_rules! respond {

@@ -29,13 +29,15 @@ pub struct Destination {
     pub address: [Shared64; 2],
     /// Its port in the lower half, as a number; above it what else the daemon notes.
     pub port: Shared32,
-    /// The largest IP packet for the way to the real server; 0: not known.
+    /// The largest IP packet for the way to the real server; 0: not known. See [`crate::path_mtu`].
     pub mtu: Shared32,
     /// Through a tunnel: the director's address on the packets outside, as [`Self::address`].
     pub outer_source: [Shared64; 2],
     /// Through a tunnel: which, see [`Tunnel`].
     pub tunnel: Shared32,
-    pub reserved: [Shared32; 11],
+    /// When a router told that `mtu` is less than the route lets through; 0: none did.
+    pub mtu_told: Shared32,
+    pub reserved: [Shared32; 10],
 }
 
 const _: () = assert!(size_of::<Destination>() == 128);
@@ -51,6 +53,9 @@ impl Tunnel {
 
     /// GRE has a checksum, or GUE's UDP has.
     pub const CHECKSUM: u8 = 1;
+    /// GUE may leave the checksum inside to the receiver. IPVS does so with packets that were made
+    /// on the director itself and have none yet; others are sent as with [`Self::CHECKSUM`].
+    pub const REMOTE_CHECKSUM: u8 = 2;
 
     pub const fn new(kind: u8, flags: u8, port: u16) -> Self {
         Self(kind as u32 | (flags as u32) << 8 | (port as u32) << 16)
@@ -64,6 +69,12 @@ impl Tunnel {
     #[inline(always)]
     pub const fn has(self, flag: u8) -> bool {
         (self.0 >> 8) as u8 & flag != 0
+    }
+
+    /// Whether there is a checksum outside.
+    #[inline(always)]
+    pub const fn is_summed(self) -> bool {
+        self.has(Self::CHECKSUM | Self::REMOTE_CHECKSUM)
     }
 
     #[inline(always)]

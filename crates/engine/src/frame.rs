@@ -3,7 +3,7 @@
 use rlvs_wire::{Checksum, Header};
 
 use crate::Verdict;
-use crate::family::Family;
+use crate::family::{Family, V4, V6};
 use crate::forward::{self, Outer, Stream};
 use crate::lease::Lease;
 use crate::process::{self, Answer};
@@ -11,6 +11,7 @@ use crate::reason::Reason;
 use crate::related;
 use crate::respond::{self, Respond};
 use crate::tables::{FamilyTables, KeyOf, Tables};
+use crate::tunnelled;
 use crate::tuple::{Packet, Tuple};
 
 /// Headers that are written begin below this.
@@ -44,6 +45,9 @@ pub trait Frame: Sized {
     /// Carries changes over to the transport checksum, wherever that is: in its field, or still
     /// with the kernel.
     fn mend(&mut self, change: Change) -> Option<()>;
+
+    /// Copies at most 128 bytes to a place in front of them.
+    fn bring(&mut self, from: usize, to: usize, length: usize) -> Option<()>;
 
     /// Cuts the frame to this length, or makes it so long.
     fn resize(&mut self, length: usize) -> Option<()>;
@@ -86,9 +90,19 @@ pub trait Frame: Sized {
         forward::answer::<F, Self, T>(self, tables, answer.seat, answer.brief)
     }
 
-    /// An ICMP packet: [`related::relate`], a seam as well.
-    fn relate<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T) -> Result<Verdict, Reason> {
-        related::relate::<F, Self, T>(self, tables)
+    /// An ICMP packet: [`related::relate`], and for what is left [`tunnelled`], three seams as well.
+    fn relate<F, T>(&mut self, tables: &T) -> Result<Verdict, Reason>
+    where
+        F: Respond,
+        T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
+    {
+        match related::relate::<F, Self, T>(self, tables) {
+            Err(Reason::Protocol) => {
+                let number = tunnelled::find::<F, Self, T>(self, tables)?;
+                tunnelled::tell::<F, Self, T>(self, tables, number)
+            }
+            outcome => outcome,
+        }
     }
 
     /// A packet for a tunnel: [`forward::tunnel`], a seam as well.

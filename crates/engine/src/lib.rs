@@ -26,6 +26,7 @@ pub mod frame;
 pub mod lease;
 #[cfg(not(target_arch = "bpf"))]
 pub mod memory;
+pub mod path_mtu;
 pub mod process;
 pub mod reason;
 pub mod related;
@@ -38,6 +39,7 @@ pub mod table;
 pub mod tables;
 pub mod tcp;
 pub mod template;
+pub mod tunnelled;
 pub mod tuple;
 
 pub use family::{Family, V4, V6};

@@ -273,6 +273,15 @@ impl Frame for Bytes {
         Some(())
     }
 
+    fn bring(&mut self, from: usize, to: usize, length: usize) -> Option<()> {
+        let whole = self.bytes.len();
+        if from + length > whole || to + length > whole {
+            return None;
+        }
+        self.bytes.copy_within(from..from + length, to);
+        Some(())
+    }
+
     fn resize(&mut self, length: usize) -> Option<()> {
         self.bytes.resize(length, 0);
         Some(())

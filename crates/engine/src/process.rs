@@ -62,7 +62,7 @@ fn packet<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
 where
     F: Respond,
     R: Frame,
-    T: FamilyTables<F>,
+    T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
 {
     balance::<F, R, T>(frame, tables).or_else(|reason| match reason {
         Reason::NoDestination | Reason::HopLimit | Reason::TooLong => {
@@ -78,7 +78,7 @@ fn balance<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
 where
     F: Respond,
     R: Frame,
-    T: FamilyTables<F>,
+    T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
 {
     let [source, destination] = F::addresses(frame)?;
     let to_virtual = passes(tables, filter::place::<F>(destination));

@@ -17,7 +17,7 @@ use crate::tables::{Context, FamilyTables, Tables};
 use crate::tuple::{IP, Packet};
 
 /// At most so much of a packet is sent back. A multiple of four.
-const KEPT: usize = 128;
+pub(crate) const KEPT: usize = 128;
 
 /// Time to live and hop limit of what is made here.
 const HOPS: u8 = 64;
@@ -44,6 +44,12 @@ pub trait Respond: Packet {
     /// Length of these headers.
     const HEADERS: usize;
 
+    /// A packet this large goes everywhere (RFC 1122, section 3.3.3; RFC 8200, section 5).
+    const LEAST_MTU: u32;
+
+    /// "The host is not reached", as type and code.
+    const UNREACHABLE: (u8, u8);
+
     /// Length of the whole packet, and whether its sender may be told of errors.
     fn measure<R: Frame>(frame: &R) -> Option<(usize, bool)>;
 }
@@ -57,7 +63,7 @@ where
     T: FamilyTables<F>,
 {
     let mtu = match reason {
-        Reason::TooLong => most::<F, R, T>(frame, tables).unwrap_or(0),
+        Reason::TooLong => most::<F, R, T>(frame, tables).unwrap_or(F::LEAST_MTU),
         _ => 0,
     };
     let error = F::error(reason, mtu).filter(|_| is_allowed(tables));
@@ -83,7 +89,7 @@ where
 /// Not more than one error a tick: about a thousand a second, as the kernel's own
 /// (`icmp_msgs_per_sec`).
 #[inline(always)]
-fn is_allowed<T: Tables>(tables: &T) -> bool {
+pub(crate) fn is_allowed<T: Tables>(tables: &T) -> bool {
     let Some(context) = Context::new(tables) else {
         return false;
     };
@@ -101,27 +107,29 @@ fn turn_back<F: Respond, R: Frame>(frame: &mut R, error: Error) -> Option<()> {
     if !may_be_told || kept < ipv4::MIN_LENGTH + icmp::LENGTH {
         return None;
     }
-    let content = sum(frame, kept)?;
+    // Apart from what the loop in `sum` says of it: the verifier would go on once for each turn.
+    let length = frame.offset(kept);
+    let content = sum(frame, IP, kept)?;
     let addresses = *frame.header::<Addresses>(0)?;
     let ethertype = frame.header::<Ethernet>(0)?.ethertype;
-    frame.resize(IP + kept)?;
+    frame.resize(IP + length)?;
     frame.extend(F::HEADERS)?;
     let ethernet = frame.header_mut::<Ethernet>(0)?;
     ethernet.ethertype = ethertype;
     frame
         .header_mut::<Addresses>(0)?
         .set(addresses.source(), addresses.destination());
-    F::write(frame, error, kept, content)
+    F::write(frame, error, length, content)
 }
 
-/// The sum over the packet's first `length` bytes, a multiple of four.
+/// The sum over `length` bytes from `start` on: a multiple of four, and at most [`KEPT`].
 #[inline(always)]
-fn sum<R: Frame>(frame: &R, length: usize) -> Option<Checksum> {
+pub(crate) fn sum<R: Frame>(frame: &R, start: usize, length: usize) -> Option<Checksum> {
     let mut sum = Checksum::default();
     let mut at = 0;
     while at < KEPT {
         if at < length {
-            sum = sum.plus4(*frame.header::<[u8; 4]>(IP + at)?);
+            sum = sum.plus4(*frame.header::<[u8; 4]>(start + at)?);
         }
         at += 4;
     }
@@ -130,6 +138,8 @@ fn sum<R: Frame>(frame: &R, length: usize) -> Option<Checksum> {
 
 impl Respond for crate::V4 {
     const HEADERS: usize = ipv4::MIN_LENGTH + icmp::LENGTH;
+    const LEAST_MTU: u32 = 576;
+    const UNREACHABLE: (u8, u8) = (3, 1);
 
     #[inline(always)]
     fn error(reason: Reason, mtu: u32) -> Option<Error> {
@@ -175,6 +185,8 @@ impl Respond for crate::V4 {
 
 impl Respond for crate::V6 {
     const HEADERS: usize = ipv6::LENGTH + icmp::LENGTH;
+    const LEAST_MTU: u32 = 1280;
+    const UNREACHABLE: (u8, u8) = (1, 3);
 
     #[inline(always)]
     fn error(reason: Reason, mtu: u32) -> Option<Error> {

@@ -34,7 +34,9 @@ pub struct Tuple<F: Family> {
 /// IP packets, as far as reading and writing them differ.
 pub trait Packet: Announce {
     /// Where the packet comes from and where it goes.
-    fn addresses<R: Frame>(frame: &R) -> Result<[Self::Address; 2], Reason>;
+    fn addresses<R: Frame>(frame: &R) -> Result<[Self::Address; 2], Reason> {
+        Self::addresses_at(frame, IP).ok_or(Reason::Truncated)
+    }
 
     /// The whole of it.
     fn read<R: Frame>(frame: &R) -> Result<Tuple<Self>, Reason>;
@@ -63,6 +65,12 @@ pub trait Packet: Announce {
     /// so is that.
     fn content<R: Frame>(frame: &R, packet: &Inner) -> Option<Checksum>;
 
+    /// The same of the packet whose IP header is at an offset.
+    fn addresses_at<R: Frame>(frame: &R, at: usize) -> Option<[Self::Address; 2]>;
+
+    /// What is left in an error of the packet whose IP header is at an offset.
+    fn inside<R: Frame>(frame: &R, at: usize) -> Option<Inside<Self>>;
+
     /// An ICMP error and the packet that it is about.
     fn embedded<R: Frame>(frame: &R) -> Result<Embedded<Self>, Reason>;
 }
@@ -82,6 +90,18 @@ pub struct Inner {
     /// What it is as an ethertype and as an IP protocol.
     pub ethertype: u16,
     pub protocol: u8,
+}
+
+/// A packet in an ICMP error.
+#[derive(Clone, Copy, Debug)]
+pub struct Inside<F: Family> {
+    /// As a connection of its sender.
+    pub key: KeyOf<F>,
+    pub protocol: u8,
+    /// Its length, of which not all need be there.
+    pub bytes: u32,
+    /// Where in the frame its ports are.
+    pub ports: u32,
 }
 
 /// What an ICMP error says.
@@ -110,9 +130,9 @@ pub enum Side {
 
 impl Packet for V4 {
     #[inline(always)]
-    fn addresses<R: Frame>(frame: &R) -> Result<[[u8; 4]; 2], Reason> {
-        let ip = frame.header::<Ipv4>(IP).ok_or(Reason::Truncated)?;
-        Ok([ip.source, ip.destination])
+    fn addresses_at<R: Frame>(frame: &R, at: usize) -> Option<[[u8; 4]; 2]> {
+        let ip = frame.header::<Ipv4>(at)?;
+        Some([ip.source, ip.destination])
     }
 
     #[inline(always)]
@@ -218,6 +238,28 @@ impl Packet for V4 {
     }
 
     #[inline(always)]
+    fn inside<R: Frame>(frame: &R, at: usize) -> Option<Inside<V4>> {
+        let ip = frame.header::<Ipv4>(at)?;
+        if ip.header_length() < ipv4::MIN_LENGTH || ip.is_later_fragment() {
+            return None;
+        }
+        let ports_at = frame.offset(at + ip.header_length());
+        let ports = frame.header::<Ports>(ports_at)?;
+        Some(Inside {
+            key: Self::key(&Endpoints {
+                client: ip.source,
+                virtual_address: ip.destination,
+                client_port: ports.source,
+                virtual_port: ports.destination,
+                protocol: ip.protocol,
+            }),
+            protocol: ip.protocol,
+            bytes: ip.total_length.get().into(),
+            ports: ports_at as u32,
+        })
+    }
+
+    #[inline(always)]
     fn embedded<R: Frame>(frame: &R) -> Result<Embedded<V4>, Reason> {
         let outer = frame.header::<Ipv4>(IP).ok_or(Reason::Truncated)?;
         if outer.header_length() < ipv4::MIN_LENGTH || outer.is_fragment() {
@@ -226,36 +268,27 @@ impl Packet for V4 {
         let icmp = frame.offset(IP + outer.header_length());
         let kind = frame.header::<Icmp>(icmp).ok_or(Reason::Truncated)?;
         let at = frame.offset(icmp + icmp::LENGTH);
-        let inner = frame.header::<Ipv4>(at).ok_or(Reason::Truncated)?;
-        let is_whole = inner.header_length() >= ipv4::MIN_LENGTH && !inner.is_later_fragment();
-        if !kind.is_error4() || !is_whole {
+        if !kind.is_error4() {
             return Err(Reason::Protocol);
         }
-        let ports_at = frame.offset(at + inner.header_length());
-        let ports = frame.header::<Ports>(ports_at).ok_or(Reason::Truncated)?;
+        let inside = Self::inside(frame, at).ok_or(Reason::Protocol)?;
         Ok(Embedded {
-            key: Self::key(&Endpoints {
-                client: inner.source,
-                virtual_address: inner.destination,
-                client_port: ports.source,
-                virtual_port: ports.destination,
-                protocol: inner.protocol,
-            }),
-            protocol: inner.protocol,
+            key: inside.key,
+            protocol: inside.protocol,
             hops: outer.ttl,
             bytes: outer.total_length.get().into(),
             icmp: icmp as u32,
             ip: at as u32,
-            ports: ports_at as u32,
+            ports: inside.ports,
         })
     }
 }
 
 impl Packet for V6 {
     #[inline(always)]
-    fn addresses<R: Frame>(frame: &R) -> Result<[[u8; 16]; 2], Reason> {
-        let ip = frame.header::<Ipv6>(IP).ok_or(Reason::Truncated)?;
-        Ok([ip.source, ip.destination])
+    fn addresses_at<R: Frame>(frame: &R, at: usize) -> Option<[[u8; 16]; 2]> {
+        let ip = frame.header::<Ipv6>(at)?;
+        Some([ip.source, ip.destination])
     }
 
     #[inline(always)]
@@ -359,7 +392,26 @@ impl Packet for V6 {
         ip.is_some_and(|ip| ip.next_header == protocol::ICMPV6)
     }
 
-    /// Extension headers of the packet it is about are not walked: ports must follow at once.
+    /// Extension headers are not walked: ports must follow at once.
+    #[inline(always)]
+    fn inside<R: Frame>(frame: &R, at: usize) -> Option<Inside<V6>> {
+        let ip = frame.header::<Ipv6>(at)?;
+        let ports_at = frame.offset(at + ipv6::LENGTH);
+        let ports = frame.header::<Ports>(ports_at)?;
+        Some(Inside {
+            key: Self::key(&Endpoints {
+                client: ip.source,
+                virtual_address: ip.destination,
+                client_port: ports.source,
+                virtual_port: ports.destination,
+                protocol: ip.next_header,
+            }),
+            protocol: ip.next_header,
+            bytes: (ip.payload_length.get() as usize + ipv6::LENGTH) as u32,
+            ports: ports_at as u32,
+        })
+    }
+
     #[inline(always)]
     fn embedded<R: Frame>(frame: &R) -> Result<Embedded<V6>, Reason> {
         let outer = frame.header::<Ipv6>(IP).ok_or(Reason::Truncated)?;
@@ -369,23 +421,15 @@ impl Packet for V6 {
             return Err(Reason::Protocol);
         }
         let at = icmp + icmp::LENGTH;
-        let inner = frame.header::<Ipv6>(at).ok_or(Reason::Truncated)?;
-        let ports_at = at + ipv6::LENGTH;
-        let ports = frame.header::<Ports>(ports_at).ok_or(Reason::Truncated)?;
+        let inside = Self::inside(frame, at).ok_or(Reason::Protocol)?;
         Ok(Embedded {
-            key: Self::key(&Endpoints {
-                client: inner.source,
-                virtual_address: inner.destination,
-                client_port: ports.source,
-                virtual_port: ports.destination,
-                protocol: inner.next_header,
-            }),
-            protocol: inner.next_header,
+            key: inside.key,
+            protocol: inside.protocol,
             hops: outer.hop_limit,
             bytes: (outer.payload_length.get() as usize + ipv6::LENGTH) as u32,
             icmp: icmp as u32,
             ip: at as u32,
-            ports: ports_at as u32,
+            ports: inside.ports,
         })
     }
 }

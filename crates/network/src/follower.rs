@@ -323,6 +323,7 @@ mod tests {
             interface: 3,
             neighbour,
             mtu: None,
+            local: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Where frames for an address go, or why they cannot.
 
+use std::net::IpAddr;
+
 /// How the next frame towards an address is to be addressed.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct NextHop {
@@ -11,6 +13,9 @@ pub struct NextHop {
     pub destination: [u8; 6],
     /// Largest IP packet this way takes: the link's MTU, or the route's where that is smaller.
     pub mtu: u32,
+    /// The address of this host that the kernel would send from; none where it has none of that
+    /// IP version.
+    pub local: Option<IpAddr>,
 }
 
 /// Why an address has no next hop; each in words an operator can act on.
@@ -38,12 +43,12 @@ pub enum Unresolved {
     NotEthernet { interface: String },
     #[error("{neighbour} does not answer on {interface}")]
     NoAnswer {
-        neighbour: std::net::IpAddr,
+        neighbour: IpAddr,
         interface: String,
     },
     #[error("the kernel refuses the neighbour {neighbour} on {interface}: {reason}")]
     Refused {
-        neighbour: std::net::IpAddr,
+        neighbour: IpAddr,
         interface: String,
         reason: String,
     },

@@ -21,6 +21,8 @@ pub(crate) struct Path {
     pub(crate) neighbour: IpAddr,
     /// The route's own MTU, where it has one.
     pub(crate) mtu: Option<u32>,
+    /// The address of this host that the kernel would send from.
+    pub(crate) local: Option<IpAddr>,
 }
 
 /// Reads the kernel's answer to a look-up of `address`.
@@ -30,6 +32,7 @@ pub(crate) fn read(address: IpAddr, message: &RouteMessage) -> Route {
         interface: 0,
         neighbour: address,
         mtu: None,
+        local: None,
     };
     for attribute in &message.attributes {
         path.take(attribute)?;
@@ -115,6 +118,7 @@ impl Path {
             RouteAttribute::Via(RouteVia::Inet(gateway)) => self.neighbour = (*gateway).into(),
             RouteAttribute::Via(RouteVia::Inet6(gateway)) => self.neighbour = (*gateway).into(),
             RouteAttribute::Metrics(metrics) => self.mtu = mtu(metrics),
+            RouteAttribute::PrefSource(local) => self.local = ip(local),
             RouteAttribute::EncapType(_) | RouteAttribute::Encap(_) => {
                 return Err(Unresolved::Encapsulated);
             }
@@ -181,7 +185,8 @@ mod tests {
             Ok(Path {
                 interface: 3,
                 neighbour: rip,
-                mtu: None
+                mtu: None,
+                local: None
             })
         );
     }
@@ -193,6 +198,7 @@ mod tests {
             RouteAttribute::Oif(3),
             RouteAttribute::Via(RouteVia::Inet6("fe80::1".parse().unwrap())),
             RouteAttribute::Metrics(vec![RouteMetric::Mtu(1400)]),
+            RouteAttribute::PrefSource(RouteAddress::Inet([10, 0, 0, 5].into())),
         ];
         let route = read(address("10.1.0.7"), &message(RouteType::Unicast, v6));
         assert_eq!(
@@ -200,7 +206,8 @@ mod tests {
             Ok(Path {
                 interface: 3,
                 neighbour: gateway,
-                mtu: Some(1400)
+                mtu: Some(1400),
+                local: Some(address("10.0.0.5"))
             })
         );
         let v4 = vec![

@@ -32,6 +32,7 @@ pub(crate) fn resolve(snapshot: &Snapshot, address: &IpAddr) -> Result<NextHop, 
         source: link.address,
         destination: destination(snapshot, path, link)?,
         mtu: path.mtu.map_or(link.mtu, |mtu| mtu.min(link.mtu)),
+        local: path.local,
     })
 }
 
@@ -112,6 +113,7 @@ mod tests {
             interface: 3,
             neighbour: address(),
             mtu: None,
+            local: Some([10, 0, 0, 5].into()),
         };
         let entry = Neighbour {
             condition,
@@ -131,6 +133,7 @@ mod tests {
         for condition in [Condition::Known(SERVER), Condition::Probing(SERVER)] {
             let hop = resolve(&snapshot(condition), &address()).unwrap();
             assert_eq!((hop.interface, hop.mtu), (3, 1500));
+            assert_eq!(hop.local, Some([10, 0, 0, 5].into()));
             assert_eq!((hop.source, hop.destination), ([2, 0, 0, 0, 0, 1], SERVER));
         }
     }

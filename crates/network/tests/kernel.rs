@@ -68,7 +68,7 @@ fn gateways_of_either_family_and_the_mtu_of_the_route() {
         let hop = watcher.hops[&"10.1.0.7".parse::<IpAddr>().unwrap()]
             .clone()
             .unwrap();
-        assert_eq!(hop.mtu, 1400);
+        assert_eq!((hop.mtu, hop.local), (1400, Some([10, 0, 0, 1].into())));
     });
 }
 

@@ -170,6 +170,27 @@ impl Packet {
         frame
     }
 
+    /// The frame, with the transport checksum that is right.
+    pub fn build_summed(&self) -> Vec<u8> {
+        let mut frame = self.build();
+        let end = ETHERNET + self.ip_length();
+        let start = end - self.segment().len();
+        let field = match self.upper.protocol() {
+            TCP => start + 16,
+            _ => start + 6,
+        };
+        frame[field..field + 2].fill(0);
+        let addresses = match self.source {
+            SocketAddr::V4(_) => &frame[ETHERNET + 12..ETHERNET + 20],
+            SocketAddr::V6(_) => &frame[ETHERNET + 8..ETHERNET + 40],
+        };
+        let length = ((end - start) as u16).to_be_bytes();
+        let protocol = [0, self.upper.protocol()];
+        let sum = checksum(&[addresses, &protocol, &length, &frame[start..end]].concat());
+        frame[field..field + 2].copy_from_slice(&sum.to_be_bytes());
+        frame
+    }
+
     fn ethernet(&self) -> Vec<u8> {
         let mut header = [self.to, self.from].concat();
         if let Some(tag) = self.vlan {
@@ -343,6 +364,39 @@ impl Extension {
         bytes[1] = units;
         (number, bytes)
     }
+}
+
+/// A frame to the director with an ICMP error: its type and code, what else is in its header, and
+/// what it is about.
+pub fn icmp_error(
+    source: IpAddr,
+    destination: IpAddr,
+    header: [u8; 2],
+    rest: [u8; 4],
+    about: &[u8],
+) -> Vec<u8> {
+    let number = if source.is_ipv4() { 1 } else { 58 };
+    let of = |address| SocketAddr::new(address, 0);
+    let packet = Packet::other(of(source), of(destination), number);
+    let packet = Packet {
+        payload: 8 + about.len(),
+        ..packet
+    };
+    let mut frame = packet.build();
+    let start = frame.len() - packet.payload;
+    let icmp = [&header[..], &[0, 0], &rest, about].concat();
+    frame[start..].copy_from_slice(&icmp);
+    let pseudo = match (source, destination) {
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let length = (icmp.len() as u16).to_be_bytes();
+            let [source, destination] = [source.octets(), destination.octets()];
+            [&source[..], &destination, &length, &[0, number]].concat()
+        }
+        _ => Vec::new(),
+    };
+    let sum = checksum(&[pseudo, icmp].concat());
+    frame[start + 2..start + 4].copy_from_slice(&sum.to_be_bytes());
+    frame
 }
 
 /// The Internet checksum of `bytes`, whose own checksum field is zero.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
 use proptest::prelude::*;
-use rlvs_control::model::{Granularity, Persistence};
+use rlvs_control::model::{Granularity, GueChecksum, Persistence, Tunnel};
 use rlvs_control::{
     Change, Destination, DestinationKey, Error, ForwardingMethod, Protocol, Service, ServiceKey,
     Transaction,
@@ -75,6 +75,8 @@ impl<S: Store> Site<S> {
             source: DIRECTOR,
             destination: mac(number),
             redirect: number % 4 == 2,
+            mtu: mtu(number),
+            local: Some(local(address.is_ipv6())),
         };
         self.installed.set_hop(&self.store, address, hop);
     }
@@ -142,6 +144,19 @@ fn gcd_and_reach(service: &DesiredService) -> (u32, u32) {
     let divides = |by: &u32| weights.iter().all(|weight| weight.is_multiple_of(*by));
     let gcd = (1..=most).rev().find(divides).unwrap_or(1);
     (gcd, if most == 0 { 0 } else { most - gcd + 1 })
+}
+
+/// The director's own address towards its real servers.
+pub fn local(ipv6: bool) -> IpAddr {
+    match ipv6 {
+        true => Ipv6Addr::new(0x2001, 0xdb8, 0, 0xa, 0, 0, 0, 0xd).into(),
+        false => Ipv4Addr::new(10, 0, 0, 254).into(),
+    }
+}
+
+/// The largest packet for the way to a real server: to one of them not much.
+fn mtu(number: u8) -> u32 {
+    if number == 1 { 90 } else { 1500 }
 }
 
 /// The MAC address of a real server.
@@ -290,6 +305,53 @@ pub fn changes_of(services: Vec<ServiceKey>) -> BoxedStrategy<Change> {
         }),
     ]
     .boxed()
+}
+
+/// The same changes with destinations of all forwarding methods.
+pub fn with_methods(changes: BoxedStrategy<Change>) -> BoxedStrategy<Change> {
+    (changes, method(), any::<bool>())
+        .prop_map(|(mut change, method, other_version)| {
+            let destination = match &mut change {
+                Change::AddDestination { destination, .. }
+                | Change::EditDestination { destination, .. } => destination,
+                _ => return change,
+            };
+            destination.method = method;
+            let tunnel = matches!(method, ForwardingMethod::Tunnel(_));
+            let address = &mut destination.key.address;
+            if tunnel && other_version {
+                *address = of_other_version(*address);
+            }
+            change
+        })
+        .boxed()
+}
+
+/// The same real server's address of the other IP version.
+fn of_other_version(address: IpAddr) -> IpAddr {
+    let same = |number: &u8| real_server(address.is_ipv6(), *number) == address;
+    let number = (0..REAL_SERVERS).find(same).unwrap_or(0);
+    real_server(address.is_ipv4(), number)
+}
+
+fn method() -> impl Strategy<Value = ForwardingMethod> + Clone {
+    let gue = |checksum| Tunnel::Gue {
+        port: 6080,
+        checksum,
+    };
+    let tunnels = vec![
+        Tunnel::Ipip,
+        Tunnel::Gre { checksum: false },
+        Tunnel::Gre { checksum: true },
+        gue(GueChecksum::None),
+        gue(GueChecksum::Full),
+        gue(GueChecksum::Remote),
+    ];
+    prop_oneof![
+        1 => Just(ForwardingMethod::Route),
+        1 => Just(ForwardingMethod::Masquerade),
+        2 => prop::sample::select(tunnels).prop_map(ForwardingMethod::Tunnel),
+    ]
 }
 
 fn scheduler() -> impl Strategy<Value = &'static str> + Clone {

@@ -4,6 +4,7 @@
 //! The kernel's clock cannot be set. So that timeouts play a part all the same, entries are aged
 //! on both sides; by amounts, and against timeouts, that are far apart beside the time a run takes.
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,6 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rlvs_control::Change;
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
 use rlvs_engine::family::Endpoints;
-use rlvs_engine::frame::Route;
 use rlvs_engine::memory::{self, Bytes, Memory};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::Event;
@@ -22,15 +22,25 @@ use rlvs_engine::tables::Context;
 use rlvs_engine::{Family, FamilyTables, Reason, Tables, V4, V6, table, tuple};
 use rlvs_plane::{KernelTables, Sizes, Store};
 use rlvs_testing::Packet;
-use rlvs_testing::site::{INTERFACE, Site, changes, clients, service_addresses};
+use rlvs_testing::packet::{ETHERNET, icmp_error};
+use rlvs_testing::site::{INTERFACE, Site, changes, clients, service_addresses, with_methods};
 use rlvs_testing::strategy::{dressed, packets, spoilt};
 
 use crate::loaded::{Loaded, code};
+use crate::network::Network;
 
 /// What happens next.
 #[derive(Clone, Debug)]
 enum Step {
     Frame(Vec<u8>),
+    /// An ICMP error about a frame that was forwarded, from a router behind.
+    Error {
+        about: prop::sample::Index,
+        kind: u8,
+        code: u8,
+        rest: [u8; 4],
+        kept: usize,
+    },
     Change(Change),
     /// Everything becomes older by this many times 1000 s.
     Age(u32),
@@ -44,8 +54,14 @@ struct Both {
     kernel: Site<KernelTables>,
     memory: Site<Memory>,
     forwarded: usize,
+    /// The last ones.
+    sent: VecDeque<Vec<u8>>,
+    network: Network,
     now: Instant,
 }
+
+/// How many frames are remembered, for errors about them.
+const REMEMBERED: usize = 50;
 
 /// The daemon's clock stands still but for this, so that both sides forget alike.
 const BETWEEN_CHANGES: Duration = Duration::from_secs(3);
@@ -74,7 +90,7 @@ fn compare(connections: u32, clients: u16, frames: usize) {
     let mut runner = runner(seed);
     let mut both = Both::new(connections);
     for _ in 0..CHANGES_FIRST {
-        both.take(Step::Change(pick(&changes(), &mut runner)));
+        both.take(Step::Change(pick(&with_methods(changes()), &mut runner)));
     }
     let steps = steps(clients);
     let mut sent = 0;
@@ -134,16 +150,52 @@ fn steps(of_clients: u16) -> BoxedStrategy<Step> {
         200 => dressed.prop_map(frame),
         200 => spoilt.prop_map(frame),
         100 => garbled.prop_map(Step::Frame),
-        30 => changes().prop_map(Step::Change),
+        30 => with_methods(changes()).prop_map(Step::Change),
         4 => (1u32..4).prop_map(Step::Age),
         4 => Just(Step::Sweep),
+        150 => errors(),
         3 => (0u32..4).prop_map(Step::ReuseMode),
     ]
     .boxed()
 }
 
+fn errors() -> impl Strategy<Value = Step> {
+    let rest = prop_oneof![
+        any::<[u8; 4]>(),
+        (0u8..7, any::<u8>()).prop_map(|(a, b)| [0, 0, a, b])
+    ];
+    let kept = prop_oneof![4 => Just(200usize), 1 => 0usize..200];
+    (any::<prop::sample::Index>(), 1u8..13, 0u8..5, rest, kept).prop_map(
+        |(about, kind, code, rest, kept)| Step::Error {
+            about,
+            kind,
+            code,
+            rest,
+            kept,
+        },
+    )
+}
+
+/// To the sender of a frame, as a router says it.
+fn error(about: &[u8], header: [u8; 2], rest: [u8; 4], kept: usize) -> Vec<u8> {
+    let ip = &about[ETHERNET..];
+    let part = &ip[..ip.len().min(kept)];
+    match ip[0] >> 4 {
+        4 => {
+            let sender: [u8; 4] = std::array::from_fn(|i| ip[12 + i]);
+            icmp_error([198, 51, 100, 9].into(), sender.into(), header, rest, part)
+        }
+        _ => {
+            let sender: [u8; 16] = std::array::from_fn(|i| ip[8 + i]);
+            let router = [0x2001, 0xdb8, 1, 0, 0, 0, 0, 9];
+            icmp_error(router.into(), sender.into(), header, rest, part)
+        }
+    }
+}
+
 impl Both {
     fn new(connections: u32) -> Self {
+        let network = Network::enter().expect("root makes namespaces");
         let sizes = Sizes {
             connections: [connections; 2],
             services: 16,
@@ -163,6 +215,8 @@ impl Both {
             kernel: Site::new(tables),
             memory: Site::new(memory),
             forwarded: 0,
+            sent: VecDeque::new(),
+            network,
             now: Instant::now(),
         };
         both.set_timeouts();
@@ -185,6 +239,18 @@ impl Both {
     fn take(&mut self, step: Step) {
         match step {
             Step::Frame(frame) => self.send(&frame),
+            Step::Error {
+                about,
+                kind,
+                code,
+                rest,
+                kept,
+            } => {
+                if !self.sent.is_empty() {
+                    let about = &self.sent[about.index(self.sent.len())];
+                    self.send(&error(about, [kind, code], rest, kept));
+                }
+            }
             Step::Change(change) => self.change(change),
             Step::Age(by) => self.age(ticks(1000 * by)),
             Step::Sweep => self.sweep(),
@@ -204,7 +270,7 @@ impl Both {
         let mut copy = Bytes {
             bytes: frame.to_vec(),
             interface: INTERFACE,
-            route: Route::NONE,
+            route: self.network.route,
         };
         self.memory
             .store
@@ -220,7 +286,13 @@ impl Both {
         let expected = process(&mut copy, &self.memory.store);
         assert_eq!(verdict, code(expected), "{expected:?} for {frame:02x?}");
         assert_eq!(bytes, copy.bytes, "for {frame:02x?}");
-        self.forwarded += usize::from(verdict > 2);
+        if verdict > 2 {
+            self.forwarded += 1;
+            self.sent.push_back(copy.bytes);
+            if self.sent.len() > REMEMBERED {
+                self.sent.pop_front();
+            }
+        }
         self.agree_on_time();
     }
 

@@ -4,4 +4,5 @@
 mod equality;
 mod loaded;
 mod loading;
+mod network;
 mod race;

@@ -167,6 +167,7 @@ fn destination(host: u8, next_hop: NextHop) -> DestinationState {
         active_connections: u32::from(host),
         inactive_connections: 3,
         next_hop,
+        path_mtu: Some(1500),
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use rlvs_control::model::{self, GueChecksum};
 use rlvs_control::{Destination as Desired, DestinationKey, ForwardingMethod, ServiceKey};
-use rlvs_engine::destination::Destination;
+use rlvs_engine::destination::{Destination, Tunnel};
 use rlvs_engine::forward::Method;
 use rlvs_engine::service::{load_octets, store_octets};
 use rlvs_plane::Store;
@@ -79,7 +80,11 @@ impl Installed {
         record
             .port
             .store(u32::from(key.port) | if key.address.is_ipv6() { IPV6 } else { 0 });
-        record.flags.store(Destination::USED);
+        let family = match key.address {
+            IpAddr::V4(_) => 0,
+            IpAddr::V6(_) => Destination::IPV6,
+        };
+        record.flags.store(Destination::USED | family);
         self.reset_counters(store, number);
         self.by_address.entry(key.address).or_default().push(number);
         self.write_hop(store, number, key.address);
@@ -242,11 +247,31 @@ fn write_method<S: Store>(store: &S, number: u32, desired: &Desired) {
         // Before the first packet goes there, for its answer.
         filter::add_server(store, desired.key.address);
     }
-    let flags = &store.destinations()[number as usize].flags;
+    let record = &store.destinations()[number as usize];
+    if let ForwardingMethod::Tunnel(tunnel) = desired.method {
+        record.tunnel.store(word(tunnel).0);
+    }
+    let flags = &record.flags;
     let others = flags.load() & !Destination::METHODS;
     flags.store(
         others | Destination::with_method(method) | Destination::AVAILABLE | Destination::USED,
     );
+}
+
+fn word(tunnel: model::Tunnel) -> Tunnel {
+    match tunnel {
+        model::Tunnel::Ipip => Tunnel::new(Tunnel::IPIP, 0, 0),
+        model::Tunnel::Gre { checksum: false } => Tunnel::new(Tunnel::GRE, 0, 0),
+        model::Tunnel::Gre { checksum: true } => Tunnel::new(Tunnel::GRE, Tunnel::CHECKSUM, 0),
+        model::Tunnel::Gue { port, checksum } => {
+            let flags = match checksum {
+                GueChecksum::None => 0,
+                GueChecksum::Full => Tunnel::CHECKSUM,
+                GueChecksum::Remote => Tunnel::REMOTE_CHECKSUM,
+            };
+            Tunnel::new(Tunnel::GUE, flags, port)
+        }
+    }
 }
 
 /// Whether a destination with so many connections is overloaded; none if it stays what it was.
@@ -266,7 +291,7 @@ fn is_in_use<S: Store>(store: &S, number: u32) -> bool {
     load.counts() != (0, 0) || load.persistent.load() != 0
 }
 
-fn octets(address: IpAddr) -> [u8; 16] {
+pub(super) fn octets(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => {
             let [a, b, c, d] = address.octets();

@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 
 use rlvs_engine::destination::Destination;
+use rlvs_engine::service::{load_octets, store_octets};
 use rlvs_engine::tables::interface;
 use rlvs_plane::Store;
 
 use super::Installed;
+use super::destinations::octets;
 
 /// Where frames for a real server go, or why they cannot.
 #[derive(Clone, Debug)]
@@ -18,6 +20,10 @@ pub enum Hop {
         /// Frames go by redirect even when they leave where they came in: veth devices send back
         /// only what came from an XDP program on their peer.
         redirect: bool,
+        /// The largest IP packet that goes this way.
+        mtu: u32,
+        /// The address of this host that packets to there come from, in tunnels.
+        local: Option<IpAddr>,
     },
     /// It is this host.
     Local,
@@ -55,6 +61,22 @@ impl Installed {
         }
     }
 
+    /// What routers told of path MTUs is forgotten in time.
+    pub(super) fn forget_told_mtus<S: Store>(&self, store: &S) {
+        let now = store.now();
+        for (address, hop) in &self.hops {
+            let Hop::Resolved { mtu, .. } = hop else {
+                continue;
+            };
+            let numbers = self.by_address.get(address);
+            let records = numbers.map_or(&[][..], Vec::as_slice).iter();
+            records
+                .map(|&number| &store.destinations()[number as usize])
+                .filter(|record| record.is_told_mtu_over(now))
+                .for_each(|record| record.known_mtu(*mtu, now));
+        }
+    }
+
     pub fn hop(&self, address: &IpAddr) -> Option<&Hop> {
         self.hops.get(address)
     }
@@ -70,7 +92,15 @@ impl Installed {
                 source,
                 destination,
                 redirect,
+                mtu,
+                local,
             }) => {
+                if record.next_hop.load() != interface::mac(*destination)
+                    || record.interface.load() != *interface
+                {
+                    record.forget_told_mtu();
+                }
+                write_tunnel_ends(store, record, *mtu, *local);
                 record.next_hop.store(interface::mac(*destination));
                 record.source.store(interface::mac(*source));
                 record.interface.store(*interface);
@@ -82,6 +112,15 @@ impl Installed {
             None => {}
         }
     }
+}
+
+/// What tunnels need besides the next hop. No address is zeros, by which packets are dropped.
+fn write_tunnel_ends<S: Store>(store: &S, record: &Destination, mtu: u32, local: Option<IpAddr>) {
+    let local = local.map_or([0; 16], octets);
+    if load_octets(&record.outer_source) != local {
+        store_octets(&record.outer_source, local);
+    }
+    record.known_mtu(mtu, store.now());
 }
 
 /// What a hop says in a record's flags.

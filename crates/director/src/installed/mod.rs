@@ -91,6 +91,7 @@ impl Installed {
     /// Gives back what is no longer in use: to be called every second or so.
     pub fn tidy<S: Store>(&mut self, store: &S, now: Instant) {
         self.end_removed(store, now);
+        self.forget_told_mtus(store);
         self.reuse_retired(store, |since| now.duration_since(*since) >= GRACE);
     }
 

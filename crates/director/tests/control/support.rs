@@ -207,6 +207,7 @@ pub(crate) fn status() -> Status {
         active_connections: 2,
         inactive_connections: 3,
         next_hop,
+        path_mtu: Some(1500),
     };
     let interface = |name: &str, index, attachment| {
         let name = name.to_owned();

@@ -45,6 +45,8 @@ fn an_address_that_moves_takes_the_packets_along() {
             source: DIRECTOR,
             destination: mac(0),
             redirect: false,
+            mtu: 1500,
+            local: None,
         };
         assert_eq!(verdict_with(Hop::Local), Verdict::Pass);
         assert_eq!(verdict_with(resolved.clone()), Verdict::Transmit);

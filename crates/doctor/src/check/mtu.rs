@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use rlvs_control::model::{ForwardingMethod, GueChecksum, Tunnel};
+use rlvs_control::model::{ForwardingMethod, Tunnel};
 use rlvs_network::Link;
 
 use super::{driver, kernel, reverse_path, vip};
@@ -153,17 +153,15 @@ fn overhead(tunnel: &Tunnel, outer: IpAddr) -> u32 {
         Tunnel::Ipip => 0,
         Tunnel::Gre { checksum: false } => 4,
         Tunnel::Gre { checksum: true } => 8,
-        // UDP, GUE, and what says where the checksum of the inner packet is.
-        Tunnel::Gue {
-            checksum: GueChecksum::Remote,
-            ..
-        } => 8 + 4 + 8,
+        // Of UDP and GUE.
         Tunnel::Gue { .. } => 8 + 4,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rlvs_control::model::GueChecksum;
+
     use super::*;
     use crate::Severity::{Note, Ok};
     use crate::check::sample::{self, card, facts, faults, machine, running, xdp};
@@ -212,7 +210,7 @@ mod tests {
         assert_eq!(overhead(&Tunnel::Ipip, sample::address("fd00::1")), 40);
         assert_eq!(overhead(&Tunnel::Gre { checksum: true }, v4), 28);
         assert_eq!(overhead(&gue(GueChecksum::None), v4), 32);
-        assert_eq!(overhead(&gue(GueChecksum::Remote), v4), 40);
+        assert_eq!(overhead(&gue(GueChecksum::Remote), v4), 32);
     }
 
     #[test]

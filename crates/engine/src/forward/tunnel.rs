@@ -32,6 +32,9 @@ use crate::tuple::{IP, Inner, Packet};
 /// The first of the ports that GUE's packets come from; the flow's hash says which.
 const PORTS: u16 = 0xc000;
 
+/// What an IPv4 header can say of a packet's length.
+const LARGEST: u32 = 0xffff;
+
 /// Puts the packet into one to the real server. `hash` is its flow's.
 #[inline(always)]
 pub fn tunnel<F: Packet, R: Frame, T: Tables>(
@@ -42,7 +45,8 @@ pub fn tunnel<F: Packet, R: Frame, T: Tables>(
 ) -> Result<Verdict, Reason> {
     let destination = tables.destination(number).ok_or(Reason::Internal)?;
     let flags = destination.flags.load();
-    if flags & Destination::RESOLVED == 0 {
+    // Without an address of ours in front the packet could not be told from a forged one.
+    if flags & Destination::RESOLVED == 0 || destination.outer_source[0].load() == 0 {
         return Err(Reason::Unresolved);
     }
     let packet = F::inner(frame).ok_or(Reason::Internal)?;
@@ -53,7 +57,7 @@ pub fn tunnel<F: Packet, R: Frame, T: Tables>(
     let is_six = flags & Destination::IPV6 != 0;
     // Not an option: what that leaves unwritten the compiler copies all the same, and the verifier
     // takes no copy of what was never written.
-    let is_summed = tunnel.has(Tunnel::CHECKSUM) && F::is_summed(frame);
+    let is_summed = tunnel.is_summed() && F::is_summed(frame);
     let content = F::content(frame, &packet).ok_or(Reason::Internal)?;
     let shim = shim(tunnel, is_summed);
     let room = shim
@@ -63,6 +67,9 @@ pub fn tunnel<F: Packet, R: Frame, T: Tables>(
         };
     if packet.bytes > most(destination) && !frame.is_in_segments() {
         return Err(Reason::TooLong);
+    }
+    if packet.bytes + room as u32 > LARGEST {
+        return Err(Reason::Encapsulation);
     }
     let out = destination.interface.load();
     let stays = out == frame.interface() && flags & Destination::REDIRECT == 0;
@@ -119,7 +126,7 @@ pub fn most(destination: &Destination) -> u32 {
         true => ipv6::LENGTH,
         false => ipv4::MIN_LENGTH,
     };
-    let room = (outside + shim(tunnel, tunnel.has(Tunnel::CHECKSUM))) as u32;
+    let room = (outside + shim(tunnel, tunnel.is_summed())) as u32;
     match destination.mtu.load() {
         0 => u32::MAX,
         mtu => mtu.saturating_sub(room),

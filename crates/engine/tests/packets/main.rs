@@ -8,3 +8,5 @@ mod full_nat;
 mod persistence;
 mod plane;
 mod reading;
+mod tunnel_errors;
+mod tunnels;

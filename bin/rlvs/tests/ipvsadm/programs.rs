@@ -193,7 +193,6 @@ fn what_is_not_there_yet_says_so() {
         "ipvsadm -A -t 192.0.2.1:0 -p",
         "ipvsadm -A -t 192.0.2.1:81 -s mh",
         "ipvsadm -A -t 192.0.2.1:81 -b flag-1",
-        "ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.1 -i",
         "ipvsadm --start-daemon master",
     ] {
         let Outcome {

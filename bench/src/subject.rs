@@ -238,6 +238,7 @@ fn transaction(key: ServiceKey, target: Target) -> Transaction {
         persistence: None,
         one_packet: false,
         persistence_engine: None,
+        client_address: Default::default(),
     };
     let destinations = (0..target.destinations).map(|number| Change::AddDestination {
         service: key,

@@ -16,6 +16,9 @@ const READY: Duration = Duration::from_secs(60);
 /// Size of the file at `/big`.
 pub const BIG: usize = 16 << 20;
 
+/// Where nginx wants the PROXY protocol.
+pub const PROXY_PORT: u16 = 81;
+
 /// A host with servers that give its name: nginx at `/` and `/who`, dnsmasq for `who.lab`.
 #[derive(Debug)]
 pub struct RealServer {
@@ -132,6 +135,12 @@ http {{
         location = /client {{ return 200 '$remote_addr $remote_port\\n'; }}
         location = /big {{ alias {big}; }}
         location = /slow {{ alias {big}; limit_rate 4m; }}
+    }}
+    server {{
+        listen {PROXY_PORT} proxy_protocol;
+        listen [::]:{PROXY_PORT} proxy_protocol ipv6only=on;
+        location = /client {{ return 200 '$proxy_protocol_addr $proxy_protocol_port\\n'; }}
+        location = /big {{ alias {big}; }}
     }}
 }}
 "

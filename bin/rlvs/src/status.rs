@@ -150,6 +150,7 @@ fn destination_row(destination: &DestinationState) -> [Cell; 6] {
 /// As `ipvsadm -L` says it.
 fn method(method: ForwardingMethod) -> &'static str {
     match method {
+        ForwardingMethod::FullNat => "FullNat",
         ForwardingMethod::Local => "Local",
         ForwardingMethod::Masquerade => "Masq",
         ForwardingMethod::Route => "Route",

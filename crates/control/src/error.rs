@@ -23,7 +23,9 @@ pub enum Code {
     Internal,
     /// A value that LVS does not take.
     Invalid,
+    LocalAddressExists,
     NoSuchDestination,
+    NoSuchLocalAddress,
     NoSuchService,
     /// There is no director in this network namespace.
     NotRunning,

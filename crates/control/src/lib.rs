@@ -23,8 +23,12 @@ pub mod transaction;
 
 pub use client::Client;
 pub use error::{Code, Error};
-pub use listing::{ConnectionEntry, DestinationStatus, ServiceStatus, Services, Timeouts};
-pub use model::{Destination, DestinationKey, ForwardingMethod, Protocol, Service, ServiceKey};
+pub use listing::{
+    ConnectionEntry, DestinationStatus, LocalAddress, ServiceStatus, Services, Timeouts,
+};
+pub use model::{
+    ClientAddress, Destination, DestinationKey, ForwardingMethod, Protocol, Service, ServiceKey,
+};
 pub use status::Status;
 pub use transaction::{Change, Transaction};
 

@@ -1,6 +1,6 @@
 //! What a director answers.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,19 @@ pub struct ServiceStatus {
     pub statistics: Statistics,
     /// In the kernel's order: the one added last comes first.
     pub destinations: Vec<DestinationStatus>,
+    /// Full NAT: in the order they were added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub local_addresses: Vec<LocalAddress>,
+}
+
+/// An address of the director that stands for clients.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LocalAddress {
+    pub address: IpAddr,
+    /// Connections from it, of all services that have it.
+    pub connections: u64,
+    /// How often a port was wanted that was taken.
+    pub conflicts: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -61,6 +74,9 @@ pub struct ConnectionEntry {
     pub client: SocketAddr,
     pub virtual_address: SocketAddr,
     pub destination: SocketAddr,
+    /// Full NAT: what the real server sees as its client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<SocketAddr>,
     /// Name and data of the persistence engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence_engine: Option<(String, String)>,

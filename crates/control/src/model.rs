@@ -55,6 +55,23 @@ pub struct Service {
     /// Name of the persistence engine (`--pe`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence_engine: Option<String>,
+    /// How real servers under full NAT learn who their client is (`--client-address`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub client_address: ClientAddress,
+}
+
+/// How real servers under full NAT, which see an address of the director, learn who their client
+/// is. Only TCP has a way.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAddress {
+    /// By a TCP option, kind 254, which those who do not know it ignore.
+    #[default]
+    Toa,
+    /// By the PROXY protocol, version 2, which servers must expect.
+    Proxy,
+    /// Not at all.
+    None,
 }
 
 /// `ipvsadm -p` and `-M`: a client's connections go to the same destination.
@@ -108,6 +125,8 @@ pub enum ForwardingMethod {
     Tunnel(Tunnel),
     /// `-g`: only the MAC addresses change.
     Route,
+    /// `--fullnat`: both ends are rewritten; the real server sees a local address of the service.
+    FullNat,
     /// IPVS's `Local`, which `ipvsadm` can list and never asks for. A destination that is this
     /// host has one of the other methods, as in IPVS.
     Local,

@@ -1,5 +1,7 @@
 //! Changes to what a director shall do.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Destination, DestinationKey, Service, ServiceKey};
@@ -30,6 +32,15 @@ pub enum Change {
     DeleteDestination {
         service: ServiceKey,
         destination: DestinationKey,
+    },
+    /// Gives a service an address of the director's for full NAT (`--add-laddr`).
+    AddLocalAddress {
+        service: ServiceKey,
+        address: IpAddr,
+    },
+    DeleteLocalAddress {
+        service: ServiceKey,
+        address: IpAddr,
     },
     /// Seconds; 0 leaves a timeout as it is (`--set`).
     SetTimeouts {

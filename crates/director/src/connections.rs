@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rlvs_control::ConnectionEntry;
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot};
+use rlvs_engine::lease::Lease;
 use rlvs_engine::settings::{elapsed, seconds};
 use rlvs_engine::tables::Context;
 use rlvs_engine::tuple::Packet;
@@ -44,11 +45,12 @@ fn entry<F: Packet, T: FamilyTables<F>>(
     slot: &Slot<F::Key>,
 ) -> Option<ConnectionEntry> {
     let meta = Meta(slot.meta.load());
-    if !meta.is_live() {
+    if !meta.is_clients() {
         return None;
     }
     let endpoints = F::endpoints(&slot.key.load());
     let context = Context::new(tables)?;
+    let lease = Lease(slot.children.load());
     let idle = elapsed(context.now, slot.seen.load());
     // The slot has the same tenant still?
     if slot.meta.load() != meta.0 {
@@ -71,8 +73,23 @@ fn entry<F: Packet, T: FamilyTables<F>>(
             port(endpoints.virtual_port),
         ),
         destination: SocketAddr::new(destination.address, destination.port),
+        local: local::<F, T>(tables, meta, lease),
         persistence_engine: None,
     })
+}
+
+/// The local end of a connection by full NAT.
+fn local<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    meta: Meta,
+    lease: Lease,
+) -> Option<SocketAddr> {
+    if lease.is_none() || meta.state().is_template() {
+        return None;
+    }
+    let address = F::address(&tables.local(lease.local())?.address);
+    let port = u16::from_be_bytes(lease.port());
+    Some(SocketAddr::new(F::ip(address), port))
 }
 
 fn name(number: u8) -> &'static str {

@@ -114,6 +114,7 @@ impl Core {
 
     pub(crate) fn take_sweep(&mut self, swept: Swept) {
         self.installed.narrow_filter(&*self.tables, &swept.filter);
+        self.installed.note_leases(&swept.leases, Instant::now());
         self.swept = swept;
     }
 
@@ -164,11 +165,13 @@ impl Core {
     /// Refuses what is not supported and what there is no room for.
     fn check(&self, transaction: &Transaction) -> Result<(), Error> {
         let (mut services, mut destinations) = self.installed.room();
+        let mut locals = self.installed.room_for_locals();
         for (index, change) in transaction.changes.iter().enumerate() {
             supported::check(change).map_err(|error| at(index, error))?;
             let room = match change {
                 Change::AddService(_) => &mut services,
                 Change::AddDestination { .. } => &mut destinations,
+                Change::AddLocalAddress { .. } => &mut locals,
                 // Records of what is deleted may have connections; they are free later.
                 _ => continue,
             };
@@ -314,6 +317,10 @@ impl Touched {
                 self.touch(*service);
                 self.step(desired, service);
             }
+            Change::AddLocalAddress { service, .. }
+            | Change::DeleteLocalAddress { service, .. } => {
+                self.touch(*service);
+            }
             Change::Zero { service } => self.zeroed.push(*service),
             Change::SetTimeouts { .. } => {}
         }
@@ -348,6 +355,11 @@ fn at(index: usize, error: Error) -> Error {
 
 fn table_full(change: &Change) -> Error {
     let (what, setting) = match change {
+        Change::AddLocalAddress { .. } => {
+            let most = rlvs_engine::lease::Local::MOST;
+            let message = format!("There is room for {most} local addresses: delete some first");
+            return Error::new(Code::TableFull, message);
+        }
         Change::AddService(_) => ("services", "services"),
         _ => ("destinations", "destinations"),
     };

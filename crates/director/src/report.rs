@@ -45,6 +45,7 @@ impl Core {
                 .destinations()
                 .map(|it| self.destination(&key, it))
                 .collect(),
+            local_addresses: self.installed.local_addresses(&*self.tables, desired),
         }
     }
 

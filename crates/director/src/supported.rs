@@ -23,6 +23,8 @@ pub fn check(change: &Change) -> Result<(), Error> {
         Change::DeleteService(_)
         | Change::Flush
         | Change::DeleteDestination { .. }
+        | Change::AddLocalAddress { .. }
+        | Change::DeleteLocalAddress { .. }
         | Change::SetTimeouts { .. }
         | Change::Zero { .. } => None,
     };
@@ -64,9 +66,10 @@ fn in_scheduler(service: &Service) -> Option<String> {
 
 fn in_destination(destination: &Destination) -> Option<String> {
     let missing = match destination.method {
-        ForwardingMethod::Route | ForwardingMethod::Masquerade | ForwardingMethod::Tunnel(_) => {
-            return None;
-        }
+        ForwardingMethod::Route
+        | ForwardingMethod::Masquerade
+        | ForwardingMethod::Tunnel(_)
+        | ForwardingMethod::FullNat => return None,
         // Not by a command: the others to an address of this host go to its stack.
         ForwardingMethod::Local => "the forwarding method `local'",
     };
@@ -101,6 +104,7 @@ mod tests {
             ForwardingMethod::Route,
             ForwardingMethod::Masquerade,
             ForwardingMethod::Tunnel(Tunnel::Ipip),
+            ForwardingMethod::FullNat,
         ] {
             assert_eq!(check_destination(method), Ok(()));
         }
@@ -148,6 +152,7 @@ mod tests {
             persistence: None,
             one_packet: false,
             persistence_engine: None,
+            client_address: Default::default(),
         };
         edit(&mut service);
         check(&Change::AddService(service))

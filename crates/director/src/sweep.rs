@@ -4,11 +4,13 @@
 //! may change what (a compare-and-swap), so neither waits for the other. It runs in a thread of
 //! its own: a table of millions must not delay an answer.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rlvs_engine::connection::{Bucket, Key, Meta};
+use rlvs_engine::connection::{Bucket, Key, Meta, State};
 use rlvs_engine::service::filter;
 use rlvs_engine::tables::Context;
 use rlvs_engine::tuple::Packet;
@@ -30,6 +32,8 @@ pub struct Swept {
     pub entries: [u64; 2],
     /// The filter of virtual addresses that live entries need.
     pub filter: Vec<u64>,
+    /// Connections by full NAT of each local address.
+    pub leases: HashMap<IpAddr, u64>,
 }
 
 /// Sweeps until the receiver is gone.
@@ -51,16 +55,21 @@ pub fn once(tables: &KernelTables) -> Swept {
     if let Some(settings) = tables.settings() {
         settings.age(tables.now());
     }
+    let mut leases = HashMap::new();
     let [four, six] = in_use(tables);
     let mut entries = [0; 2];
     // Without connections the tables are left in peace: reading them costs memory bandwidth.
     if four {
-        entries[0] = buckets::<V4, _>(tables, tables.buckets4(), &mut filter);
+        entries[0] = buckets::<V4, _>(tables, tables.buckets4(), &mut filter, &mut leases);
     }
     if six {
-        entries[1] = buckets::<V6, _>(tables, tables.buckets6(), &mut filter);
+        entries[1] = buckets::<V6, _>(tables, tables.buckets6(), &mut filter, &mut leases);
     }
-    Swept { entries, filter }
+    Swept {
+        entries,
+        filter,
+        leases,
+    }
 }
 
 /// Whether any destination has connections or templates, of IPv4 and of IPv6.
@@ -79,6 +88,7 @@ pub fn buckets<F: Packet, T: FamilyTables<F>>(
     tables: &T,
     buckets: &[Bucket<F::Key>],
     filter: &mut [u64],
+    leases: &mut HashMap<IpAddr, u64>,
 ) -> u64 {
     let mut entries = 0;
     for slots in buckets.chunks(CHUNK) {
@@ -87,12 +97,17 @@ pub fn buckets<F: Packet, T: FamilyTables<F>>(
             return entries;
         };
         for slot in slots.iter().flat_map(|bucket| &bucket.slots) {
-            if !Meta(slot.meta.load()).is_live() || table::sweep::<F, T>(context, slot) {
+            let meta = Meta(slot.meta.load());
+            if !meta.is_live() || table::sweep::<F, T>(context, slot) {
                 continue;
             }
             entries += 1;
-            let (word, bit) =
-                filter::place::<F>(<F as Family>::endpoints(&slot.key.load()).virtual_address);
+            let ends = <F as Family>::endpoints(&slot.key.load());
+            if meta.state() == State::Reverse {
+                *leases.entry(F::ip(ends.client)).or_default() += 1;
+                continue;
+            }
+            let (word, bit) = filter::place::<F>(ends.virtual_address);
             if let Some(word) = filter.get_mut(word as usize) {
                 *word |= bit;
             }

@@ -19,6 +19,7 @@ use aya_ebpf::programs::{RawTracePointContext, TcContext, XdpContext};
 
 /// Every frame that an interface of the director receives, in one piece or in several.
 #[xdp(frags)]
+#[inline(always)] // A function of its own would cost 32 bytes of stack.
 fn rlvs_xdp(context: XdpContext) -> u32 {
     xdp::verdict(context)
 }
@@ -26,6 +27,7 @@ fn rlvs_xdp(context: XdpContext) -> u32 {
 /// Every packet that an interface of the director receives, where XDP cannot serve: virtual
 /// devices, whose packets may be larger than frames and lack checksums.
 #[classifier]
+#[inline(always)]
 fn rlvs_tc(context: TcContext) -> i32 {
     tc::verdict(context)
 }

@@ -9,6 +9,7 @@ use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_coars
 use aya_ebpf::macros::btf_map;
 use rlvs_engine::connection::{Bucket, Meta};
 use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::frame::MOST_MOVED;
 use rlvs_engine::lease::{self, Beginning, Lease, Local, Taken};
 use rlvs_engine::reason::{Event, ROOM, Reason};
 use rlvs_engine::schedule::{self, Members};
@@ -81,7 +82,6 @@ const PLACES: usize = 5;
 /// For bytes that are moved within a packet.
 #[btf_map]
 static MOVED: Array<[u64; MOST_MOVED / 8], MOST_CPUS> = Array::new();
-const MOST_MOVED: usize = 128;
 
 /// This CPU's memory for so many bytes, 1 to 128; said so that the verifier sees it.
 #[inline(always)]

@@ -32,17 +32,22 @@ pub(crate) fn pack_number(number: Result<u32, Reason>) -> u64 {
     }
 }
 
-/// What becomes of an ICMP packet: what the first stage says, or if it is no concern of that, the
-/// third, if the second finds a destination.
+/// What becomes of an ICMP packet: what one of the first stages says, or if it is no concern of
+/// theirs, the last, if `find` finds a destination.
 #[inline(always)]
 pub(crate) fn relate<C>(
     context: *mut C,
-    relate: extern "C" fn(*mut C) -> u64,
+    [relate, relate_full_nat]: [extern "C" fn(*mut C) -> u64; 2],
     find: extern "C" fn(*mut C) -> u64,
     tell: extern "C" fn(*mut C, u32) -> u64,
 ) -> u64 {
+    const NO_CONCERN: u64 = FAILED | Reason::Protocol as u64;
     let outcome = relate(context);
-    if outcome != FAILED | Reason::Protocol as u64 {
+    if outcome != NO_CONCERN {
+        return outcome;
+    }
+    let outcome = relate_full_nat(context);
+    if outcome != NO_CONCERN {
         return outcome;
     }
     match find(context) {

@@ -26,7 +26,7 @@ use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::{Ethernet, Header, ethernet, ipv4, ipv6, protocol};
 
 use crate::maps::{Maps, moved};
-use crate::window::{self, Window};
+use crate::window::Window;
 use crate::{outcome, route};
 
 /// The engine's verdict on a packet as a tc code.
@@ -218,20 +218,25 @@ impl Frame for TcFrame {
     /// header.
     #[inline(always)]
     fn open(&mut self, at: usize, by: usize, checksum: usize) -> Option<()> {
-        if at > window::MOST_MOVED || self.is_unfinished(checksum)? {
+        if self.is_unfinished(checksum)? {
             return None;
         }
         let skb = self.context.skb.skb;
         // SAFETY: the helper takes the program's own context.
         let done = unsafe { bpf_skb_adjust_room(skb, by as i32, BPF_ADJ_ROOM_NET, 0) == 0 };
-        let pulled = self.context.pull_data((at + by) as u32);
         self.refresh();
-        if !done || pulled.is_err() {
+        if !done {
             return None;
         }
-        let moved = rlvs_tc_move_forward(skb, at as u32, by as u32);
+        // The kernel's gap is behind an IP header without options.
+        let network = match self.header::<Ethernet>(0)?.ethertype.get() {
+            ethernet::IPV6 => IP + ipv6::LENGTH,
+            _ => IP + ipv4::MIN_LENGTH,
+        };
+        let moved = self.bring(network + by, network, at - network);
+        let pulled = self.context.pull_data((at + by) as u32);
         self.refresh();
-        (moved != 0).then_some(())
+        moved.filter(|()| pulled.is_ok())
     }
 
     /// The kernel is told what is around the packet: if that is several in one, each gets it.
@@ -302,13 +307,13 @@ impl Frame for TcFrame {
         let outcome = match F::INDEX {
             0 => outcome::relate(
                 context,
-                rlvs_tc_relate4,
+                [rlvs_tc_relate4, rlvs_tc_relate_full_nat4],
                 rlvs_tc_tunnelled4,
                 rlvs_tc_tell_client4,
             ),
             _ => outcome::relate(
                 context,
-                rlvs_tc_relate6,
+                [rlvs_tc_relate6, rlvs_tc_relate_full_nat6],
                 rlvs_tc_tunnelled6,
                 rlvs_tc_tell_client6,
             ),
@@ -374,26 +379,6 @@ impl Frame for TcFrame {
     }
 }
 
-/// [`Window::move_forward`] as a global function: its loop is read once. The kernel's gap is behind
-/// an IP header without options.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn rlvs_tc_move_forward(context: *mut __sk_buff, end: u32, by: u32) -> u32 {
-    let mut frame = TcFrame::new(TcContext::new(context));
-    let is_six = frame
-        .header::<Ethernet>(0)
-        .is_some_and(|ethernet| ethernet.ethertype.get() == ethernet::IPV6);
-    let moved = match is_six {
-        true => frame
-            .window
-            .move_forward(IP + ipv6::LENGTH, end as usize, by as usize),
-        false => frame
-            .window
-            .move_forward(IP + ipv4::MIN_LENGTH, end as usize, by as usize),
-    };
-    moved.is_some() as u32
-}
-
 /// A stage as a global function, like those in `maps`: it takes the program's context and finds
 /// the frame anew.
 macro_rules! stage {
@@ -419,6 +404,17 @@ stage!(
 );
 stage!(rlvs_tc_relate4, outcome::pack, related::relate::<V4, _, _>);
 stage!(rlvs_tc_relate6, outcome::pack, related::relate::<V6, _, _>);
+
+stage!(
+    rlvs_tc_relate_full_nat4,
+    outcome::pack,
+    related::relate_full_nat::<V4, _, _>
+);
+stage!(
+    rlvs_tc_relate_full_nat6,
+    outcome::pack,
+    related::relate_full_nat::<V6, _, _>
+);
 
 /// The same for ICMP errors about packets in tunnels.
 macro_rules! tunnelled {

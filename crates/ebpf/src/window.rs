@@ -5,9 +5,6 @@ use core::arch::asm;
 use rlvs_engine::frame::OFFSETS;
 use rlvs_wire::Header;
 
-/// Ethernet, an IPv6 and the longest TCP header, rounded up: no more is moved.
-pub(crate) const MOST_MOVED: usize = 128;
-
 /// The kernel's pointers to the first byte and behind the last, until something moves them.
 pub(crate) struct Window {
     start: usize,
@@ -74,24 +71,6 @@ impl Window {
         offset & (OFFSETS - 1)
     }
 
-    /// Moves the bytes from `first + by` to `end + by`, an even number of them, forward by `by`.
-    #[inline(always)]
-    pub(crate) fn move_forward(&mut self, first: usize, end: usize, by: usize) -> Option<()> {
-        let by = by & (MOST_MOVED - 1);
-        let mut at = first;
-        while at < MOST_MOVED {
-            if at < end {
-                // The compiler would move a part of the checks out of the loop, where the
-                // verifier takes none, if it knew that this is the same window each time.
-                let mut window = Self::new(opaque(self.start), opaque(self.end));
-                let word = *window.header::<[u8; 2]>(self.forget(at + by))?;
-                *window.header_mut::<[u8; 2]>(self.forget(at))? = word;
-            }
-            at += 2;
-        }
-        Some(())
-    }
-
     #[inline(always)]
     fn at<H>(&self, offset: usize) -> Option<*mut H> {
         if self.start + offset + size_of::<H>() > self.end {
@@ -99,12 +78,4 @@ impl Window {
         }
         Some((self.start + offset) as *mut H)
     }
-}
-
-/// The same pointer, of which the compiler knows nothing.
-#[inline(always)]
-fn opaque(mut pointer: usize) -> usize {
-    // SAFETY: there is no instruction.
-    unsafe { asm!("/* {0} */", inout(reg) pointer, options(nomem, nostack)) };
-    pointer
 }

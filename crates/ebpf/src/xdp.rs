@@ -21,7 +21,7 @@ use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::Header;
 
 use crate::maps::{Maps, moved};
-use crate::window::{self, Window};
+use crate::window::Window;
 use crate::{outcome, route};
 
 /// The engine's verdict on a frame as an XDP code.
@@ -141,13 +141,8 @@ impl Frame for XdpFrame {
     /// What is in front of the gap moves forward, into the room before the frame.
     #[inline(always)]
     fn open(&mut self, at: usize, by: usize, _: usize) -> Option<()> {
-        if at > window::MOST_MOVED {
-            return None;
-        }
         self.extend(by)?;
-        let moved = rlvs_xdp_move_forward(self.context.as_ptr().cast(), at as u32, by as u32);
-        self.refresh();
-        (moved != 0).then_some(())
+        self.bring(by, 0, at)
     }
 
     #[inline(always)]
@@ -202,13 +197,13 @@ impl Frame for XdpFrame {
         let outcome = match F::INDEX {
             0 => outcome::relate(
                 context,
-                rlvs_xdp_relate4,
+                [rlvs_xdp_relate4, rlvs_xdp_relate_full_nat4],
                 rlvs_xdp_tunnelled4,
                 rlvs_xdp_tell_client4,
             ),
             _ => outcome::relate(
                 context,
-                rlvs_xdp_relate6,
+                [rlvs_xdp_relate6, rlvs_xdp_relate_full_nat6],
                 rlvs_xdp_tunnelled6,
                 rlvs_xdp_tell_client6,
             ),
@@ -274,15 +269,6 @@ impl Frame for XdpFrame {
     }
 }
 
-/// [`Window::move_forward`] as a global function: its loop is read once.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn rlvs_xdp_move_forward(context: *mut xdp_md, end: u32, by: u32) -> u32 {
-    let mut frame = XdpFrame::new(XdpContext::new(context));
-    let moved = frame.window.move_forward(0, end as usize, by as usize);
-    moved.is_some() as u32
-}
-
 /// A stage as a global function, like those in `maps`: it takes the program's context and finds
 /// the frame anew.
 macro_rules! stage {
@@ -308,6 +294,17 @@ stage!(
 );
 stage!(rlvs_xdp_relate4, outcome::pack, related::relate::<V4, _, _>);
 stage!(rlvs_xdp_relate6, outcome::pack, related::relate::<V6, _, _>);
+
+stage!(
+    rlvs_xdp_relate_full_nat4,
+    outcome::pack,
+    related::relate_full_nat::<V4, _, _>
+);
+stage!(
+    rlvs_xdp_relate_full_nat6,
+    outcome::pack,
+    related::relate_full_nat::<V6, _, _>
+);
 
 /// The same for ICMP errors about packets in tunnels.
 macro_rules! tunnelled {

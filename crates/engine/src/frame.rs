@@ -17,6 +17,10 @@ use crate::tuple::{Packet, Tuple};
 /// Headers that are written begin below this.
 pub const OFFSETS: usize = 4096;
 
+/// At most so much of a frame is moved by [`Frame::open`]: Ethernet, an IPv6 and the longest TCP
+/// header, rounded up.
+pub const MOST_MOVED: usize = 128;
+
 /// One received frame, starting with its Ethernet header.
 pub trait Frame: Sized {
     /// The header at `offset`, if all of it is there.
@@ -53,7 +57,7 @@ pub trait Frame: Sized {
     fn resize(&mut self, length: usize) -> Option<()>;
 
     /// Makes room for so many bytes at an offset behind the IP header: what is in front of it
-    /// stays in front. `None`, and nothing done, where that cannot be. `checksum` is where the
+    /// stays in front, which is at most [`MOST_MOVED`]. `None`, and nothing done, where that cannot be. `checksum` is where the
     /// field of the transport checksum is.
     fn open(&mut self, at: usize, by: usize, checksum: usize) -> Option<()>;
 
@@ -90,13 +94,18 @@ pub trait Frame: Sized {
         forward::answer::<F, Self, T>(self, tables, answer.seat, answer.brief)
     }
 
-    /// An ICMP packet: [`related::relate`], and for what is left [`tunnelled`], three seams as well.
+    /// An ICMP packet: [`related::relate`], for what is left [`related::relate_full_nat`], and for
+    /// the rest [`tunnelled`]; four seams.
     fn relate<F, T>(&mut self, tables: &T) -> Result<Verdict, Reason>
     where
         F: Respond,
         T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
     {
         match related::relate::<F, Self, T>(self, tables) {
+            Err(Reason::Protocol) => {}
+            outcome => return outcome,
+        }
+        match related::relate_full_nat::<F, Self, T>(self, tables) {
             Err(Reason::Protocol) => {
                 let number = tunnelled::find::<F, Self, T>(self, tables)?;
                 tunnelled::tell::<F, Self, T>(self, tables, number)

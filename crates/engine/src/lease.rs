@@ -139,8 +139,11 @@ pub fn take<F: Packet, T: FamilyTables<F>>(tables: &T, client: &KeyOf<F>, number
         return Taken::failed(Reason::Internal);
     };
     let pool = service.pool();
+    if pool.count() == 0 {
+        return Taken::failed(Reason::NoLocalAddress);
+    }
     let mut hash = F::hash(client, context.settings.seed.load());
-    let mut reason = Reason::NoLocalAddress;
+    let mut reason = Reason::NoLocalPort;
     let mut tries = 0;
     while tries < TRIES {
         hash = mix(hash.wrapping_add(1));
@@ -150,9 +153,6 @@ pub fn take<F: Packet, T: FamilyTables<F>>(tables: &T, client: &KeyOf<F>, number
         let Some(local) = tables.local(number_of_local) else {
             return Taken::failed(Reason::Internal);
         };
-        if pool.count() == 0 {
-            break;
-        }
         let port = FIRST_PORT.wrapping_add(((hash & 0xffff).wrapping_mul(PORTS) >> 16) as u16);
         let key = key::<F>(client, local, port.to_be_bytes(), record);
         let spot = tables.insert(&key, Meta::new(number, State::Reverse, 0));

@@ -6,25 +6,27 @@
 //! * About a client's packet, from a masqueraded real server or a router near it: on to the client,
 //!   as if it came from the virtual address.
 //!
-//! Under masquerading the packet inside is translated too, for the receiver is to recognise it as
+//! Under masquerading and full NAT the packet inside is translated too, for the receiver is to recognise it as
 //! its own.
 
 use rlvs_wire::ethernet::Addresses;
 use rlvs_wire::{Checksum, Ports, icmp};
 
-use crate::connection::Key;
+use crate::connection::{Key, State};
 use crate::destination::Destination;
 use crate::family::Endpoints;
 use crate::forward::{Method, leave};
 use crate::frame::{Change, Frame};
+use crate::lease::Lease;
 use crate::process::Verdict;
 use crate::reason::Reason;
 use crate::respond::Respond;
-use crate::table;
-use crate::tables::{Context, FamilyTables};
+use crate::table::{self, Seat};
+use crate::tables::{Context, FamilyTables, KeyOf};
 use crate::tuple::{Embedded, IP, Packet, Side};
 
-/// An ICMP packet; those that are no errors, or about no connection, pass.
+/// An ICMP packet; those that are no errors, or about no connection, pass. So do, here, those about
+/// a connection by full NAT: they are a matter of [`relate_full_nat`].
 #[inline(always)]
 pub fn relate<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
 where
@@ -37,12 +39,99 @@ where
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     if let Some(entry) = table::find::<F, T>(context, &turned) {
         let number = entry.meta.destination();
+        if !Lease(entry.slot.children.load()).is_none() {
+            return Err(Reason::Protocol);
+        }
         if let Some(counters) = tables.counters(context.settings, number) {
             counters.packet(embedded.bytes);
         }
         return to_server(frame, context, &embedded, number);
     }
     to_client::<F, R, T>(frame, context, &embedded)
+}
+
+/// The same of connections by full NAT. A stage of its own, for the stack is small.
+#[inline(always)]
+pub fn relate_full_nat<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
+where
+    F: Respond,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    let embedded = F::embedded(frame).map_err(|_| Reason::Protocol)?;
+    let turned = F::turned(&embedded.key);
+    let context = Context::new(tables).ok_or(Reason::Internal)?;
+    if embedded.hops <= 1 {
+        return Err(Reason::Protocol);
+    }
+    if let Some(entry) = table::find::<F, T>(context, &turned) {
+        let lease = Lease(entry.slot.children.load());
+        return to_full_nat::<F, R, T>(frame, context, &embedded, entry.meta.destination(), lease);
+    }
+    let found = table::find_answered::<F, T>(context, &embedded.key).ok_or(Reason::Protocol)?;
+    let client = Seat(found.entry.slot.children.load());
+    let slot = table::slot_at::<F, T>(tables, client).ok_or(Reason::Protocol)?;
+    if found.entry.meta.state() as u8 != State::Reverse as u8 {
+        return Err(Reason::Protocol);
+    }
+    from_full_nat::<F, R>(frame, &embedded, &slot.key.load())
+}
+
+/// To the real server: as if it were the local end that did not get its answer.
+#[inline(always)]
+fn to_full_nat<F: Respond, R: Frame, T: FamilyTables<F>>(
+    frame: &mut R,
+    context: Context<'_, T>,
+    embedded: &Embedded<F>,
+    number: u32,
+    lease: Lease,
+) -> Result<Verdict, Reason> {
+    let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
+    let local = context
+        .tables
+        .local(lease.local())
+        .ok_or(Reason::Internal)?;
+    let flags = destination.flags.load();
+    if lease.is_none() || destination.method() as u8 != Method::FullNat as u8 {
+        return Err(Reason::Protocol);
+    }
+    if flags & Destination::RESOLVED == 0 {
+        return Err(Reason::Unresolved);
+    }
+    let out = destination.interface.load();
+    let stays = out == frame.interface() && flags & Destination::REDIRECT == 0;
+    let address = F::address(&destination.address);
+    let port = destination.port().to_be_bytes();
+    let addresses = frame.header_mut::<Addresses>(0).ok_or(Reason::Internal)?;
+    addresses.set(destination.next_hop.load(), destination.source.load());
+    F::decrement_hops(frame).ok_or(Reason::Internal)?;
+    translate(frame, embedded, Side::Destination, address, port).ok_or(Reason::Internal)?;
+    let address = F::address(&local.address);
+    translate(frame, embedded, Side::Source, address, lease.port()).ok_or(Reason::Internal)?;
+    Ok(match stays {
+        true => Verdict::Transmit,
+        false => Verdict::Redirect(out),
+    })
+}
+
+/// To the client, whose connection has this key: as if the virtual address were what failed.
+#[inline(always)]
+fn from_full_nat<F: Respond, R: Frame>(
+    frame: &mut R,
+    embedded: &Embedded<F>,
+    key: &KeyOf<F>,
+) -> Result<Verdict, Reason> {
+    let route = frame.route::<F>(key);
+    let verdict = leave(route)?;
+    let ends: Endpoints<F> = F::endpoints(key);
+    let addresses = frame.header_mut::<Addresses>(0).ok_or(Reason::Internal)?;
+    addresses.set(route.destination, route.source);
+    F::decrement_hops(frame).ok_or(Reason::Internal)?;
+    let (address, port) = (ends.virtual_address, ends.virtual_port);
+    translate(frame, embedded, Side::Source, address, port).ok_or(Reason::Internal)?;
+    let (address, port) = (ends.client, ends.client_port);
+    translate(frame, embedded, Side::Destination, address, port).ok_or(Reason::Internal)?;
+    Ok(verdict)
 }
 
 /// To the real server of the connection.
@@ -98,6 +187,9 @@ where
 {
     let found = table::find_answered::<F, T>(context, &embedded.key).ok_or(Reason::Protocol)?;
     let entry = found.entry;
+    if entry.meta.state() as u8 == State::Reverse as u8 {
+        return Err(Reason::Protocol);
+    }
     if embedded.hops <= 1 {
         return Err(Reason::HopLimit);
     }

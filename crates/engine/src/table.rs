@@ -292,8 +292,7 @@ pub fn find_answered_displaced<F: Packet, T: FamilyTables<F>>(
     Spot::NONE
 }
 
-/// Where the entry with this key lies, a reverse one or not; one at `except` does not count. No
-/// call, for the same reason.
+/// Where the entry with this key lies, a reverse one or not; one at `except` does not count.
 #[inline(always)]
 pub fn locate<F: Packet, T: FamilyTables<F>>(
     tables: &T,
@@ -302,22 +301,30 @@ pub fn locate<F: Packet, T: FamilyTables<F>>(
     except: Seat,
 ) -> Option<Seat> {
     let place = Place::new::<F>(key, tables.settings()?);
-    let mut n = 0;
-    while n < CHOICES * WAYS as u32 {
+    let mut found = Seat::NONE;
+    tables.repeat(CHOICES * WAYS as u32, |n| {
         let (index, number) = (place.bucket(n), place.slot(n as usize));
-        let slot = tables.bucket(index)?.slots.get(number)?;
-        let meta = Meta(slot.meta.load());
-        let fits = match is_reverse {
-            true => meta.state() as u8 == State::Reverse as u8,
-            false => meta.is_clients(),
-        };
+        let slot = tables
+            .bucket(index)
+            .and_then(|bucket| bucket.slots.get(number));
         let seat = Spot::new(index, number, Spot::FOUND).seat();
-        if fits && slot.key.is(key) && seat.0 != except.0 {
-            return Some(seat);
+        if slot.is_some_and(|slot| fits::<F>(slot, key, is_reverse)) && seat.0 != except.0 {
+            found = seat;
+            return ControlFlow::Break(());
         }
-        n += 1;
-    }
-    None
+        ControlFlow::Continue(())
+    });
+    (found.0 != Seat::NONE.0).then_some(found)
+}
+
+#[inline(always)]
+fn fits<F: Family>(slot: &Slot<F::Key>, key: &KeyOf<F>, is_reverse: bool) -> bool {
+    let meta = Meta(slot.meta.load());
+    let is_sought = match is_reverse {
+        true => meta.state() as u8 == State::Reverse as u8,
+        false => meta.is_clients(),
+    };
+    is_sought && slot.key.is(key)
 }
 
 #[inline(always)]

@@ -38,6 +38,8 @@ pub enum Error {
     ServicesFull,
     #[error("the table of destinations is full: set `destinations` higher in rlvs.toml")]
     DestinationsFull,
+    #[error("the table of local addresses is full: delete some (ipvsadm --del-laddr)")]
+    LocalsFull,
     #[error("the schedulers' table is full: set `destinations` higher in rlvs.toml")]
     NodesFull,
 }

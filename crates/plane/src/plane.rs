@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use aya::{Ebpf, EbpfLoader};
 use rlvs_engine::Tables;
+use rlvs_engine::lease::Local;
 use rlvs_engine::reason::ROOM;
 use rlvs_engine::schedule::NODES_PER_MEMBER;
 use rlvs_engine::table::buckets_for;
@@ -229,9 +230,9 @@ fn loader<'a>(sizes: Sizes) -> EbpfLoader<'a> {
 }
 
 /// Room for every destination in a tree of its own size, twice: a new tree is written before the
-/// old one is given up.
+/// old one is given up. Lists of local addresses lie there, too.
 fn nodes(sizes: Sizes) -> u32 {
-    2 * (NODES_PER_MEMBER * sizes.destinations + 2 * sizes.services)
+    2 * (NODES_PER_MEMBER * sizes.destinations + 2 * sizes.services + Local::MOST)
 }
 
 fn cpus() -> u32 {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
 use proptest::prelude::*;
-use rlvs_control::model::{Granularity, GueChecksum, Persistence, Tunnel};
+use rlvs_control::model::{Family, Granularity, GueChecksum, Persistence, Tunnel};
 use rlvs_control::{
     Change, Destination, DestinationKey, Error, ForwardingMethod, Protocol, Service, ServiceKey,
     Transaction,
@@ -122,7 +122,9 @@ fn service_of(change: &Change) -> Option<ServiceKey> {
         Change::DeleteService(service)
         | Change::AddDestination { service, .. }
         | Change::EditDestination { service, .. }
-        | Change::DeleteDestination { service, .. } => Some(*service),
+        | Change::DeleteDestination { service, .. }
+        | Change::AddLocalAddress { service, .. }
+        | Change::DeleteLocalAddress { service, .. } => Some(*service),
         Change::Flush | Change::SetTimeouts { .. } | Change::Zero { .. } => None,
     }
 }
@@ -236,6 +238,7 @@ pub fn service(key: ServiceKey, scheduler: &str, persistence: Option<Persistence
         persistence,
         one_packet: false,
         persistence_engine: None,
+        client_address: Default::default(),
     }
 }
 
@@ -309,8 +312,12 @@ pub fn changes_of(services: Vec<ServiceKey>) -> BoxedStrategy<Change> {
 
 /// The same changes with destinations of all forwarding methods.
 pub fn with_methods(changes: BoxedStrategy<Change>) -> BoxedStrategy<Change> {
-    (changes, method(), any::<bool>())
-        .prop_map(|(mut change, method, other_version)| {
+    (changes, method(), any::<bool>(), 0u8..12)
+        .prop_map(|(mut change, method, other_version, local)| {
+            if let Some(service) = service_of(&change).filter(|_| local < 2) {
+                let address = local_end(service.family() == Family::Ipv6, local);
+                return Change::AddLocalAddress { service, address };
+            }
             let destination = match &mut change {
                 Change::AddDestination { destination, .. }
                 | Change::EditDestination { destination, .. } => destination,
@@ -325,6 +332,15 @@ pub fn with_methods(changes: BoxedStrategy<Change>) -> BoxedStrategy<Change> {
             change
         })
         .boxed()
+}
+
+/// Addresses of the director for full NAT.
+fn local_end(ipv6: bool, number: u8) -> IpAddr {
+    let last = 0xe0 + number;
+    match ipv6 {
+        true => Ipv6Addr::new(0x2001, 0xdb8, 0, 0xa, 0, 0, 0, last.into()).into(),
+        false => Ipv4Addr::new(10, 0, 0, last).into(),
+    }
 }
 
 /// The same real server's address of the other IP version.
@@ -350,6 +366,7 @@ fn method() -> impl Strategy<Value = ForwardingMethod> + Clone {
     prop_oneof![
         1 => Just(ForwardingMethod::Route),
         1 => Just(ForwardingMethod::Masquerade),
+        2 => Just(ForwardingMethod::FullNat),
         2 => prop::sample::select(tunnels).prop_map(ForwardingMethod::Tunnel),
     ]
 }

@@ -201,6 +201,7 @@ impl World {
             }),
             one_packet: false,
             persistence_engine: None,
+            client_address: Default::default(),
         }
     }
 

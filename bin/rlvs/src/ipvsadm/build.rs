@@ -35,6 +35,10 @@ impl Typed {
             Verb::Save => Command::Save {
                 numeric: self.given.has(Opt::Numeric),
             },
+            Verb::GetLocalAddresses => Command::LocalAddresses {
+                only: self.service,
+                numeric: self.given.has(Opt::Numeric),
+            },
             Verb::StartDaemon => Command::StartDaemon,
             Verb::StopDaemon => Command::StopDaemon,
             Verb::Version => Command::Version,
@@ -47,6 +51,14 @@ impl Typed {
             (Verb::AddService, _) => Change::AddService(self.virtual_service()?),
             (Verb::EditService, _) => Change::EditService(self.virtual_service()?),
             (Verb::DeleteService, _) => Change::DeleteService(self.key()?),
+            (Verb::AddLocalAddress, _) => Change::AddLocalAddress {
+                service: self.key()?,
+                address: self.local_address()?,
+            },
+            (Verb::DeleteLocalAddress, _) => Change::DeleteLocalAddress {
+                service: self.key()?,
+                address: self.local_address()?,
+            },
             (Verb::AddServer, _) => {
                 let (service, destination) = self.destination()?;
                 Change::AddDestination {
@@ -95,6 +107,7 @@ impl Typed {
             persistence: self.given.has(Opt::Persistent).then_some(persistence),
             one_packet: self.given.has(Opt::OnePacket),
             persistence_engine: self.engine.clone(),
+            client_address: self.client_address,
         })
     }
 
@@ -146,6 +159,7 @@ impl Typed {
             ));
         }
         Ok(match self.method {
+            Method::FullNat => ForwardingMethod::FullNat,
             Method::Masquerade => ForwardingMethod::Masquerade,
             Method::Route | Method::Tunnel => ForwardingMethod::Route,
         })
@@ -242,6 +256,11 @@ impl Typed {
     fn key(&self) -> Result<ServiceKey, Failure> {
         self.service
             .ok_or_else(|| missing("service-address", "service", "command"))
+    }
+
+    fn local_address(&self) -> Result<IpAddr, Failure> {
+        self.local_address
+            .ok_or_else(|| missing("laddr", "local address", "command"))
     }
 
     fn server(&self) -> Result<DestinationKey, Failure> {

@@ -8,8 +8,15 @@ pub(super) enum Command {
     Change(Change),
     Help,
     List(Listing),
+    /// Of one service, or all.
+    LocalAddresses {
+        only: Option<ServiceKey>,
+        numeric: bool,
+    },
     Restore,
-    Save { numeric: bool },
+    Save {
+        numeric: bool,
+    },
     StartDaemon,
     StopDaemon,
     Version,

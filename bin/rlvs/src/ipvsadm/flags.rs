@@ -39,13 +39,16 @@ pub(super) enum Meaning {
 /// What shall be done; exactly one, and first on the command line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verb {
+    AddLocalAddress,
     AddServer,
     AddService,
     Clear,
+    DeleteLocalAddress,
     DeleteServer,
     DeleteService,
     EditServer,
     EditService,
+    GetLocalAddresses,
     Help,
     List,
     Restore,
@@ -67,6 +70,7 @@ pub(super) enum ServiceKind {
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Method {
+    FullNat,
     Masquerade,
     #[default]
     Route,

@@ -11,8 +11,10 @@ const USAGE: &str = "\
 Usage:
   ipvsadm -A|-E SERVICE [-s name] [-p [seconds]] [-M mask] [-b flag,...] [-o] [--pe engine]
   ipvsadm -D SERVICE
-  ipvsadm -a|-e SERVICE -r host[:port] [-g|-i|-m] [-w number] [-x number] [-y number] [tunnel]
+  ipvsadm -a|-e SERVICE -r host[:port] [-g|-i|-m|--fullnat] [-w number] [-x number] [-y number] [tunnel]
   ipvsadm -d SERVICE -r host[:port]
+  ipvsadm --add-laddr|--del-laddr SERVICE --laddr host
+  ipvsadm --get-laddr [SERVICE] [-n]
   ipvsadm -L [SERVICE] [options]
   ipvsadm -Z [SERVICE]
   ipvsadm -C | -S [-n] | -R | --set tcp tcpfin udp

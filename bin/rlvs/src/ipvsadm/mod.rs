@@ -25,7 +25,7 @@ mod units;
 use std::ffi::OsString;
 use std::io::{BufRead, Write};
 
-use rlvs_control::{Change, Director};
+use rlvs_control::{Change, Director, ServiceKey};
 
 use command::{Command, Listing, ServiceListing, Subject};
 use failure::Failure;
@@ -94,6 +94,7 @@ impl<'a> Surroundings<'a> {
                 .map_err(|error| Failure::change(&change, &error)),
             Command::Help => Ok(help::help(self.output)?),
             Command::List(listing) => self.list(&listing),
+            Command::LocalAddresses { only, numeric } => self.local_addresses(only, numeric),
             Command::Restore => self.restore(None),
             Command::Save { numeric } => self.save(numeric),
             Command::StartDaemon => Err(Failure::refused(
@@ -136,6 +137,17 @@ impl<'a> Surroundings<'a> {
             .services()
             .map_err(|error| Failure::listing(&error))?;
         if print::services(listing, services, names, self.output)? {
+            return Ok(());
+        }
+        Err(Failure::no_such_service())
+    }
+
+    fn local_addresses(&mut self, only: Option<ServiceKey>, numeric: bool) -> Result<(), Failure> {
+        let services = self
+            .director
+            .services()
+            .map_err(|error| Failure::listing(&error))?;
+        if print::local_addresses(only, services, self.namer(numeric), self.output)? {
             return Ok(());
         }
         Err(Failure::no_such_service())

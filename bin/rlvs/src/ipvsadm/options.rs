@@ -43,12 +43,15 @@ pub(super) enum Opt {
     TunnelNoChecksum,
     TunnelChecksum,
     TunnelRemoteChecksum,
+    // rlvs's own.
+    ClientAddress,
+    LocalAddress,
 }
 
 use Opt::*;
 
 /// Every option with the name it has in messages.
-const NAMES: [(Opt, &str); 34] = [
+const NAMES: [(Opt, &str); 36] = [
     (Numeric, "numeric"),
     (Connection, "connection"),
     (ServiceAddress, "service-address"),
@@ -83,6 +86,8 @@ const NAMES: [(Opt, &str); 34] = [
     (TunnelNoChecksum, "tun-nocsum"),
     (TunnelChecksum, "tun-csum"),
     (TunnelRemoteChecksum, "tun-remcsum"),
+    (ClientAddress, "client-address"),
+    (LocalAddress, "laddr"),
 ];
 
 /// The options that were given.
@@ -180,7 +185,9 @@ const SERVICE_OPTIONS: &[Opt] = &[
     OnePacket,
     Engine,
     SchedulerFlags,
+    ClientAddress,
 ];
+const LOCAL_ADDRESS: &[Opt] = &[ServiceAddress, LocalAddress];
 const SERVER_OPTIONS: &[Opt] = &[
     ForwardingMethod,
     Weight,
@@ -207,6 +214,7 @@ const LIST_OPTIONS: &[Opt] = &[
     Exact,
     TunnelInfo,
 ];
+const GET_OPTIONS: &[Opt] = &[Numeric, ServiceAddress];
 const SYNC_OPTIONS: &[Opt] = &[
     GroupInterface,
     SyncId,
@@ -218,6 +226,9 @@ const SYNC_OPTIONS: &[Opt] = &[
 
 fn rule(verb: Verb) -> Rule {
     let (name, needed, allowed): (_, &[Opt], &[Opt]) = match verb {
+        Verb::AddLocalAddress => ("add-laddr", LOCAL_ADDRESS, &[]),
+        Verb::DeleteLocalAddress => ("del-laddr", LOCAL_ADDRESS, &[]),
+        Verb::GetLocalAddresses => ("get-laddr", &[], GET_OPTIONS),
         Verb::AddServer => ("add-server", SERVER, SERVER_OPTIONS),
         Verb::AddService => ("add-service", SERVICE, SERVICE_OPTIONS),
         Verb::Clear => ("flush", &[], &[]),

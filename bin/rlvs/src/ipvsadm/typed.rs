@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use rlvs_control::model::{Family, Granularity};
+use rlvs_control::model::{ClientAddress, Family, Granularity};
 use rlvs_control::{DestinationKey, Protocol, ServiceKey};
 
 use super::address;
@@ -46,6 +46,8 @@ pub(super) struct Typed {
     pub(super) lower: u32,
     pub(super) tunnel_type: TunnelType,
     pub(super) tunnel_port: u16,
+    pub(super) client_address: ClientAddress,
+    pub(super) local_address: Option<IpAddr>,
 }
 
 impl Default for Typed {
@@ -66,6 +68,8 @@ impl Default for Typed {
             lower: 0,
             tunnel_type: TunnelType::default(),
             tunnel_port: 0,
+            client_address: ClientAddress::default(),
+            local_address: None,
         }
     }
 }
@@ -117,6 +121,12 @@ impl Typed {
                 let port = number::parse(text, 1..=u16::MAX.into());
                 let port = port.and_then(|port| port.try_into().ok());
                 self.tunnel_port = port.ok_or_else(|| illegal("tunnel port"))?;
+            }
+            Opt::ClientAddress => self.client_address = client_address(text)?,
+            Opt::LocalAddress => {
+                let address = address::parse(text, None, names).filter(|(_, port)| port.is_none());
+                let (address, _) = address.ok_or_else(|| illegal("local address"))?;
+                self.local_address = Some(address);
             }
             _ => sync_option(option, text)?,
         }
@@ -210,6 +220,17 @@ pub(super) fn timeout(text: &str, least: u32) -> Result<u32, Failure> {
 
 fn count(text: &str, what: &str) -> Result<u32, Failure> {
     number::parse(text, 0..=i32::MAX.cast_unsigned()).ok_or_else(|| illegal(what))
+}
+
+fn client_address(text: &str) -> Result<ClientAddress, Failure> {
+    match text {
+        "none" => Ok(ClientAddress::None),
+        "proxy" => Ok(ClientAddress::Proxy),
+        "toa" => Ok(ClientAddress::Toa),
+        _ => Err(Failure::usage(format!(
+            "illegal client-address `{text}' specified: there are toa, proxy and none"
+        ))),
+    }
 }
 
 fn tunnel_type(text: &str) -> Result<TunnelType, Failure> {

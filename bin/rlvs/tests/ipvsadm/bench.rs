@@ -116,6 +116,7 @@ fn service_status(known: &DesiredService) -> ServiceStatus {
         service: known.service().clone(),
         statistics: Statistics::default(),
         destinations: destinations.collect(),
+        local_addresses: Vec::new(),
     }
 }
 

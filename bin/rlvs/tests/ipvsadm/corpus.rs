@@ -314,6 +314,7 @@ fn connection(line: &str) -> ConnectionEntry {
         state: words[7].to_owned(),
         expires: words[8].parse().unwrap(),
         persistence_engine: None,
+        local: None,
     }
 }
 

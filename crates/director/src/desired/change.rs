@@ -1,5 +1,7 @@
 //! One change made to the state: its preconditions, its effect, its opposite.
 
+use std::net::IpAddr;
+
 use rlvs_control::{Change, Code, Destination, DestinationKey, Error, Service, ServiceKey};
 
 use super::undo::Undo;
@@ -26,6 +28,12 @@ impl Desired {
                 service,
                 destination,
             } => self.delete_destination(service, destination),
+            Change::AddLocalAddress { service, address } => {
+                self.add_local_address(service, *address)
+            }
+            Change::DeleteLocalAddress { service, address } => {
+                self.delete_local_address(service, *address)
+            }
             Change::SetTimeouts { tcp, tcp_fin, udp } => self.set_timeouts(*tcp, *tcp_fin, *udp),
             Change::Zero { service } => self.zero(service.as_ref()),
         }
@@ -99,6 +107,36 @@ impl Desired {
             .remove(destination)
             .ok_or_else(|| no_such_destination(key, destination))?;
         Ok(Undo::PutBackDestination(*key, place, old))
+    }
+
+    fn add_local_address(&mut self, key: &ServiceKey, address: IpAddr) -> Made {
+        let service = self.known_mut(key)?;
+        validate::local_address(key, address)?;
+        if service.local_addresses.contains(&address) {
+            return Err(Error::new(
+                Code::LocalAddressExists,
+                format!("{address} is a local address of {key} already"),
+            ));
+        }
+        let before = service.local_addresses.clone();
+        service.local_addresses.push(address);
+        Ok(Undo::ReplaceLocalAddresses(*key, before))
+    }
+
+    fn delete_local_address(&mut self, key: &ServiceKey, address: IpAddr) -> Made {
+        let service = self.known_mut(key)?;
+        let before = service.local_addresses.clone();
+        service.local_addresses.retain(|known| *known != address);
+        if service.local_addresses.len() == before.len() {
+            return Err(Error::new(
+                Code::NoSuchLocalAddress,
+                format!(
+                    "{address} is not a local address of {key}: `ipvsadm --get-laddr` lists those \
+                     it has"
+                ),
+            ));
+        }
+        Ok(Undo::ReplaceLocalAddresses(*key, before))
     }
 
     fn set_timeouts(&mut self, tcp: u32, tcp_fin: u32, udp: u32) -> Made {

@@ -11,6 +11,8 @@ mod tests;
 mod undo;
 mod validate;
 
+use std::net::IpAddr;
+
 use rlvs_control::{
     Change, Destination, DestinationKey, Error, Service, ServiceKey, Timeouts, Transaction,
 };
@@ -32,6 +34,9 @@ pub struct DesiredService {
     #[serde(flatten)]
     service: Service,
     destinations: Ordered<Destination>,
+    /// For full NAT.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    local_addresses: Vec<IpAddr>,
 }
 
 impl Desired {
@@ -89,11 +94,17 @@ impl DesiredService {
         Self {
             service,
             destinations: Ordered::default(),
+            local_addresses: Vec::new(),
         }
     }
 
     pub fn service(&self) -> &Service {
         &self.service
+    }
+
+    /// For full NAT, in the order they were added.
+    pub fn local_addresses(&self) -> &[IpAddr] {
+        &self.local_addresses
     }
 
     /// In LVS's order, which schedulers follow: the one added last comes first.

@@ -468,6 +468,7 @@ fn service(port: u16) -> Service {
         persistence: None,
         one_packet: false,
         persistence_engine: None,
+        client_address: Default::default(),
     }
 }
 

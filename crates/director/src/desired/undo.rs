@@ -1,5 +1,7 @@
 //! How to take a change back.
 
+use std::net::IpAddr;
+
 use rlvs_control::{Destination, DestinationKey, Service, ServiceKey, Timeouts};
 
 use super::ordered::{Ordered, Place};
@@ -15,6 +17,7 @@ pub(super) enum Undo {
     RemoveDestination(ServiceKey, DestinationKey),
     RemoveService(ServiceKey),
     ReplaceDestination(ServiceKey, Destination),
+    ReplaceLocalAddresses(ServiceKey, Vec<IpAddr>),
     ReplaceService(Box<Service>),
     ReplaceTimeouts(Timeouts),
 }
@@ -43,6 +46,9 @@ impl Undo {
                 in_service(desired, &key, |known| {
                     known.destinations.remove(&destination);
                 });
+            }
+            Self::ReplaceLocalAddresses(key, old) => {
+                in_service(desired, &key, |known| known.local_addresses = old);
             }
             Self::ReplaceDestination(key, old) => in_service(desired, &key, |known| {
                 if let Some(destination) = known.destinations.find_mut(&old.key) {

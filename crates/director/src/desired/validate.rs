@@ -38,7 +38,10 @@ pub(super) fn as_made(change: &Change) -> Cow<'_, Change> {
         return made;
     };
     if let ServiceKey::Address { port, .. } = *service
-        && destination.method != ForwardingMethod::Masquerade
+        && !matches!(
+            destination.method,
+            ForwardingMethod::Masquerade | ForwardingMethod::FullNat
+        )
         && destination.key.port != port
         && let Change::AddDestination { destination, .. }
         | Change::EditDestination { destination, .. } = made.to_mut()
@@ -85,6 +88,20 @@ pub(super) fn destination(service: &ServiceKey, destination: &Destination) -> Ch
         return Err(Error::new(Code::Invalid, message));
     }
     Ok(())
+}
+
+/// One of the director's for full NAT, which packets of this service can carry.
+pub(super) fn local_address(service: &ServiceKey, address: IpAddr) -> Checked {
+    let same = address.is_ipv6() == (service.family() == Family::Ipv6);
+    let why = match same {
+        false => "is of another IP version than",
+        true if !is_host(address) => "is not the address of a single host, which it must be for",
+        true => return Ok(()),
+    };
+    Err(Error::new(
+        Code::Invalid,
+        format!("the local address {address} {why} {service}"),
+    ))
 }
 
 pub(super) fn timeouts(named: &[(&str, u32)]) -> Checked {

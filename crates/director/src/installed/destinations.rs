@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rlvs_control::model::{self, GueChecksum};
-use rlvs_control::{Destination as Desired, DestinationKey, ForwardingMethod, ServiceKey};
+use rlvs_control::{
+    ClientAddress, Destination as Desired, DestinationKey, ForwardingMethod, ServiceKey,
+};
 use rlvs_engine::destination::{Destination, Tunnel};
 use rlvs_engine::forward::Method;
 use rlvs_engine::service::{load_octets, store_octets};
@@ -39,7 +41,7 @@ impl Installed {
             let record = &store.destinations()[number as usize];
             record.service.store(service_number);
             write(store, number, destination);
-            write_method(store, number, destination);
+            write_method(store, number, destination, desired.service().client_address);
             members.push((destination.weight, number));
         }
         Ok(members)
@@ -237,13 +239,14 @@ fn write<S: Store>(store: &S, number: u32, desired: &Desired) {
 }
 
 /// From here on packets go by its method, those of its connections too.
-fn write_method<S: Store>(store: &S, number: u32, desired: &Desired) {
+fn write_method<S: Store>(store: &S, number: u32, desired: &Desired, told: ClientAddress) {
     let method = match desired.method {
         ForwardingMethod::Masquerade => Method::Masquerade,
         ForwardingMethod::Tunnel(_) => Method::Tunnel,
+        ForwardingMethod::FullNat => Method::FullNat,
         ForwardingMethod::Route | ForwardingMethod::Local => Method::DirectRoute,
     };
-    if method == Method::Masquerade {
+    if method.answers_pass() {
         // Before the first packet goes there, for its answer.
         filter::add_server(store, desired.key.address);
     }
@@ -251,11 +254,15 @@ fn write_method<S: Store>(store: &S, number: u32, desired: &Desired) {
     if let ForwardingMethod::Tunnel(tunnel) = desired.method {
         record.tunnel.store(word(tunnel).0);
     }
+    let told = match (method, told) {
+        (Method::FullNat, ClientAddress::Toa) => Destination::TOA,
+        (Method::FullNat, ClientAddress::Proxy) => Destination::PROXY,
+        _ => 0,
+    };
     let flags = &record.flags;
-    let others = flags.load() & !Destination::METHODS;
-    flags.store(
-        others | Destination::with_method(method) | Destination::AVAILABLE | Destination::USED,
-    );
+    let others = flags.load() & !(Destination::METHODS | Destination::TOA | Destination::PROXY);
+    let serves = Destination::AVAILABLE | Destination::USED;
+    flags.store(others | Destination::with_method(method) | told | serves);
 }
 
 fn word(tunnel: model::Tunnel) -> Tunnel {

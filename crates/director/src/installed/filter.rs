@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use rlvs_control::ServiceKey;
-use rlvs_engine::forward::Method;
 use rlvs_engine::service::filter::{WORDS, place, place_of_server};
 use rlvs_engine::{V4, V6};
 use rlvs_plane::Store;
@@ -46,8 +45,11 @@ impl Installed {
     /// Real servers whose answers pass here. Removed ones are among them for as long as they have
     /// a record, so longer than they have connections.
     fn masqueraded<S: Store>(&self, store: &S) -> impl Iterator<Item = IpAddr> {
-        let is_masqueraded =
-            |&number: &u32| store.destinations()[number as usize].method() == Method::Masquerade;
+        let is_masqueraded = |&number: &u32| {
+            store.destinations()[number as usize]
+                .method()
+                .answers_pass()
+        };
         let servers = self.by_address.iter();
         servers
             .filter(move |(_, numbers)| numbers.iter().any(is_masqueraded))

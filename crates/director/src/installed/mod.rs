@@ -9,6 +9,7 @@ mod cursor;
 mod destinations;
 mod filter;
 mod hops;
+mod locals;
 mod services;
 mod statistics;
 
@@ -42,6 +43,7 @@ pub struct Installed {
     free_services: Vec<u32>,
     free_destinations: Vec<u32>,
     regions: RangeAllocator<u32>,
+    locals: locals::Locals,
     /// What may be used again once `GRACE` is over.
     retired: Vec<(Instant, Retired)>,
 }
@@ -50,6 +52,8 @@ pub struct Installed {
 struct InstalledService {
     number: u32,
     region: Option<Range<u32>>,
+    /// Where the numbers of its local addresses are.
+    pool: Option<Range<u32>>,
     destinations: HashMap<DestinationKey, u32>,
 }
 
@@ -79,6 +83,7 @@ impl Installed {
             free_services: free(store.services().len()),
             free_destinations: free(store.destinations().len()),
             regions: RangeAllocator::new(0..store.nodes().len() as u32),
+            locals: locals::Locals::new(store),
             retired: Vec::new(),
         }
     }
@@ -92,6 +97,7 @@ impl Installed {
     pub fn tidy<S: Store>(&mut self, store: &S, now: Instant) {
         self.end_removed(store, now);
         self.forget_told_mtus(store);
+        self.end_locals(store, now);
         self.reuse_retired(store, |since| now.duration_since(*since) >= GRACE);
     }
 

@@ -58,12 +58,14 @@ impl Installed {
         if is_new {
             record.members.store(Members::default().0);
             record.cursor.store(0);
+            record.pool.store(0);
             // What another service left there is no scheduler to change from.
             write_service(record, desired.service());
             self.begin_counters(store, key);
         }
         let mut cursor = Cursor::read(store, record);
         let members = self.write_destinations(store, key, desired, number)?;
+        self.write_pool(store, key, desired, now)?;
         write_service(record, desired.service());
         cursor.moved(record.scheduler(), &members, steps);
         self.write_members(store, key, &members, now)?;
@@ -101,7 +103,11 @@ impl Installed {
     }
 
     /// Room for a list; what was given up of late is used if there is no other.
-    fn region<S: Store>(&mut self, store: &S, nodes: u32) -> Result<Range<u32>, rlvs_plane::Error> {
+    pub(super) fn region<S: Store>(
+        &mut self,
+        store: &S,
+        nodes: u32,
+    ) -> Result<Range<u32>, rlvs_plane::Error> {
         if let Ok(region) = self.regions.allocate_range(nodes) {
             return Ok(region);
         }
@@ -127,8 +133,10 @@ impl Installed {
                 .members
                 .store(Members::default().0);
             self.retired.push((now, Retired::Service(service.number)));
-            let region = service.region.map(|region| (now, Retired::Region(region)));
-            self.retired.extend(region);
+            store.services()[service.number as usize].pool.store(0);
+            let regions = service.region.into_iter().chain(service.pool);
+            let regions = regions.map(|region| (now, Retired::Region(region)));
+            self.retired.extend(regions);
         }
         Ok(())
     }
@@ -166,6 +174,7 @@ impl Installed {
             .retain(|number| !keys.contains_key(number));
         installed.adopt_destinations(store, &keys, now);
         installed.adopt_regions(store);
+        installed.adopt_locals(store, now);
         Ok(installed)
     }
 
@@ -178,6 +187,12 @@ impl Installed {
                 service.region = Some(region.clone());
                 taken.push(region);
             }
+            let pool = store.services()[service.number as usize].pool();
+            if pool.count() > 0 {
+                let region = pool.base()..pool.base() + pool.count();
+                service.pool = Some(region.clone());
+                taken.push(region);
+            }
         }
         self.regions = allocator_without(taken, store.nodes().len() as u32);
     }
@@ -188,6 +203,7 @@ impl InstalledService {
         Self {
             number,
             region: None,
+            pool: None,
             destinations: HashMap::new(),
         }
     }

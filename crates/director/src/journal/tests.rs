@@ -216,6 +216,7 @@ fn add_service() -> Change {
         persistence: None,
         one_packet: false,
         persistence_engine: None,
+        client_address: Default::default(),
     })
 }
 

@@ -184,13 +184,17 @@ fn asked_version(path: &str) -> Option<u32> {
 
 fn status_of(code: Code) -> StatusCode {
     match code {
-        Code::DestinationExists | Code::ServiceExists => StatusCode::CONFLICT,
+        Code::DestinationExists | Code::LocalAddressExists | Code::ServiceExists => {
+            StatusCode::CONFLICT
+        }
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::Invalid | Code::Range | Code::UnknownPersistenceEngine | Code::UnknownScheduler => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Code::Malformed => StatusCode::BAD_REQUEST,
-        Code::NoSuchDestination | Code::NoSuchService => StatusCode::NOT_FOUND,
+        Code::NoSuchDestination | Code::NoSuchLocalAddress | Code::NoSuchService => {
+            StatusCode::NOT_FOUND
+        }
         Code::NotRunning => StatusCode::SERVICE_UNAVAILABLE,
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::TableFull => StatusCode::INSUFFICIENT_STORAGE,

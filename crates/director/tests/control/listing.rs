@@ -113,6 +113,7 @@ fn entry(number: u32) -> ConnectionEntry {
         virtual_address: ([192, 0, 2, 1], 80).into(),
         destination: ([192, 0, 2, 2], 80).into(),
         persistence_engine: None,
+        local: None,
     }
 }
 

@@ -123,6 +123,7 @@ fn list(desired: &Desired) -> Services {
         service: service.service().clone(),
         statistics: Statistics::default(),
         destinations: Vec::new(),
+        local_addresses: Vec::new(),
     });
     Services {
         table_size: 4096,
@@ -184,6 +185,7 @@ pub(crate) fn service(port: u16) -> Service {
         persistence: None,
         one_packet: false,
         persistence_engine: None,
+        client_address: Default::default(),
     }
 }
 

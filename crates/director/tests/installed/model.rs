@@ -184,7 +184,10 @@ impl Model {
                     }
                 }
             }
-            Change::Flush | Change::Zero { .. } => unreachable!("not of this world"),
+            Change::Flush
+            | Change::Zero { .. }
+            | Change::AddLocalAddress { .. }
+            | Change::DeleteLocalAddress { .. } => unreachable!("not of this world"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Random packets, changes and clocks: the engine does what the model does.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -276,8 +277,17 @@ impl Both {
         for _ in 0..2 {
             let mut filter = vec![0; filter::WORDS as usize];
             let memory = &self.site.store;
-            entries = sweep::buckets::<V4, _>(memory, &memory.v4.buckets, &mut filter)
-                + sweep::buckets::<V6, _>(memory, &memory.v6.buckets, &mut filter);
+            entries = sweep::buckets::<V4, _>(
+                memory,
+                &memory.v4.buckets,
+                &mut filter,
+                &mut HashMap::new(),
+            ) + sweep::buckets::<V6, _>(
+                memory,
+                &memory.v6.buckets,
+                &mut filter,
+                &mut HashMap::new(),
+            );
         }
         assert_eq!(entries, self.model.entries() as u64);
         self.tidy();

@@ -1,5 +1,6 @@
 //! What is removed leaves nothing behind, and what comes back finds what it had.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -92,8 +93,14 @@ impl Town {
         self.now += Duration::from_secs(seconds.into());
         let mut filter = vec![0; filter::WORDS as usize];
         let memory = &self.site.store;
-        let entries = sweep::buckets::<V4, _>(memory, &memory.v4.buckets, &mut filter)
-            + sweep::buckets::<V6, _>(memory, &memory.v6.buckets, &mut filter);
+        let entries =
+            sweep::buckets::<V4, _>(memory, &memory.v4.buckets, &mut filter, &mut HashMap::new())
+                + sweep::buckets::<V6, _>(
+                    memory,
+                    &memory.v6.buckets,
+                    &mut filter,
+                    &mut HashMap::new(),
+                );
         self.site.tidy(self.now);
         entries
     }

@@ -1,5 +1,6 @@
 //! A director with one service after the other, and packets both ways.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -118,8 +119,8 @@ impl Scene {
         let store = &self.site.store;
         store.clock.fetch_add(ticks(seconds), Ordering::Relaxed);
         let mut filter = vec![0; filter::WORDS as usize];
-        sweep::buckets::<V4, _>(store, &store.v4.buckets, &mut filter);
-        sweep::buckets::<V6, _>(store, &store.v6.buckets, &mut filter);
+        sweep::buckets::<V4, _>(store, &store.v4.buckets, &mut filter, &mut HashMap::new());
+        sweep::buckets::<V6, _>(store, &store.v6.buckets, &mut filter, &mut HashMap::new());
         self.site.tidy(self.now);
         let (store, installed) = (&self.site.store, &self.site.installed);
         installed.narrow_filter(store, &filter);

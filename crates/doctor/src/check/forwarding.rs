@@ -50,8 +50,11 @@ pub(super) fn own_address(facts: &Facts, running: &Running) -> Vec<Finding> {
         .collect()
 }
 
-pub(super) fn is_masquerading(method: &ForwardingMethod) -> bool {
-    matches!(method, ForwardingMethod::Masquerade)
+pub(super) fn answers_pass(method: &ForwardingMethod) -> bool {
+    matches!(
+        method,
+        ForwardingMethod::Masquerade | ForwardingMethod::FullNat
+    )
 }
 
 /// Real servers see the packet as the client sent it, and answer from the virtual address.
@@ -103,7 +106,7 @@ fn one(
 fn verdict(director: &Director, family: Family, id: &'static str) -> Finding {
     let state = format!("{} forwarding is off", name(family));
     match director {
-        Director::Running(running) if running.uses(family, is_masquerading) => {
+        Director::Running(running) if running.uses(family, answers_pass) => {
             Finding::error(id, state)
                 .means("NAT services (-m) need it: replies do not reach clients")
         }

@@ -24,7 +24,7 @@ pub(super) fn check(facts: &Facts, running: &Running) -> Vec<Finding> {
 fn one_armed<'a>(facts: &Facts, running: &'a Running) -> BTreeSet<&'a str> {
     let masqueraded = running
         .destinations()
-        .filter(|(_, destination)| forwarding::is_masquerading(&destination.method));
+        .filter(|(_, destination)| forwarding::answers_pass(&destination.method));
     let interfaces = masqueraded.filter_map(|(service, destination)| {
         let vip = vip::address(&service.key).filter(|vip| vip.is_ipv4())?;
         let interface = destination.next_hop.as_ref().ok()?;

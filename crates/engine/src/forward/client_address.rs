@@ -17,7 +17,7 @@ use rlvs_wire::{Checksum, Ipv4, Ipv6, Tcp};
 use super::translate::Changed;
 use crate::destination::Destination;
 use crate::family::{Endpoints, Family, V4, V6};
-use crate::frame::{Brief, Frame};
+use crate::frame::{Brief, Frame, MOST_MOVED};
 use crate::reason::Reason;
 use crate::tuple::{IP, Packet};
 
@@ -246,6 +246,7 @@ fn add_option<F: Packet, R: Frame>(
 fn make_room<R: Frame>(frame: &mut R, segment: Segment, at: usize, by: usize) -> bool {
     match segment.payload {
         0 => frame.resize(segment.end() + by).is_some(),
+        _ if at > MOST_MOVED => false,
         _ => frame.open(at, by, segment.at + CHECKSUM).is_some(),
     }
 }

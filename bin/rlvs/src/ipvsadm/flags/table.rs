@@ -76,6 +76,24 @@ pub(in crate::ipvsadm) const FLAGS: &[Flag] = &[
         None,
         "set timeouts in seconds, 0 leaves one: tcp tcpfin udp",
     ),
+    command(
+        Verb::AddLocalAddress,
+        "add-laddr",
+        None,
+        "give a service a local address for full NAT",
+    ),
+    command(
+        Verb::DeleteLocalAddress,
+        "del-laddr",
+        None,
+        "take a local address from a service",
+    ),
+    command(
+        Verb::GetLocalAddresses,
+        "get-laddr",
+        None,
+        "list local addresses of one or all services",
+    ),
     daemon(
         Verb::StartDaemon,
         "start-daemon",
@@ -162,18 +180,37 @@ pub(in crate::ipvsadm) const FLAGS: &[Flag] = &[
         "host[:port]",
         "the real server",
     ),
+    valued(
+        Opt::ClientAddress,
+        "client-address",
+        None,
+        "how",
+        "full NAT tells it by toa (unless given), proxy or none",
+    ),
+    valued(Opt::LocalAddress, "laddr", None, "host", "a local address"),
     method(
         Method::Route,
         "gatewaying",
-        'g',
+        Some('g'),
         "forward by MAC address (unless another is given)",
     ),
-    method(Method::Tunnel, "ipip", 'i', "forward through a tunnel"),
+    method(
+        Method::Tunnel,
+        "ipip",
+        Some('i'),
+        "forward through a tunnel",
+    ),
     method(
         Method::Masquerade,
         "masquerading",
-        'm',
+        Some('m'),
         "forward by rewriting addresses (NAT)",
+    ),
+    method(
+        Method::FullNat,
+        "fullnat",
+        None,
+        "forward by rewriting both ends (full NAT)",
     ),
     valued(
         Opt::TunnelType,
@@ -352,8 +389,13 @@ const fn daemon(verb: Verb, long: &'static str, help: &'static str) -> Flag {
     }
 }
 
-const fn method(method: Method, long: &'static str, short: char, help: &'static str) -> Flag {
-    bare(Meaning::Method(method), long, Some(short), help)
+const fn method(
+    method: Method,
+    long: &'static str,
+    short: Option<char>,
+    help: &'static str,
+) -> Flag {
+    bare(Meaning::Method(method), long, short, help)
 }
 
 const fn service(

@@ -2,12 +2,14 @@
 
 mod columns;
 mod connections;
+mod local_addresses;
 mod name;
 mod order;
 mod save;
 mod services;
 
 pub(super) use connections::ConnectionListing;
+pub(super) use local_addresses::local_addresses;
 pub(super) use name::Namer;
 pub(super) use save::save;
 pub(super) use services::services;

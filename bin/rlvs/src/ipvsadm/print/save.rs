@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use rlvs_control::model::{Family, GueChecksum, Tunnel};
+use rlvs_control::model::{ClientAddress, Family, GueChecksum, Tunnel};
 use rlvs_control::{Destination, ForwardingMethod, Protocol, Service, ServiceKey, Services};
 
 use super::name::{Namer, port_protocol};
@@ -21,6 +21,9 @@ pub(in crate::ipvsadm) fn save(
         let key = &status.service.key;
         let of = service_flag(key, names);
         writeln!(output, "-A {of}{}", service_options(&status.service))?;
+        for local in &status.local_addresses {
+            writeln!(output, "--add-laddr {of} --laddr {}", local.address)?;
+        }
         for known in sort_destinations(status.destinations) {
             let Destination { key: server, .. } = known.destination;
             let name = names.endpoint(server.address, server.port, port_protocol(key));
@@ -80,11 +83,17 @@ fn service_options(service: &Service) -> String {
         let flags = scheduler_flags::list(service.scheduler_flags, &service.scheduler);
         text += &format!(" -b {flags}");
     }
+    match service.client_address {
+        ClientAddress::Toa => {}
+        ClientAddress::Proxy => text += " --client-address proxy",
+        ClientAddress::None => text += " --client-address none",
+    }
     text
 }
 
 fn server_options(destination: &Destination) -> String {
     let method = match destination.method {
+        ForwardingMethod::FullNat => "--fullnat",
         ForwardingMethod::Masquerade => "-m",
         ForwardingMethod::Tunnel(_) => "-i",
         ForwardingMethod::Route | ForwardingMethod::Local => "-g",

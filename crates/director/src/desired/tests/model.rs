@@ -136,6 +136,9 @@ impl Model {
             }
             Change::Zero { service: Some(key) } => self.index(port(key)).map(drop),
             Change::Zero { service: None } => Some(()),
+            Change::AddLocalAddress { .. } | Change::DeleteLocalAddress { .. } => {
+                unreachable!("not of this world")
+            }
         }
     }
 

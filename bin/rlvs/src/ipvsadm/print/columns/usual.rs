@@ -19,6 +19,7 @@ pub(in super::super) fn usual(known: &DestinationStatus) -> String {
 
 pub(super) fn forward(method: ForwardingMethod) -> &'static str {
     match method {
+        ForwardingMethod::FullNat => "FullNat",
         ForwardingMethod::Masquerade => "Masq",
         ForwardingMethod::Tunnel(_) => "Tunnel",
         ForwardingMethod::Route => "Route",

@@ -3,6 +3,7 @@
 
 use rlvs_engine::frame::Brief;
 use rlvs_engine::process::Answer;
+use rlvs_engine::related::Inward;
 use rlvs_engine::table::Seat;
 use rlvs_engine::{Reason, Verdict};
 
@@ -32,27 +33,40 @@ pub(crate) fn pack_number(number: Result<u32, Reason>) -> u64 {
     }
 }
 
-/// What becomes of an ICMP packet: what one of the first stages says, or if it is no concern of
-/// theirs, the last, if `find` finds a destination.
-#[inline(always)]
-pub(crate) fn relate<C>(
-    context: *mut C,
-    [relate, relate_full_nat]: [extern "C" fn(*mut C) -> u64; 2],
-    find: extern "C" fn(*mut C) -> u64,
-    tell: extern "C" fn(*mut C, u32) -> u64,
-) -> u64 {
-    const NO_CONCERN: u64 = FAILED | Reason::Protocol as u64;
-    let outcome = relate(context);
-    if outcome != NO_CONCERN {
-        return outcome;
-    }
-    let outcome = relate_full_nat(context);
-    if outcome != NO_CONCERN {
-        return outcome;
-    }
-    match find(context) {
-        failed if failed & FAILED != 0 => failed,
-        number => tell(context, number as u32),
+/// Stages of an ICMP packet.
+pub(crate) struct Relating<C> {
+    /// These say what becomes of it, or that it is no concern of theirs.
+    pub(crate) relate: [extern "C" fn(*mut C) -> u64; 2],
+    /// If this finds a destination, the packet is for its tunnel.
+    pub(crate) for_tunnel: extern "C" fn(*mut C) -> u64,
+    pub(crate) tunnel: extern "C" fn(*mut C, u32, u32) -> u64,
+    /// If this finds a destination, the packet is about one in its tunnel.
+    pub(crate) tunnelled: extern "C" fn(*mut C) -> u64,
+    pub(crate) tell_client: extern "C" fn(*mut C, u32) -> u64,
+}
+
+impl<C> Relating<C> {
+    #[inline(always)]
+    pub(crate) fn run(self, context: *mut C) -> u64 {
+        const NO_CONCERN: u64 = FAILED | Reason::Protocol as u64;
+        let [relate, relate_full_nat] = self.relate;
+        let outcome = relate(context);
+        if outcome != NO_CONCERN {
+            return outcome;
+        }
+        let outcome = relate_full_nat(context);
+        if outcome != NO_CONCERN {
+            return outcome;
+        }
+        let inward = (self.for_tunnel)(context);
+        if inward & NO_WORD == 0 {
+            let inward = Inward(inward);
+            return (self.tunnel)(context, inward.destination(), inward.hash());
+        }
+        match (self.tunnelled)(context) {
+            failed if failed & FAILED != 0 => failed,
+            number => (self.tell_client)(context, number as u32),
+        }
     }
 }
 

@@ -26,6 +26,7 @@ use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::{Ethernet, Header, ethernet, ipv4, ipv6, protocol};
 
 use crate::maps::{Maps, moved};
+use crate::outcome::Relating;
 use crate::window::Window;
 use crate::{outcome, route};
 
@@ -305,18 +306,22 @@ impl Frame for TcFrame {
     {
         let context = self.context.skb.skb;
         let outcome = match F::INDEX {
-            0 => outcome::relate(
-                context,
-                [rlvs_tc_relate4, rlvs_tc_relate_full_nat4],
-                rlvs_tc_tunnelled4,
-                rlvs_tc_tell_client4,
-            ),
-            _ => outcome::relate(
-                context,
-                [rlvs_tc_relate6, rlvs_tc_relate_full_nat6],
-                rlvs_tc_tunnelled6,
-                rlvs_tc_tell_client6,
-            ),
+            0 => Relating {
+                relate: [rlvs_tc_relate4, rlvs_tc_relate_full_nat4],
+                for_tunnel: rlvs_tc_for_tunnel4,
+                tunnel: rlvs_tc_tunnel4,
+                tunnelled: rlvs_tc_tunnelled4,
+                tell_client: rlvs_tc_tell_client4,
+            }
+            .run(context),
+            _ => Relating {
+                relate: [rlvs_tc_relate6, rlvs_tc_relate_full_nat6],
+                for_tunnel: rlvs_tc_for_tunnel6,
+                tunnel: rlvs_tc_tunnel6,
+                tunnelled: rlvs_tc_tunnelled6,
+                tell_client: rlvs_tc_tell_client6,
+            }
+            .run(context),
         };
         self.refresh();
         outcome::unpack(outcome)
@@ -415,6 +420,22 @@ stage!(
     outcome::pack,
     related::relate_full_nat::<V6, _, _>
 );
+
+/// The same for ICMP errors that go on through a tunnel.
+macro_rules! for_tunnel {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut __sk_buff) -> u64 {
+            let frame = TcFrame::new(TcContext::new(context));
+            let inward = related::for_tunnel::<$family, _, _>(&frame, &Maps);
+            outcome::pack_word(inward.map(|inward| inward.0))
+        }
+    };
+}
+
+for_tunnel!(rlvs_tc_for_tunnel4, V4);
+for_tunnel!(rlvs_tc_for_tunnel6, V6);
 
 /// The same for ICMP errors about packets in tunnels.
 macro_rules! tunnelled {

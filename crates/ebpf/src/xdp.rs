@@ -21,6 +21,7 @@ use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::Header;
 
 use crate::maps::{Maps, moved};
+use crate::outcome::Relating;
 use crate::window::Window;
 use crate::{outcome, route};
 
@@ -195,18 +196,22 @@ impl Frame for XdpFrame {
     {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
-            0 => outcome::relate(
-                context,
-                [rlvs_xdp_relate4, rlvs_xdp_relate_full_nat4],
-                rlvs_xdp_tunnelled4,
-                rlvs_xdp_tell_client4,
-            ),
-            _ => outcome::relate(
-                context,
-                [rlvs_xdp_relate6, rlvs_xdp_relate_full_nat6],
-                rlvs_xdp_tunnelled6,
-                rlvs_xdp_tell_client6,
-            ),
+            0 => Relating {
+                relate: [rlvs_xdp_relate4, rlvs_xdp_relate_full_nat4],
+                for_tunnel: rlvs_xdp_for_tunnel4,
+                tunnel: rlvs_xdp_tunnel4,
+                tunnelled: rlvs_xdp_tunnelled4,
+                tell_client: rlvs_xdp_tell_client4,
+            }
+            .run(context),
+            _ => Relating {
+                relate: [rlvs_xdp_relate6, rlvs_xdp_relate_full_nat6],
+                for_tunnel: rlvs_xdp_for_tunnel6,
+                tunnel: rlvs_xdp_tunnel6,
+                tunnelled: rlvs_xdp_tunnelled6,
+                tell_client: rlvs_xdp_tell_client6,
+            }
+            .run(context),
         };
         self.refresh();
         outcome::unpack(outcome)
@@ -305,6 +310,22 @@ stage!(
     outcome::pack,
     related::relate_full_nat::<V6, _, _>
 );
+
+/// The same for ICMP errors that go on through a tunnel.
+macro_rules! for_tunnel {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut xdp_md) -> u64 {
+            let frame = XdpFrame::new(XdpContext::new(context));
+            let inward = related::for_tunnel::<$family, _, _>(&frame, &Maps);
+            outcome::pack_word(inward.map(|inward| inward.0))
+        }
+    };
+}
+
+for_tunnel!(rlvs_xdp_for_tunnel4, V4);
+for_tunnel!(rlvs_xdp_for_tunnel6, V6);
 
 /// The same for ICMP errors about packets in tunnels.
 macro_rules! tunnelled {

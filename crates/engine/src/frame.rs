@@ -57,8 +57,8 @@ pub trait Frame: Sized {
     fn resize(&mut self, length: usize) -> Option<()>;
 
     /// Makes room for so many bytes at an offset behind the IP header: what is in front of it
-    /// stays in front, which is at most [`MOST_MOVED`]. `None`, and nothing done, where that cannot be. `checksum` is where the
-    /// field of the transport checksum is.
+    /// stays in front, which is at most [`MOST_MOVED`]. `None`, and nothing done, where that cannot
+    /// be. `checksum` is where the field of the transport checksum is.
     fn open(&mut self, at: usize, by: usize, checksum: usize) -> Option<()>;
 
     /// Makes room for so many bytes in front of the IP header; what is in front of them, the
@@ -94,8 +94,8 @@ pub trait Frame: Sized {
         forward::answer::<F, Self, T>(self, tables, answer.seat, answer.brief)
     }
 
-    /// An ICMP packet: [`related::relate`], for what is left [`related::relate_full_nat`], and for
-    /// the rest [`tunnelled`]; four seams.
+    /// An ICMP packet: [`related::relate`] says what becomes of it, or else the stages after that;
+    /// each is a seam.
     fn relate<F, T>(&mut self, tables: &T) -> Result<Verdict, Reason>
     where
         F: Respond,
@@ -106,11 +106,16 @@ pub trait Frame: Sized {
             outcome => return outcome,
         }
         match related::relate_full_nat::<F, Self, T>(self, tables) {
+            Err(Reason::Protocol) => {}
+            outcome => return outcome,
+        }
+        match related::for_tunnel::<F, Self, T>(self, tables) {
+            Ok(inward) => self.tunnel::<F, T>(tables, inward.destination(), inward.hash()),
             Err(Reason::Protocol) => {
                 let number = tunnelled::find::<F, Self, T>(self, tables)?;
                 tunnelled::tell::<F, Self, T>(self, tables, number)
             }
-            outcome => outcome,
+            Err(reason) => Err(reason),
         }
     }
 

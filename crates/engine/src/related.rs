@@ -22,11 +22,12 @@ use crate::process::Verdict;
 use crate::reason::Reason;
 use crate::respond::Respond;
 use crate::table::{self, Seat};
-use crate::tables::{Context, FamilyTables, KeyOf};
+use crate::tables::{Context, FamilyTables, KeyOf, Tables};
 use crate::tuple::{Embedded, IP, Packet, Side};
 
 /// An ICMP packet; those that are no errors, or about no connection, pass. So do, here, those about
-/// a connection by full NAT: they are a matter of [`relate_full_nat`].
+/// a connection by full NAT or through a tunnel: they are a matter of [`relate_full_nat`] and
+/// [`for_tunnel`].
 #[inline(always)]
 pub fn relate<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
 where
@@ -39,7 +40,7 @@ where
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     if let Some(entry) = table::find::<F, T>(context, &turned) {
         let number = entry.meta.destination();
-        if !Lease(entry.slot.children.load()).is_none() {
+        if !Lease(entry.slot.children.load()).is_none() || goes_by_tunnel(tables, number) {
             return Err(Reason::Protocol);
         }
         if let Some(counters) = tables.counters(context.settings, number) {
@@ -75,6 +76,58 @@ where
         return Err(Reason::Protocol);
     }
     from_full_nat::<F, R>(frame, &embedded, &slot.key.load())
+}
+
+/// The destination, and the hash for its tunnel, of a connection through one that an ICMP error is
+/// about.
+#[inline(always)]
+pub fn for_tunnel<F, R, T>(frame: &R, tables: &T) -> Result<Inward, Reason>
+where
+    F: Respond,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    let embedded = F::embedded(frame).map_err(|_| Reason::Protocol)?;
+    let turned = F::turned(&embedded.key);
+    let context = Context::new(tables).ok_or(Reason::Internal)?;
+    let entry = table::find::<F, T>(context, &turned).ok_or(Reason::Protocol)?;
+    let number = entry.meta.destination();
+    if !goes_by_tunnel(tables, number) {
+        return Err(Reason::Protocol);
+    }
+    if let Some(counters) = tables.counters(context.settings, number) {
+        counters.packet(embedded.bytes);
+    }
+    Ok(Inward::new(number, F::hash(&embedded.key, 0) as u32))
+}
+
+/// A destination (32 bits) and a hash (31) in one register.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Inward(pub u64);
+
+impl Inward {
+    #[inline(always)]
+    const fn new(destination: u32, hash: u32) -> Self {
+        Self(destination as u64 | (hash as u64 & 0x7fff_ffff) << 32)
+    }
+
+    #[inline(always)]
+    pub const fn destination(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    pub const fn hash(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+#[inline(always)]
+fn goes_by_tunnel<T: Tables>(tables: &T, number: u32) -> bool {
+    let destination = tables.destination(number);
+    destination.is_some_and(|destination| {
+        destination.method() as u8 == Method::Tunnel as u8 && !destination.is(Destination::LOCAL)
+    })
 }
 
 /// To the real server: as if it were the local end that did not get its answer.
@@ -152,10 +205,6 @@ fn to_server<F: Respond, R: Frame, T: FamilyTables<F>>(
     }
     if embedded.hops <= 1 {
         return Err(Reason::HopLimit);
-    }
-    if destination.method() == Method::Tunnel {
-        let hash = F::hash(&embedded.key, 0) as u32;
-        return frame.tunnel::<F, T>(context.tables, number, hash);
     }
     let out = destination.interface.load();
     let stays = out == frame.interface() && flags & Destination::REDIRECT == 0;

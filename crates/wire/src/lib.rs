@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checksum;
+pub mod crc32c;
 pub mod ethernet;
 pub mod gre;
 pub mod gue;
@@ -15,6 +16,7 @@ pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ports;
+pub mod sctp;
 pub mod tcp;
 pub mod udp;
 
@@ -26,6 +28,7 @@ pub use icmp::Icmp;
 pub use ipv4::Ipv4;
 pub use ipv6::Ipv6;
 pub use ports::Ports;
+pub use sctp::Sctp;
 pub use tcp::Tcp;
 pub use udp::Udp;
 
@@ -47,8 +50,10 @@ pub mod protocol {
     pub const ROUTING: u8 = 43;
     pub const FRAGMENT: u8 = 44;
     pub const GRE: u8 = 47;
+    pub const ESP: u8 = 50;
     pub const AUTHENTICATION: u8 = 51;
     pub const ICMPV6: u8 = 58;
     pub const NO_NEXT_HEADER: u8 = 59;
     pub const DESTINATION_OPTIONS: u8 = 60;
+    pub const SCTP: u8 = 132;
 }

@@ -96,6 +96,7 @@ fn name(number: u8) -> &'static str {
     match number {
         protocol::TCP => "TCP",
         protocol::UDP => "UDP",
+        protocol::SCTP => "SCTP",
         _ => "IP",
     }
 }

@@ -3,7 +3,7 @@
 //! The model speaks all of LVS so that configurations can be read and errors named; what would be
 //! accepted and then not done is refused here instead.
 
-use rlvs_control::{Change, Code, Destination, Error, ForwardingMethod, Protocol};
+use rlvs_control::{Change, Code, Destination, Error, ForwardingMethod};
 use rlvs_control::{Service, ServiceKey};
 
 /// Schedulers of the data plane; a name that LVS does not know at all is
@@ -41,10 +41,6 @@ fn in_service(service: &Service) -> Option<String> {
     let key = service.key;
     let missing = match key {
         ServiceKey::Mark { .. } => "firewall-mark services (-f)",
-        ServiceKey::Address {
-            protocol: Protocol::Sctp,
-            ..
-        } => "SCTP services",
         ServiceKey::Address { port: 0, .. } => "services on all ports (port 0)",
         _ if service.one_packet => "scheduling by single packets (-o)",
         _ if service.persistence_engine.is_some() => "persistence engines (--pe)",
@@ -83,8 +79,8 @@ fn in_destination(destination: &Destination) -> Option<String> {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use rlvs_control::DestinationKey;
     use rlvs_control::model::{Family, Granularity, Persistence, Tunnel};
+    use rlvs_control::{DestinationKey, Protocol};
 
     use super::*;
 
@@ -100,6 +96,12 @@ mod tests {
             check_service(|service| service.persistence = Some(persistence())),
             Ok(())
         );
+        for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+            assert_eq!(
+                check_service(|service| service.key = key(protocol, 80)),
+                Ok(())
+            );
+        }
         for method in [
             ForwardingMethod::Route,
             ForwardingMethod::Masquerade,
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn names_what_is_missing() {
-        let edits: [fn(&mut Service); 7] = [
+        let edits: [fn(&mut Service); 6] = [
             |service| service.scheduler = "mh".into(),
             |service| service.scheduler_flags = 1,
             |service| service.one_packet = true,
@@ -123,7 +125,6 @@ mod tests {
                     mark: 7,
                 }
             },
-            |service| service.key = key(Protocol::Sctp, 80),
             |service| {
                 service.key = key(Protocol::Tcp, 0);
                 service.persistence = Some(persistence());

@@ -18,6 +18,7 @@ use rlvs_engine::settings::{Settings, TICK_SHIFT};
 use rlvs_engine::statistics::{Counters, bump};
 use rlvs_engine::table::{self, Seat, Spot};
 use rlvs_engine::tables::{KeyOf, interface};
+use rlvs_engine::tcp::From;
 use rlvs_engine::tuple::Tuple;
 use rlvs_engine::{Family, FamilyTables, Tables, V4, V6, process, template};
 use rlvs_word::Shared64;
@@ -183,6 +184,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn associate(&self, slot: &Shared64, meta: Meta, chunk: u8, from: From) {
+        rlvs_associate(slot, meta.0, chunk as u32, from as u32);
+    }
+
+    #[inline(always)]
     fn repeat<S: FnMut(u32) -> ControlFlow<()>>(&self, times: u32, mut step: S) {
         let context = (&raw mut step).cast();
         let call: unsafe extern "C" fn(u64, *mut c_void) -> i64 = call::<S>;
@@ -208,6 +214,17 @@ extern "C" fn rlvs_pick(service: u32) -> u32 {
 #[inline(never)]
 extern "C" fn rlvs_next(members: u64, start: u32, weight: u32) -> u64 {
     schedule::next(&Maps, Members(members), start, weight).0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_associate(slot: *const Shared64, meta: u64, chunk: u32, from: u32) -> u32 {
+    // SAFETY: the verifier passes null or all of a word.
+    if let Some(slot) = unsafe { slot.as_ref() } {
+        let from = From::from_bits(from as u8);
+        process::associate(&Maps, slot, Meta(meta), chunk as u8, from);
+    }
+    0
 }
 
 /// A turn of a loop: 1 ends it.

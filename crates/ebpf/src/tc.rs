@@ -23,7 +23,7 @@ use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tunnelled;
 use rlvs_engine::tuple::{IP, Packet};
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
-use rlvs_wire::{Ethernet, Header, ethernet, ipv4, ipv6, protocol};
+use rlvs_wire::{Checksum, Ethernet, Header, ethernet, ipv4, ipv6, protocol};
 
 use crate::maps::{Maps, moved};
 use crate::outcome::Relating;
@@ -200,6 +200,12 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
+    fn account(&mut self, change: Checksum) {
+        // SAFETY: the helper takes the program's own context.
+        unsafe { bpf_csum_update(self.context.skb.skb, change.to_word()) };
+    }
+
+    #[inline(always)]
     fn resize(&mut self, length: usize) -> Option<()> {
         // SAFETY: the helper takes the program's own context.
         let done = unsafe { bpf_skb_change_tail(self.context.skb.skb, length as u32, 0) == 0 };
@@ -370,6 +376,17 @@ impl Frame for TcFrame {
         };
         self.refresh();
         outcome::unpack_word(outcome)
+    }
+
+    #[inline(always)]
+    fn mend_sctp<F: Packet>(&mut self, at: usize, difference: u32) -> Option<()> {
+        let context = self.context.skb.skb;
+        let done = match F::INDEX {
+            0 => rlvs_tc_mend_sctp4(context, at as u32, difference),
+            _ => rlvs_tc_mend_sctp6(context, at as u32, difference),
+        };
+        self.refresh();
+        (done != 0).then_some(())
     }
 
     #[inline(always)]
@@ -550,3 +567,18 @@ macro_rules! answer {
 
 answer!(rlvs_tc_answer4, V4);
 answer!(rlvs_tc_answer6, V6);
+
+/// The same for SCTP's checksum.
+macro_rules! mend_sctp {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut __sk_buff, at: u32, difference: u32) -> u32 {
+            let mut frame = TcFrame::new(TcContext::new(context));
+            forward::mend_sctp::<$family, _>(&mut frame, at as usize, difference).is_some() as u32
+        }
+    };
+}
+
+mend_sctp!(rlvs_tc_mend_sctp4, V4);
+mend_sctp!(rlvs_tc_mend_sctp6, V6);

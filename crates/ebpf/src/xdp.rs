@@ -263,6 +263,17 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn mend_sctp<F: Packet>(&mut self, at: usize, difference: u32) -> Option<()> {
+        let context = self.context.as_ptr().cast();
+        let done = match F::INDEX {
+            0 => rlvs_xdp_mend_sctp4(context, at as u32, difference),
+            _ => rlvs_xdp_mend_sctp6(context, at as u32, difference),
+        };
+        self.refresh();
+        (done != 0).then_some(())
+    }
+
+    #[inline(always)]
     fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Verdict {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
@@ -440,3 +451,18 @@ macro_rules! answer {
 
 answer!(rlvs_xdp_answer4, V4);
 answer!(rlvs_xdp_answer6, V6);
+
+/// The same for SCTP's checksum.
+macro_rules! mend_sctp {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut xdp_md, at: u32, difference: u32) -> u32 {
+            let mut frame = XdpFrame::new(XdpContext::new(context));
+            forward::mend_sctp::<$family, _>(&mut frame, at as usize, difference).is_some() as u32
+        }
+    };
+}
+
+mend_sctp!(rlvs_xdp_mend_sctp4, V4);
+mend_sctp!(rlvs_xdp_mend_sctp6, V6);

@@ -208,13 +208,31 @@ pub enum State {
     LastAck = 13,
     Listen = 14,
     SynAck = 15,
+    /// SCTP's from here on, in IPVS's order.
+    SctpNone = 16,
+    Init1 = 17,
+    Init = 18,
+    CookieSent = 19,
+    CookieReplied = 20,
+    CookieWait = 21,
+    Cookie = 22,
+    CookieEchoed = 23,
+    SctpEstablished = 24,
+    ShutdownSent = 25,
+    ShutdownReceived = 26,
+    ShutdownAckSent = 27,
+    Rejected = 28,
+    Closed = 29,
+    /// Not a state: with it any five bits are one, and reading one checks nothing, which the
+    /// verifier would follow both ways.
+    Spare30 = 30,
     /// Not a connection, but how answers find one of full NAT: from the local address and port to
     /// the real server's.
     Reverse = 31,
 }
 
 impl State {
-    /// Bits that were stored from a state; others count as free.
+    /// Bits that were stored from a state.
     #[inline(always)]
     pub const fn from_bits(bits: u8) -> Self {
         match bits & 31 {
@@ -233,17 +251,75 @@ impl State {
             13 => State::LastAck,
             14 => State::Listen,
             15 => State::SynAck,
+            16 => State::SctpNone,
+            17 => State::Init1,
+            18 => State::Init,
+            19 => State::CookieSent,
+            20 => State::CookieReplied,
+            21 => State::CookieWait,
+            22 => State::Cookie,
+            23 => State::CookieEchoed,
+            24 => State::SctpEstablished,
+            25 => State::ShutdownSent,
+            26 => State::ShutdownReceived,
+            27 => State::ShutdownAckSent,
+            28 => State::Rejected,
+            29 => State::Closed,
+            30 => State::Spare30,
             31 => State::Reverse,
             _ => State::Free,
         }
     }
 
-    /// Whether `ipvsadm -L` counts the connection as active (tcp_state_active_table).
+    /// Whether `ipvsadm -L` counts the connection as active (tcp_state_active_table; of SCTP only
+    /// what is established).
     #[inline(always)]
     pub const fn is_active(self) -> bool {
         matches!(
             self,
-            Self::Established | Self::SynSent | Self::SynRecv | Self::SynAck
+            Self::Established
+                | Self::SynSent
+                | Self::SynRecv
+                | Self::SynAck
+                | Self::SctpEstablished
+        )
+    }
+
+    /// Whether the two sides have not agreed yet.
+    #[inline(always)]
+    pub const fn is_half_open(self) -> bool {
+        matches!(
+            self,
+            Self::None
+                | Self::SynSent
+                | Self::SynRecv
+                | Self::SynAck
+                | Self::SctpNone
+                | Self::Init1
+                | Self::Init
+                | Self::CookieSent
+                | Self::CookieReplied
+                | Self::CookieWait
+                | Self::Cookie
+                | Self::CookieEchoed
+        )
+    }
+
+    /// Whether one side has ended it, or both.
+    #[inline(always)]
+    pub const fn is_closing(self) -> bool {
+        matches!(
+            self,
+            Self::FinWait
+                | Self::TimeWait
+                | Self::Close
+                | Self::CloseWait
+                | Self::LastAck
+                | Self::ShutdownSent
+                | Self::ShutdownReceived
+                | Self::ShutdownAckSent
+                | Self::Rejected
+                | Self::Closed
         )
     }
 
@@ -258,9 +334,9 @@ impl State {
             Self::Free => "FREE",
             Self::Claimed => "CLAIMED",
             Self::Udp => "UDP",
-            Self::Template | Self::None => "NONE",
+            Self::Template | Self::None | Self::SctpNone | Self::Spare30 => "NONE",
             Self::Assured => "ASSURED",
-            Self::Established => "ESTABLISHED",
+            Self::Established | Self::SctpEstablished => "ESTABLISHED",
             Self::SynSent => "SYN_SENT",
             Self::SynRecv => "SYN_RECV",
             Self::FinWait => "FIN_WAIT",
@@ -270,6 +346,18 @@ impl State {
             Self::LastAck => "LAST_ACK",
             Self::Listen => "LISTEN",
             Self::SynAck => "SYNACK",
+            Self::Init1 => "INIT1",
+            Self::Init => "INIT",
+            Self::CookieSent => "C-SENT",
+            Self::CookieReplied => "C-REPLIED",
+            Self::CookieWait => "C-WAIT",
+            Self::Cookie => "COOKIE",
+            Self::CookieEchoed => "C-ECHOED",
+            Self::ShutdownSent => "S-SENT",
+            Self::ShutdownReceived => "S-RECEIVED",
+            Self::ShutdownAckSent => "S-ACK-SENT",
+            Self::Rejected => "REJECTED",
+            Self::Closed => "CLOSED",
             Self::Reverse => "REVERSE",
         }
     }
@@ -281,7 +369,7 @@ mod tests {
 
     #[test]
     fn states_survive_their_bits() {
-        for bits in (0..16).chain([31]) {
+        for bits in 0..32 {
             assert_eq!(State::from_bits(bits) as u8, bits);
         }
     }
@@ -292,7 +380,7 @@ mod tests {
         for state in [State::Free, State::Claimed, State::Reverse] {
             assert!(!finds(state), "{state:?}");
         }
-        for bits in 2..16 {
+        for bits in 2..31 {
             assert!(finds(State::from_bits(bits)), "{bits}");
         }
         assert!(Meta::new(0, State::Reverse, 0).is_live());

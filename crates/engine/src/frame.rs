@@ -50,6 +50,10 @@ pub trait Frame: Sized {
     /// with the kernel.
     fn mend(&mut self, change: Change) -> Option<()>;
 
+    /// Tells the kernel of a change that no Internet checksum in the packet makes up for, if it
+    /// keeps a sum over the packet.
+    fn account(&mut self, _: Checksum) {}
+
     /// Copies at most 128 bytes to a place in front of them.
     fn bring(&mut self, from: usize, to: usize, length: usize) -> Option<()>;
 
@@ -146,6 +150,11 @@ pub trait Frame: Sized {
         forward::tell::<F, Self>(self, stream, brief)
     }
 
+    /// SCTP's checksum after other ports: [`forward::mend_sctp`], a seam as well.
+    fn mend_sctp<F: Packet>(&mut self, at: usize, difference: u32) -> Option<()> {
+        forward::mend_sctp::<F, Self>(self, at, difference)
+    }
+
     /// A packet that was dropped: [`respond`], a seam as well.
     fn respond<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T, reason: Reason) -> Verdict {
         respond::respond::<F, Self, T>(self, tables, reason)
@@ -174,7 +183,7 @@ impl Brief {
         (self.0 >> 12) as u8
     }
 
-    /// TCP's flags.
+    /// Those of its [`Tuple`].
     #[inline(always)]
     pub const fn flags(self) -> u8 {
         (self.0 >> 20) as u8

@@ -6,7 +6,7 @@
 //!
 //! One packet's way: [`process`](process::process) reads a [`tuple`], finds its [`connection`]
 //! in the [`table`] or lets [`schedule`] choose a [`destination`] of its [`service`], moves the
-//! connection's state ([`tcp`]) and writes the packet ([`forward`]). It is read, then decided,
+//! connection's state ([`tcp`], [`sctp`]) and writes the packet ([`forward`]). It is read, then decided,
 //! then written: nothing is looked up after the first byte has changed.
 //!
 //! Rules of this crate, because the kernel's verifier reads it too: no slices of packets, no
@@ -32,6 +32,7 @@ pub mod reason;
 pub mod related;
 pub mod respond;
 pub mod schedule;
+pub mod sctp;
 pub mod service;
 pub mod settings;
 pub mod statistics;
@@ -41,6 +42,7 @@ pub mod tcp;
 pub mod template;
 pub mod tunnelled;
 pub mod tuple;
+mod upper;
 
 pub use family::{Family, V4, V6};
 pub use frame::Frame;

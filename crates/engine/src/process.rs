@@ -1,8 +1,10 @@
 //! One packet: read, decide, write.
 
 use rlvs_wire::ethernet::{self, Addresses};
+use rlvs_wire::sctp::INIT;
 use rlvs_wire::tcp::{RST, SYN};
 use rlvs_wire::{Ethernet, protocol};
+use rlvs_word::Shared64;
 
 use crate::connection::{Meta, State};
 use crate::destination::Destination;
@@ -17,8 +19,8 @@ use crate::service::{Service, ServiceKey, filter};
 use crate::settings::{elapsed, ticks};
 use crate::table::{self, Entry, Inserted, Seat};
 use crate::tables::{Context, FamilyTables, Tables, interface};
-use crate::tcp;
 use crate::tuple::{Packet, Tuple};
+use crate::{sctp, tcp};
 
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -176,7 +178,7 @@ fn decide<'t, F: Packet, T: FamilyTables<F>>(
 ) -> Result<To<'t>, Reason> {
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     if let Some(entry) = table::find::<F, T>(context, &tuple.key) {
-        if !begins_anew(context, tuple.flags, entry) {
+        if !begins_anew(context, opens(tuple), entry) {
             let to = To {
                 destination: follow(context, tuple, entry)?,
                 number: entry.meta.destination(),
@@ -230,20 +232,30 @@ fn lend<'t, F: Packet, T: FamilyTables<F>>(
 /// Whether a found connection is over: its time is, or the client uses its port again.
 ///
 /// `conn_reuse_mode` as in IPVS (ip_vs_core.c, `is_new_conn_expected`): with any bit set, a SYN
-/// ends a connection in TIME_WAIT or CLOSE; with bit 1, also one in FIN_WAIT whose server's packets
-/// do not pass here. One that a template controls goes on.
+/// ends a connection in TIME_WAIT or CLOSE, an INIT one that is closed; with bit 1, a SYN also ends
+/// one in FIN_WAIT whose server's packets do not pass here. One that a template controls goes on.
 #[inline(always)]
-fn begins_anew<K, T: Tables>(context: Context<'_, T>, flags: u8, entry: Entry<'_, K>) -> bool {
+fn begins_anew<K, T: Tables>(context: Context<'_, T>, opens: bool, entry: Entry<'_, K>) -> bool {
     if table::is_over(context, entry, 0) {
         return true;
     }
-    if flags & SYN == 0 || entry.meta.has(Meta::CONTROLLED) {
+    if !opens || entry.meta.has(Meta::CONTROLLED) {
         return false;
     }
     let mode = context.settings.conn_reuse_mode.load();
     match entry.meta.state() {
-        State::TimeWait | State::Close => mode != 0,
+        State::TimeWait | State::Close | State::Closed => mode != 0,
         State::FinWait => mode & 2 != 0 && from(context.tables, entry) == tcp::From::ClientAlone,
+        _ => false,
+    }
+}
+
+/// Whether the packet asks for a connection (ip_vs_core.c, `is_new_conn`).
+#[inline(always)]
+fn opens<F: Packet>(tuple: &Tuple<F>) -> bool {
+    match tuple.protocol {
+        protocol::TCP => tuple.flags & SYN != 0,
+        protocol::SCTP => tuple.flags == INIT,
         _ => false,
     }
 }
@@ -276,28 +288,45 @@ fn follow<'t, F: Packet, T: FamilyTables<F>>(
         return Err(Reason::DestinationGone);
     }
     entry.slot.seen.store(context.now);
-    if tuple.protocol == protocol::TCP {
-        advance(context.tables, tuple.flags, sender(destination), entry);
-    }
+    let from = sender(destination);
+    advance(context.tables, Brief::of(tuple), from, entry);
     count(context, tuple, number, false);
     Ok(destination)
 }
 
-/// Moves a TCP connection's state, and its destination's counts if the swap is won.
+/// Moves a connection's state, and its destination's counts if the swap is won.
 #[inline(always)]
-pub(crate) fn advance<K, T: Tables>(tables: &T, flags: u8, from: tcp::From, entry: Entry<'_, K>) {
-    let state = entry.meta.state();
-    let next = tcp::next(state, flags, from);
+pub(crate) fn advance<K, T: Tables>(
+    tables: &T,
+    packet: Brief,
+    from: tcp::From,
+    entry: Entry<'_, K>,
+) {
+    let (slot, meta, flags) = (&entry.slot.meta, entry.meta, packet.flags());
+    match packet.protocol() {
+        protocol::TCP => shift(tables, slot, meta, tcp::next(meta.state(), flags, from)),
+        protocol::SCTP => tables.associate(slot, meta, flags, from),
+        _ => {}
+    }
+}
+
+/// [`advance`] of an SCTP association.
+#[inline(always)]
+pub fn associate<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, chunk: u8, from: tcp::From) {
+    let event = sctp::Event::of_chunk(chunk);
+    shift(tables, slot, meta, sctp::next(meta.state(), event, from));
+}
+
+#[inline(always)]
+fn shift<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, next: State) {
+    let state = meta.state();
     if next as u8 == state as u8 {
         return;
     }
-    let moved = entry
-        .slot
-        .meta
-        .replace(entry.meta.0, entry.meta.with_state(next).0);
+    let moved = slot.replace(meta.0, meta.with_state(next).0);
     if moved
         && next.is_active() != state.is_active()
-        && let Some(load) = tables.load(entry.meta.destination())
+        && let Some(load) = tables.load(meta.destination())
     {
         load.shift(next.is_active());
     }
@@ -306,8 +335,7 @@ pub(crate) fn advance<K, T: Tables>(tables: &T, flags: u8, from: tcp::From, entr
 /// A packet of no known connection: begins one if it may and belongs to a service.
 #[inline(always)]
 pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
-    let is_tcp = tuple.protocol == protocol::TCP;
-    let starts = !is_tcp || tuple.flags & (SYN | RST) == SYN;
+    let starts = starts(tuple);
     if !starts && !was_stateless(now(tables)?) {
         return Err(Reason::NoConnection);
     }
@@ -318,11 +346,7 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
         // went, and gets an entry when there is room.
         false => (constant(now(tables)?, tuple, service)?, 0),
     };
-    let state = match (is_tcp, starts) {
-        (false, _) => State::Udp,
-        (true, true) => first(tables, State::None, tuple.flags, destination),
-        (true, false) => first(tables, State::Established, tuple.flags, destination),
-    };
+    let state = first(tables, tuple, starts, destination);
     match table::add(tables, &tuple.key, Meta::new(destination, state, flags)) {
         Inserted::New(_) => enter(now(tables)?, tuple, destination, state),
         Inserted::Existing(entry) => {
@@ -336,11 +360,36 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
     }
 }
 
+/// Whether the packet may begin a connection. One of AH or ESP follows another's.
+#[inline(always)]
+fn starts<F: Packet>(tuple: &Tuple<F>) -> bool {
+    match tuple.protocol {
+        protocol::TCP => tuple.flags & (SYN | RST) == SYN,
+        protocol::UDP => true,
+        _ => opens(tuple),
+    }
+}
+
 /// The state that a new entry begins with.
 #[inline(always)]
-fn first<T: Tables>(tables: &T, before: State, flags: u8, destination: u32) -> State {
+fn first<F: Packet, T: Tables>(
+    tables: &T,
+    tuple: &Tuple<F>,
+    starts: bool,
+    destination: u32,
+) -> State {
     let record = tables.destination(destination);
-    tcp::next(before, flags, record.map_or(tcp::From::ClientAlone, sender))
+    let from = record.map_or(tcp::From::ClientAlone, sender);
+    match (tuple.protocol, starts) {
+        (protocol::TCP, true) => tcp::next(State::None, tuple.flags, from),
+        (protocol::TCP, false) => tcp::next(State::Established, tuple.flags, from),
+        (protocol::SCTP, true) => sctp::next(State::SctpNone, sctp::Event::Init, from),
+        (protocol::SCTP, false) => {
+            let event = sctp::Event::of_chunk(tuple.flags);
+            sctp::next(State::SctpEstablished, event, from)
+        }
+        _ => State::Udp,
+    }
 }
 
 /// A context for one step: kept over the calls of [`begin`] it would cost stack, of which there

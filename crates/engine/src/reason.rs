@@ -57,7 +57,8 @@ reasons! {
     NoAnswer = Pass "no-answer" "from a real server, but of no masqueraded connection";
     NoService = Pass "no-service" "sent to a virtual address, but to no virtual service there";
     NoConnection = Pass "no-connection"
-        "TCP of no known connection and not the start of one; the stack answers with a reset";
+        "of no known connection and not the start of one (TCP, SCTP), or not able to start one (AH, \
+         ESP); the stack answers";
     Protocol = Pass "protocol" "a protocol that is not balanced, to a virtual address";
     Fragment = Pass "fragment" "a part of a fragmented packet to a virtual address";
     Truncated = Pass "truncated" "shorter than its headers say; the stack drops it";

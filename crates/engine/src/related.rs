@@ -279,13 +279,10 @@ fn translate<F: Packet, R: Frame>(
         Side::Destination => Side::Source,
     };
     let inner = F::replace_address(frame, embedded.ip as usize, other, address)?;
-    let ports = frame.header_mut::<Ports>(embedded.ports as usize)?;
-    let field = match other {
-        Side::Source => &mut ports.source,
-        Side::Destination => &mut ports.destination,
+    let of_ports = match embedded.ports {
+        0 => Checksum::default(),
+        at => renumber(frame, at as usize, other, port)?,
     };
-    let of_ports = Checksum::default().replace(*field, port);
-    *field = port;
     let is_ipv6 = F::INDEX == 1;
     // ICMP's checksum covers no addresses of IPv4's: not those outside, and the header inside has
     // a checksum, so that what it adds to a sum stays the same.
@@ -300,4 +297,16 @@ fn translate<F: Packet, R: Frame>(
         is_udp: false,
         is_ipv6,
     })
+}
+
+#[inline(always)]
+fn renumber<R: Frame>(frame: &mut R, at: usize, side: Side, port: [u8; 2]) -> Option<Checksum> {
+    let ports = frame.header_mut::<Ports>(at)?;
+    let field = match side {
+        Side::Source => &mut ports.source,
+        Side::Destination => &mut ports.destination,
+    };
+    let change = Checksum::default().replace(*field, port);
+    *field = port;
+    Some(change)
 }

@@ -29,7 +29,7 @@ pub struct Settings {
     pub timeouts: [Shared32; STATES],
 }
 
-/// Room for states: a power of two above the number of [`State`]s.
+/// How many [`State`]s there are: a power of two.
 pub const STATES: usize = 32;
 
 /// A tick is 2^20 ns (1.05 ms): a shift away from the kernel's clock, fine enough for any
@@ -85,7 +85,7 @@ impl Settings {
         }
     }
 
-    /// IPVS's defaults (ip_vs_proto_tcp.c, ip_vs_proto_udp.c).
+    /// IPVS's defaults (ip_vs_proto_tcp.c, ip_vs_proto_udp.c, ip_vs_proto_sctp.c).
     pub fn set_default_timeouts(&self) {
         for &(state, seconds) in &DEFAULT_TIMEOUTS {
             self.set_timeout(state, ticks(seconds));
@@ -96,7 +96,11 @@ impl Settings {
 /// An hour before what [`elapsed`] can tell.
 const LONG_AGO: u32 = i32::MAX as u32 - ticks(3600);
 
-const DEFAULT_TIMEOUTS: [(State, u32); 14] = [
+/// A second more than SCTP waits at most before it sends something again (RTO.Max, RFC 9260,
+/// section 16).
+const SCTP_LONGEST: u32 = 61;
+
+const DEFAULT_TIMEOUTS: [(State, u32); 28] = [
     (State::Udp, 300),
     (State::Template, 360),
     (State::Assured, 360),
@@ -111,6 +115,20 @@ const DEFAULT_TIMEOUTS: [(State, u32); 14] = [
     (State::LastAck, 30),
     (State::Listen, 120),
     (State::SynAck, 120),
+    (State::SctpNone, 2),
+    (State::Init1, 4),
+    (State::Init, SCTP_LONGEST),
+    (State::CookieSent, SCTP_LONGEST),
+    (State::CookieReplied, SCTP_LONGEST),
+    (State::CookieWait, SCTP_LONGEST),
+    (State::Cookie, SCTP_LONGEST),
+    (State::CookieEchoed, SCTP_LONGEST),
+    (State::SctpEstablished, 900),
+    (State::ShutdownSent, SCTP_LONGEST),
+    (State::ShutdownReceived, SCTP_LONGEST),
+    (State::ShutdownAckSent, SCTP_LONGEST),
+    (State::Rejected, 4),
+    (State::Closed, SCTP_LONGEST),
 ];
 
 #[cfg(test)]

@@ -548,8 +548,8 @@ fn worth<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> u64 {
     let rank: u64 = match entry.meta.state() {
         State::Free | State::Claimed | State::Reverse => return u64::MAX,
         _ if is_over(context, entry, 0) => 0,
-        State::SynRecv | State::SynSent | State::SynAck | State::None => 1,
-        State::FinWait | State::TimeWait | State::Close | State::CloseWait | State::LastAck => 2,
+        state if state.is_half_open() => 1,
+        state if state.is_closing() => 2,
         _ => return u64::MAX,
     };
     rank << 32 | !elapsed(context.now, entry.slot.seen.load()) as u64

@@ -15,6 +15,7 @@ use crate::service::{Service, ServiceKey};
 use crate::settings::Settings;
 use crate::statistics::Counters;
 use crate::table::{self, Seat, Spot};
+use crate::tcp::From;
 use crate::template;
 use crate::tuple::{Packet, Tuple};
 
@@ -66,6 +67,14 @@ pub trait Tables {
         Self: Sized,
     {
         schedule::next(self, members, start, weight).0
+    }
+
+    /// [`process::associate`]; a seam as well, for the many rows of its states.
+    fn associate(&self, slot: &Shared64, meta: Meta, chunk: u8, from: From)
+    where
+        Self: Sized,
+    {
+        process::associate(self, slot, meta, chunk, from);
     }
 
     /// Calls `step` with 0, 1, ... `times - 1` until it breaks.

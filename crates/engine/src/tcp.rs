@@ -6,13 +6,26 @@ use crate::connection::State;
 
 /// Who sent a packet, and whether the director sees the other side too: each has rows of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
 pub enum From {
     /// The client, whose server's packets do not pass the director ("input only").
-    ClientAlone,
+    ClientAlone = 0,
     /// The client, whose server's packets pass the director as well ("input").
-    Client,
+    Client = 1,
     /// The server ("output").
-    Server,
+    Server = 2,
+}
+
+impl From {
+    /// Bits that were stored from one; others count as the client alone.
+    #[inline(always)]
+    pub const fn from_bits(bits: u8) -> Self {
+        match bits {
+            1 => Self::Client,
+            2 => Self::Server,
+            _ => Self::ClientAlone,
+        }
+    }
 }
 
 /// The state after a packet with these `flags`.

@@ -1,30 +1,30 @@
 //! What is read from one packet.
 
-use rlvs_wire::{
-    Checksum, Icmp, Ipv4, Ipv6, Ports, Tcp, Udp, icmp, ipv4, ipv6, protocol, tcp, udp,
-};
+use rlvs_wire::{Checksum, Icmp, Ipv4, Ipv6, Udp, icmp, ipv4, ipv6, protocol};
 
 use crate::family::{Endpoints, Family, V4, V6};
 use crate::forward::Announce;
 use crate::frame::{Frame, OFFSETS};
 use crate::reason::Reason;
 use crate::tables::KeyOf;
+use crate::upper;
 
 /// Length of the Ethernet header, behind which IP begins.
 pub const IP: usize = size_of::<rlvs_wire::Ethernet>();
 
-/// A well-formed TCP or UDP packet.
+/// A well-formed packet that may be of a connection.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Tuple<F: Family> {
-    /// The key of its connection, which holds both ends and the protocol.
+    /// The key of its connection, which holds both ends and the connection's protocol.
     pub key: KeyOf<F>,
     /// Length of the IP packet in bytes.
     pub bytes: u32,
-    /// TCP's flags; 0 for UDP.
+    /// TCP's flags, or the type of an SCTP packet's deciding chunk; 0 for others.
     pub flags: u8,
     /// Time to live or hop limit.
     pub hops: u8,
+    /// The packet's own: of AH and ESP another than the connection's.
     pub protocol: u8,
     pub padding: u8,
     /// Where in the frame the transport header begins.
@@ -100,7 +100,7 @@ pub struct Inside<F: Family> {
     pub protocol: u8,
     /// Its length, of which not all need be there.
     pub bytes: u32,
-    /// Where in the frame its ports are.
+    /// Where in the frame its ports are; 0 if it has none.
     pub ports: u32,
 }
 
@@ -152,17 +152,18 @@ impl Packet for V4 {
         if ip.is_fragment() {
             return Err(Reason::Fragment);
         }
-        let upper = upper(frame, ip.protocol, IP + header, total.wrapping_sub(header))?;
+        let upper =
+            upper::read(frame, ip.protocol, IP + header, total.wrapping_sub(header))?.forget(frame);
         let key = Self::key(&Endpoints {
             client: ip.source,
             virtual_address: ip.destination,
             client_port: upper.source,
             virtual_port: upper.destination,
-            protocol: ip.protocol,
+            protocol: upper.protocol,
         });
         Ok(Tuple {
             key,
-            protocol: ip.protocol,
+            protocol: upper.own,
             padding: 0,
             flags: upper.flags,
             bytes: total as u32,
@@ -244,18 +245,18 @@ impl Packet for V4 {
             return None;
         }
         let ports_at = frame.offset(at + ip.header_length());
-        let ports = frame.header::<Ports>(ports_at)?;
+        let ends = upper::ends(frame, ip.protocol, ports_at)?;
         Some(Inside {
             key: Self::key(&Endpoints {
                 client: ip.source,
                 virtual_address: ip.destination,
-                client_port: ports.source,
-                virtual_port: ports.destination,
-                protocol: ip.protocol,
+                client_port: ends.source,
+                virtual_port: ends.destination,
+                protocol: ends.protocol,
             }),
             protocol: ip.protocol,
             bytes: ip.total_length.get().into(),
-            ports: ports_at as u32,
+            ports: ends.ports_at(ports_at),
         })
     }
 
@@ -306,17 +307,17 @@ impl Packet for V6 {
         if at >= OFFSETS {
             return Err(Reason::Extensions);
         }
-        let upper = upper(frame, number, at, payload.wrapping_sub(skipped))?;
+        let upper = upper::read(frame, number, at, payload.wrapping_sub(skipped))?.forget(frame);
         let key = Self::key(&Endpoints {
             client: ip.source,
             virtual_address: ip.destination,
             client_port: upper.source,
             virtual_port: upper.destination,
-            protocol: number,
+            protocol: upper.protocol,
         });
         Ok(Tuple {
             key,
-            protocol: number,
+            protocol: upper.own,
             padding: 0,
             flags: upper.flags,
             bytes: payload.wrapping_add(ipv6::LENGTH) as u32,
@@ -392,23 +393,26 @@ impl Packet for V6 {
         ip.is_some_and(|ip| ip.next_header == protocol::ICMPV6)
     }
 
-    /// Extension headers are not walked: ports must follow at once.
+    /// Extension headers are not walked, and AH is one in IPv6: ports must follow at once.
     #[inline(always)]
     fn inside<R: Frame>(frame: &R, at: usize) -> Option<Inside<V6>> {
         let ip = frame.header::<Ipv6>(at)?;
+        if ip.next_header == protocol::AUTHENTICATION {
+            return None;
+        }
         let ports_at = frame.offset(at + ipv6::LENGTH);
-        let ports = frame.header::<Ports>(ports_at)?;
+        let ends = upper::ends(frame, ip.next_header, ports_at)?;
         Some(Inside {
             key: Self::key(&Endpoints {
                 client: ip.source,
                 virtual_address: ip.destination,
-                client_port: ports.source,
-                virtual_port: ports.destination,
-                protocol: ip.next_header,
+                client_port: ends.source,
+                virtual_port: ends.destination,
+                protocol: ends.protocol,
             }),
             protocol: ip.next_header,
             bytes: (ip.payload_length.get() as usize + ipv6::LENGTH) as u32,
-            ports: ports_at as u32,
+            ports: ends.ports_at(ports_at),
         })
     }
 
@@ -496,50 +500,4 @@ fn skip_extensions<R: Frame>(frame: &R, first: u8, payload: usize) -> Result<(u8
         walked += 1;
     }
     Err(Reason::Extensions)
-}
-
-/// Ports in network byte order, and TCP's flags.
-struct Upper {
-    source: [u8; 2],
-    destination: [u8; 2],
-    flags: u8,
-}
-
-/// The header at `at`, of a segment of `length` bytes.
-#[inline(always)]
-fn upper<R: Frame>(frame: &R, number: u8, at: usize, length: usize) -> Result<Upper, Reason> {
-    match number {
-        protocol::TCP => {
-            let tcp = frame.header::<Tcp>(at).ok_or(Reason::Truncated)?;
-            if length < tcp::MIN_LENGTH {
-                return Err(Reason::Truncated);
-            }
-            if tcp.header_length() < tcp::MIN_LENGTH || tcp.header_length() > length {
-                return Err(Reason::Malformed);
-            }
-            let (source, destination) = (tcp.source.to_bytes(), tcp.destination.to_bytes());
-            Ok(Upper {
-                source,
-                destination,
-                flags: tcp.flags,
-            })
-        }
-        protocol::UDP => {
-            let udp = frame.header::<Udp>(at).ok_or(Reason::Truncated)?;
-            if length < udp::LENGTH {
-                return Err(Reason::Truncated);
-            }
-            let claimed = udp.length.get() as usize;
-            if claimed < udp::LENGTH || claimed > length {
-                return Err(Reason::Malformed);
-            }
-            let (source, destination) = (udp.source.to_bytes(), udp.destination.to_bytes());
-            Ok(Upper {
-                source,
-                destination,
-                flags: 0,
-            })
-        }
-        _ => Err(Reason::Protocol),
-    }
 }

@@ -13,6 +13,28 @@ pub const ACK: u8 = 0x10;
 
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
+pub const GRE: u8 = 47;
+pub const ESP: u8 = 50;
+pub const AH: u8 = 51;
+pub const SCTP: u8 = 132;
+
+/// Types of SCTP's chunks.
+pub mod chunk {
+    pub const DATA: u8 = 0;
+    pub const INIT: u8 = 1;
+    pub const INIT_ACK: u8 = 2;
+    pub const SACK: u8 = 3;
+    pub const HEARTBEAT: u8 = 4;
+    pub const ABORT: u8 = 6;
+    pub const SHUTDOWN: u8 = 7;
+    pub const SHUTDOWN_ACK: u8 = 8;
+    pub const ERROR: u8 = 9;
+    pub const COOKIE_ECHO: u8 = 10;
+    pub const COOKIE_ACK: u8 = 11;
+    pub const SHUTDOWN_COMPLETE: u8 = 14;
+}
+
+const CRC32C: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
 
 /// Length of an untagged Ethernet header.
 pub const ETHERNET: usize = 14;
@@ -58,8 +80,22 @@ pub enum Upper {
         options: u8,
     },
     Udp,
+    /// One chunk with the payload in it, or two and the payload in the first.
+    Sctp {
+        chunk: u8,
+        second: Option<u8>,
+        checksum: Crc,
+    },
     /// Another protocol, without a header.
     Other(u8),
+}
+
+/// SCTP's checksum.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Crc {
+    Right,
+    /// Left to the device.
+    Zero,
 }
 
 /// An IPv6 extension header and the 8-byte units (authentication: 4-byte words) behind its
@@ -92,6 +128,8 @@ pub enum Lie {
     /// TCP, in words.
     DataOffset(u8),
     UdpLength(u16),
+    /// Of SCTP's first chunk.
+    ChunkLength(u16),
     /// Of the last extension header, in its own units.
     ExtensionLength(u8),
 }
@@ -103,6 +141,16 @@ impl Packet {
 
     pub fn udp(source: SocketAddr, destination: SocketAddr) -> Self {
         Self::new(source, destination, Upper::Udp)
+    }
+
+    /// With one chunk.
+    pub fn sctp(source: SocketAddr, destination: SocketAddr, chunk: u8) -> Self {
+        let upper = Upper::Sctp {
+            chunk,
+            second: None,
+            checksum: Crc::Right,
+        };
+        Self::new(source, destination, upper)
     }
 
     pub fn other(source: SocketAddr, destination: SocketAddr, protocol: u8) -> Self {
@@ -276,6 +324,11 @@ impl Packet {
         let mut segment = match self.upper {
             Upper::Tcp { flags, options } => self.tcp_header(flags, options),
             Upper::Udp => self.udp_header(),
+            Upper::Sctp {
+                chunk,
+                second,
+                checksum,
+            } => return self.sctp_packet(chunk, second, checksum),
             Upper::Other(_) => Vec::new(),
         };
         segment.extend((0..self.payload).map(|i| i as u8));
@@ -315,6 +368,31 @@ impl Packet {
             .collect()
     }
 
+    fn sctp_packet(&self, chunk: u8, second: Option<u8>, checksum: Crc) -> Vec<u8> {
+        let mut length = 4 + self.payload as u16;
+        for lie in &self.lies {
+            if let Lie::ChunkLength(lied) = lie {
+                length = *lied;
+            }
+        }
+        let mut packet = Vec::new();
+        packet.extend(self.source.port().to_be_bytes());
+        packet.extend(self.destination.port().to_be_bytes());
+        packet.extend([1, 2, 3, 4, 0, 0, 0, 0]);
+        packet.extend([chunk, 0]);
+        packet.extend(length.to_be_bytes());
+        packet.extend((0..self.payload).map(|i| i as u8));
+        packet.resize(packet.len().next_multiple_of(4), 0);
+        if let Some(second) = second {
+            packet.extend([second, 0, 0, 4]);
+        }
+        if checksum == Crc::Right {
+            let sum = CRC32C.checksum(&packet).to_le_bytes();
+            packet[8..12].copy_from_slice(&sum);
+        }
+        packet
+    }
+
     fn version(&self, right: u8) -> u8 {
         let lied = self.lies.iter().find_map(|lie| match lie {
             Lie::Version(version) => Some(version & 15),
@@ -345,6 +423,7 @@ impl Upper {
         match self {
             Self::Tcp { .. } => TCP,
             Self::Udp => UDP,
+            Self::Sctp { .. } => SCTP,
             Self::Other(number) => number,
         }
     }
@@ -441,6 +520,21 @@ mod tests {
             0,
             "a header with its checksum sums to nothing"
         );
+    }
+
+    #[test]
+    fn an_sctp_packet_sums_up() {
+        let mut packet = Packet::sctp(
+            "192.168.1.2:54321".parse().unwrap(),
+            "10.200.1.1:9899".parse().unwrap(),
+            chunk::INIT,
+        );
+        packet.payload = 5;
+        let mut segment = packet.build().split_off(34);
+        assert_eq!(segment[..4], [0xd4, 0x31, 0x26, 0xab]);
+        assert_eq!(segment[12..], [1, 0, 0, 9, 0, 1, 2, 3, 4, 0, 0, 0]);
+        let stored = segment.splice(8..12, [0; 4]).collect::<Vec<_>>();
+        assert_eq!(stored, CRC32C.checksum(&segment).to_le_bytes());
     }
 
     #[test]

@@ -174,10 +174,10 @@ pub fn real_server(ipv6: bool, number: u8) -> IpAddr {
     }
 }
 
-/// Some clients' addresses and ports, of both IP versions.
+/// Some clients' addresses and ports, of both IP versions; from the first port keys are exchanged.
 pub fn clients(count: u16) -> Vec<SocketAddr> {
     let of_each = (0..count).map(|number| {
-        let (host, port) = (number % 7, 1024 + number / 7);
+        let (host, port) = (number % 7, 500 + number / 7);
         let four = Ipv4Addr::new(198, 51, (100 + host / 4) as u8, host as u8);
         let six = Ipv6Addr::new(0x2001, 0xdb8, 1, host / 4, 0, 0, 0, host);
         [
@@ -196,6 +196,9 @@ pub fn service_keys() -> Vec<ServiceKey> {
         (Protocol::Tcp, 80),
         (Protocol::Tcp, 443),
         (Protocol::Udp, 80),
+        (Protocol::Sctp, 80),
+        // What AH and ESP follow.
+        (Protocol::Udp, 500),
     ];
     let of = |address| {
         ports.map(|(protocol, port)| ServiceKey::Address {

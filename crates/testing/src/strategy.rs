@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::packet::{ACK, Extension, FIN, Fragment, Lie, PSH, Packet, RST, SYN, Upper};
+use crate::packet::{
+    ACK, AH, Crc, ESP, Extension, FIN, Fragment, Lie, PSH, Packet, RST, SYN, Upper, chunk,
+};
 
 /// Packets from any of `clients` to any of `services`, which have both IP versions or one.
 pub fn packets(clients: Vec<SocketAddr>, services: Vec<SocketAddr>) -> BoxedStrategy<Packet> {
@@ -103,6 +105,7 @@ fn vice() -> BoxedStrategy<Vice> {
         4 => (14usize..120).prop_map(Vice::Cut),
         2 => fragment,
         1 => any::<u8>().prop_map(Vice::Protocol),
+        1 => prop_oneof![Just(AH), Just(ESP)].prop_map(Vice::Protocol),
         1 => any::<u16>().prop_map(Vice::Ethertype),
         1 => any::<u16>().prop_map(Vice::Vlan),
         1 => any::<[u8; 6]>().prop_map(Vice::OtherHost),
@@ -118,6 +121,7 @@ fn lie() -> BoxedStrategy<Lie> {
         (0u8..16).prop_map(Lie::HeaderChecksum),
         (0u8..16).prop_map(Lie::DataOffset),
         prop_oneof![0u16..80, any::<u16>()].prop_map(Lie::UdpLength),
+        prop_oneof![0u16..80, any::<u16>()].prop_map(Lie::ChunkLength),
         any::<u8>().prop_map(Lie::ExtensionLength),
     ]
     .boxed()
@@ -138,8 +142,35 @@ fn upper() -> BoxedStrategy<Upper> {
     prop_oneof![
         3 => (flags, options).prop_map(|(flags, options)| Upper::Tcp { flags, options }),
         1 => Just(Upper::Udp),
+        2 => sctp(),
     ]
     .boxed()
+}
+
+fn sctp() -> BoxedStrategy<Upper> {
+    let kind = prop_oneof![
+        6 => Just(chunk::INIT),
+        3 => Just(chunk::COOKIE_ECHO),
+        1 => Just(chunk::COOKIE_ACK),
+        3 => Just(chunk::DATA),
+        2 => Just(chunk::SHUTDOWN),
+        1 => Just(chunk::SHUTDOWN_COMPLETE),
+        1 => Just(chunk::ABORT),
+        2 => 0u8..16,
+        1 => any::<u8>(),
+    ];
+    let second = prop_oneof![
+        4 => Just(None),
+        1 => prop_oneof![Just(chunk::DATA), Just(chunk::ABORT)].prop_map(Some),
+    ];
+    let checksum = prop_oneof![4 => Just(Crc::Right), 1 => Just(Crc::Zero)];
+    (kind, second, checksum)
+        .prop_map(|(chunk, second, checksum)| Upper::Sctp {
+            chunk,
+            second,
+            checksum,
+        })
+        .boxed()
 }
 
 fn hops() -> BoxedStrategy<u8> {

@@ -77,7 +77,7 @@ const fn slow_product(a: u32, b: u32) -> u32 {
             sum ^= shifted;
         }
         let carried = shifted & 1;
-        shifted = shifted >> 1 ^ POLYNOMIAL * carried;
+        shifted = (shifted >> 1) ^ (POLYNOMIAL * carried);
         place += 1;
     }
     sum

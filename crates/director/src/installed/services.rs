@@ -262,7 +262,7 @@ pub(super) fn index_key(key: &ServiceKey) -> Option<IndexKey> {
     else {
         return None;
     };
-    let (port, protocol) = (port.to_be_bytes(), number(*protocol)?);
+    let (port, protocol) = (port.to_be_bytes(), number(*protocol));
     Some(match address {
         IpAddr::V4(address) => IndexKey::V4(Key::new(address.octets(), port, protocol)),
         IpAddr::V6(address) => IndexKey::V6(Key::new(address.octets(), port, protocol)),
@@ -274,10 +274,10 @@ fn service_key(key: &IndexKey) -> ServiceKey {
         IndexKey::V4(key) => (IpAddr::from(key.address), key.port, key.protocol),
         IndexKey::V6(key) => (IpAddr::from(key.address), key.port, key.protocol),
     };
-    let protocol = if number == protocol::UDP {
-        Protocol::Udp
-    } else {
-        Protocol::Tcp
+    let protocol = match number {
+        protocol::UDP => Protocol::Udp,
+        protocol::SCTP => Protocol::Sctp,
+        _ => Protocol::Tcp,
     };
     ServiceKey::Address {
         protocol,
@@ -286,10 +286,10 @@ fn service_key(key: &IndexKey) -> ServiceKey {
     }
 }
 
-fn number(protocol: Protocol) -> Option<u8> {
+fn number(protocol: Protocol) -> u8 {
     match protocol {
-        Protocol::Tcp => Some(protocol::TCP),
-        Protocol::Udp => Some(protocol::UDP),
-        Protocol::Sctp => None,
+        Protocol::Tcp => protocol::TCP,
+        Protocol::Udp => protocol::UDP,
+        Protocol::Sctp => protocol::SCTP,
     }
 }

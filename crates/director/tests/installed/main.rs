@@ -1,5 +1,6 @@
 //! The installed state and the engine together, on tables in memory.
 
+mod keyed;
 mod local;
 mod masquerade;
 mod model;
@@ -7,3 +8,4 @@ mod properties;
 mod reference;
 mod removal;
 mod scene;
+mod sctp;

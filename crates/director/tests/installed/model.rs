@@ -7,10 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rlvs_control::model::{Granularity, Persistence};
-use rlvs_control::{Change, Destination, DestinationKey, Service, ServiceKey};
+use rlvs_control::{Change, Destination, DestinationKey, Protocol, Service, ServiceKey};
 use rlvs_engine::settings::ticks;
 use rlvs_testing::Packet;
-use rlvs_testing::packet::{ACK, FIN, RST, SYN, TCP, UDP, Upper};
+use rlvs_testing::packet::{ACK, FIN, RST, SCTP, SYN, TCP, UDP, Upper, chunk};
 
 use crate::reference::{Candidate, Memory};
 
@@ -40,6 +40,13 @@ enum State {
     FinWait,
     TimeWait,
     Close,
+    /// SCTP's from here on.
+    Init1,
+    Init,
+    CookieEchoed,
+    Associated,
+    ShutdownReceived,
+    Closed,
 }
 
 #[derive(Clone, Debug)]
@@ -107,6 +114,12 @@ impl Model {
             (State::FinWait, 120),
             (State::TimeWait, 120),
             (State::Close, 10),
+            (State::Init1, 4),
+            (State::Init, 61),
+            (State::CookieEchoed, 61),
+            (State::Associated, 900),
+            (State::ShutdownReceived, 61),
+            (State::Closed, 61),
         ];
         Self {
             services: HashMap::new(),
@@ -251,6 +264,7 @@ impl Model {
         let (protocol, flags) = match packet.upper {
             Upper::Tcp { flags, .. } => (TCP, flags),
             Upper::Udp => (UDP, 0),
+            Upper::Sctp { chunk, second, .. } => (SCTP, meant(chunk, second)),
             Upper::Other(_) => return Fate::Pass,
         };
         let key = (protocol, packet.source, packet.destination);
@@ -268,11 +282,11 @@ impl Model {
             return true;
         }
         let reuse = match connection.state {
-            State::TimeWait | State::Close => self.reuse_mode != 0,
+            State::TimeWait | State::Close | State::Closed => self.reuse_mode != 0,
             State::FinWait => self.reuse_mode & 2 != 0,
             _ => false,
         };
-        reuse && flags & SYN != 0 && connection.template.is_none()
+        reuse && asks(connection.state, flags) && connection.template.is_none()
     }
 
     fn follow(&mut self, key: ConnectionKey, to: Identity, flags: u8, packet: &Packet) -> Fate {
@@ -291,7 +305,12 @@ impl Model {
     }
 
     fn begin(&mut self, key: ConnectionKey, flags: u8, packet: &Packet) -> Fate {
-        if key.0 == TCP && flags & (SYN | RST) != SYN {
+        let begins = match key.0 {
+            TCP => flags & (SYN | RST) == SYN,
+            SCTP => flags == chunk::INIT,
+            _ => true,
+        };
+        if !begins {
             return Fate::Pass;
         }
         let Some(service) = self.service(&key) else {
@@ -300,10 +319,10 @@ impl Model {
         let Some((to, template)) = self.choose(service, &key) else {
             return Fate::Drop;
         };
-        let state = if key.0 == TCP {
-            State::SynRecv
-        } else {
-            State::Udp
+        let state = match key.0 {
+            TCP => State::SynRecv,
+            SCTP => State::Init1,
+            _ => State::Udp,
         };
         let connection = Connection {
             to,
@@ -328,10 +347,10 @@ impl Model {
                 address,
                 port,
             } => {
-                let number = if *of == rlvs_control::Protocol::Tcp {
-                    TCP
-                } else {
-                    UDP
+                let number = match of {
+                    Protocol::Tcp => TCP,
+                    Protocol::Udp => UDP,
+                    Protocol::Sctp => SCTP,
                 };
                 number == protocol && SocketAddr::new(*address, *port) == to
             }
@@ -458,7 +477,10 @@ impl Model {
 
     fn count_state(&mut self, to: Identity, state: State, begins: bool) {
         let known = self.known.get_mut(&to).expect("it is known");
-        let is_active = matches!(state, State::Established | State::SynRecv);
+        let is_active = matches!(
+            state,
+            State::Established | State::SynRecv | State::Associated
+        );
         let count = if is_active {
             &mut known.active
         } else {
@@ -533,6 +555,7 @@ fn next(state: State, flags: u8) -> State {
     let has = |flag| flags & flag != 0;
     match state {
         Udp => Udp,
+        _ if is_sctp(state) => associate(state, flags),
         SynRecv if has(RST) => SynRecv,
         _ if has(RST) => Close,
         Established if has(SYN) => Established,
@@ -542,6 +565,47 @@ fn next(state: State, flags: u8) -> State {
         SynRecv if has(ACK) => Established,
         _ if has(FIN) || has(ACK) => state,
         _ => Close,
+    }
+}
+
+fn is_sctp(state: State) -> bool {
+    use State::{Associated, Closed, CookieEchoed, Init, Init1, ShutdownReceived};
+    matches!(
+        state,
+        Init1 | Init | CookieEchoed | Associated | ShutdownReceived | Closed
+    )
+}
+
+/// The same of SCTP.
+fn associate(state: State, chunk: u8) -> State {
+    use State::{Associated, Closed, CookieEchoed, Init, Init1, ShutdownReceived};
+    match (chunk, state) {
+        (chunk::ABORT, _) => Closed,
+        (chunk::INIT, Init1 | Closed) => Init,
+        (chunk::INIT_ACK, Init1 | Init) => CookieEchoed,
+        (chunk::COOKIE_ECHO, Init1 | Init) => Associated,
+        (chunk::COOKIE_ACK, CookieEchoed) => Associated,
+        (chunk::SHUTDOWN, Associated) => ShutdownReceived,
+        (chunk::SHUTDOWN_ACK, Init1) => Init,
+        (chunk::SHUTDOWN_ACK, Associated) => Closed,
+        (chunk::SHUTDOWN_COMPLETE, Init1 | Init | ShutdownReceived) => Closed,
+        _ => state,
+    }
+}
+
+/// The chunk by which a packet is judged.
+fn meant(first: u8, second: Option<u8>) -> u8 {
+    match (first, second) {
+        (chunk::COOKIE_ECHO | chunk::COOKIE_ACK, Some(chunk::ABORT)) => chunk::ABORT,
+        _ => first,
+    }
+}
+
+/// Whether a packet asks for a new connection in place of one in `state`.
+fn asks(state: State, flags: u8) -> bool {
+    match is_sctp(state) {
+        true => flags == chunk::INIT,
+        false => flags & SYN != 0,
     }
 }
 

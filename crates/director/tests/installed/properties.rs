@@ -20,7 +20,7 @@ use rlvs_engine::settings::{TICK_SHIFT, ticks};
 use rlvs_engine::{Reason, Tables, V4, V6, Verdict};
 use rlvs_testing::Packet;
 use rlvs_testing::packet::{
-    ACK, DIRECTOR, ETHERNET, FIN, Fragment, Lie, RST, SYN, Upper, checksum,
+    ACK, DIRECTOR, ETHERNET, FIN, Fragment, GRE, Lie, RST, SYN, Upper, checksum,
 };
 use rlvs_testing::site::{INTERFACE, Site, changes, clients, mac, real_server, service_addresses};
 use rlvs_testing::site::{OTHER_INTERFACE, REAL_SERVERS, changes_of, service, service_keys};
@@ -136,11 +136,17 @@ fn steps(of_clients: u16) -> BoxedStrategy<Step> {
 
 /// Something that the director leaves to the stack.
 fn junk(packet: Packet, kind: u8) -> Packet {
-    let is_tcp = matches!(packet.upper, Upper::Tcp { .. });
     match kind {
         0 => packet.lying(Lie::Version(9)),
-        1 if is_tcp => packet.lying(Lie::DataOffset(4)),
-        1 => packet.lying(Lie::UdpLength(3)),
+        1 => match packet.upper {
+            Upper::Tcp { .. } => packet.lying(Lie::DataOffset(4)),
+            Upper::Udp => packet.lying(Lie::UdpLength(3)),
+            // A byte of the chunk's header is missing.
+            _ => Packet {
+                cut: Some(ETHERNET + 20 + 15),
+                ..packet
+            },
+        },
         2 => Packet {
             cut: Some(40),
             ..packet
@@ -161,7 +167,7 @@ fn junk(packet: Packet, kind: u8) -> Packet {
             ..packet
         },
         _ => Packet {
-            upper: Upper::Other(50),
+            upper: Upper::Other(GRE),
             ..packet
         },
     }
@@ -172,7 +178,7 @@ impl Both {
         let sizes = memory::Sizes {
             connections: 4096,
             services: 16,
-            destinations: 64,
+            destinations: 128,
             nodes: 4096,
         };
         let site = Site::new(Memory::new(sizes));
@@ -380,7 +386,7 @@ fn of_one_mask(mut change: Change) -> Change {
         persistence.granularity = match (place, persistence.granularity) {
             (Some(0 | 2), Granularity::Mask(_)) => Granularity::Mask([255, 255, 255, 0].into()),
             (_, Granularity::Mask(_)) => Granularity::Mask([255; 4].into()),
-            (Some(3 | 5), Granularity::Prefix(_)) => Granularity::Prefix(64),
+            (Some(5 | 7), Granularity::Prefix(_)) => Granularity::Prefix(64),
             (_, Granularity::Prefix(_)) => Granularity::Prefix(128),
         };
         persistence.timeout /= 10;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rlvs_control::{Change, Destination, ForwardingMethod, ServiceKey};
+use rlvs_control::{Change, Destination, ForwardingMethod, Protocol, ServiceKey};
 use rlvs_director::installed::Totals;
 use rlvs_director::sweep;
 use rlvs_engine::frame::{Route, RouteKind};
@@ -81,8 +81,15 @@ impl Scene {
     }
 
     pub(crate) fn send(&self, packet: &Packet) -> Sent {
+        let (verdict, frame) = self.process(packet.build());
+        let (from, to) = ends(&frame[ETHERNET..], packet.source.is_ipv4());
+        Sent { verdict, from, to }
+    }
+
+    /// What becomes of a frame, and of its bytes.
+    pub(crate) fn process(&self, bytes: Vec<u8>) -> (Verdict, Vec<u8>) {
         let mut frame = Bytes {
-            bytes: packet.build(),
+            bytes,
             interface: INTERFACE,
             route: Route {
                 kind: RouteKind::Known,
@@ -92,8 +99,7 @@ impl Scene {
             },
         };
         let verdict = process(&mut frame, &self.site.store);
-        let (from, to) = ends(&frame.bytes[ETHERNET..], packet.source.is_ipv4());
-        Sent { verdict, from, to }
+        (verdict, frame.bytes)
     }
 
     pub(crate) fn totals(&self, service: ServiceKey, destination: &Destination) -> Totals {
@@ -135,19 +141,38 @@ pub(crate) fn masqueraded(service: ServiceKey, number: u8, port: u16) -> Destina
     destination
 }
 
-/// The TCP services of both IP versions, with a client and their address.
+/// The first TCP services of both IP versions, with a client and their address.
 pub(crate) fn services() -> Vec<(ServiceKey, SocketAddr, SocketAddr)> {
-    let keys = service_keys();
-    let [four, six] = [keys[0], keys[3]];
-    let address = |key| match key {
-        ServiceKey::Address { address, port, .. } => SocketAddr::new(address, port),
-        ServiceKey::Mark { .. } => panic!("there are none"),
-    };
+    services_of(Protocol::Tcp, 80)
+}
+
+/// The services of both IP versions, with a client and their address.
+pub(crate) fn services_of(of: Protocol, at: u16) -> Vec<(ServiceKey, SocketAddr, SocketAddr)> {
     let clients = clients(1);
-    vec![
-        (four, clients[0], address(four)),
-        (six, clients[1], address(six)),
-    ]
+    let service = |key| match key {
+        ServiceKey::Address {
+            protocol,
+            address,
+            port,
+        } if (protocol, port) == (of, at) => {
+            let client = clients.iter().find(|it| it.is_ipv4() == address.is_ipv4());
+            let client = *client.expect("there are both");
+            Some((key, client, SocketAddr::new(address, port)))
+        }
+        _ => None,
+    };
+    service_keys().into_iter().filter_map(service).collect()
+}
+
+/// The packet as it shall leave, by its next hop's MAC address and ours.
+pub(crate) fn left(packet: &Packet, to: [u8; 6]) -> Vec<u8> {
+    let packet = Packet {
+        to,
+        from: packet::DIRECTOR,
+        hops: packet.hops - 1,
+        ..packet.clone()
+    };
+    packet.build()
 }
 
 /// How a frame leaves for a real server of the site.

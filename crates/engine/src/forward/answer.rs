@@ -50,9 +50,7 @@ pub fn answer<F: Packet, R: Frame, T: FamilyTables<F>>(
     let route = frame.route::<F>(&key);
     let verdict = leave(route)?;
     slot.seen.store(context.now);
-    if brief.protocol() == protocol::TCP {
-        advance(tables, brief.flags(), tcp::From::Server, entry);
-    }
+    advance(tables, brief, tcp::From::Server, entry);
     if let Some(counters) = tables.counters(context.settings, entry.meta.destination()) {
         counters.reply(packet.bytes);
     }
@@ -117,16 +115,15 @@ fn write<F: Packet, R: Frame>(
     route: Route,
     is_full: bool,
 ) -> Option<()> {
-    let transport = frame.offset(brief.transport());
     let addresses = frame.header_mut::<Addresses>(0)?;
     addresses.set(route.destination, route.source);
     F::decrement_hops(frame)?;
     let (address, port) = (ends.virtual_address, ends.virtual_port);
-    let mut changed = replace_end::<F, R>(frame, transport, Side::Source, address, port)?;
+    let mut changed = replace_end::<F, R>(frame, brief, Side::Source, address, port)?;
     if is_full {
         let (address, port) = (ends.client, ends.client_port);
-        let to = replace_end::<F, R>(frame, transport, Side::Destination, address, port)?;
+        let to = replace_end::<F, R>(frame, brief, Side::Destination, address, port)?;
         changed = changed.and(to).and(restore::<F, R>(frame, stream, brief)?);
     }
-    mend::<F, R>(frame, transport, brief.protocol(), changed)
+    mend::<F, R>(frame, brief, changed)
 }

@@ -259,6 +259,7 @@ fn longer<F: Packet, R: Frame>(frame: &mut R, by: usize, sum: Checksum) -> Optio
         // The pseudo header holds the segment's length.
         addresses: Checksum::default().plus((by as u16).to_be_bytes()),
         header: sum,
+        ..Changed::default()
     })
 }
 

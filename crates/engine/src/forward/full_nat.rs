@@ -22,12 +22,21 @@ use crate::process::{To, Verdict};
 use crate::reason::Reason;
 use crate::tables::FamilyTables;
 use crate::tuple::{Packet, Side, Tuple};
+use crate::upper::is_keyed;
 
-/// Whether a client's packet can go to the real server.
+/// Whether a client's packet can go to the real server. Not one of AH or ESP: its answer would have
+/// no port to tell by whose it is.
 #[inline(always)]
-pub(super) fn check(destination: &Destination, lease: Lease, hops: u8) -> Result<(), Reason> {
-    let flags = destination.flags.load();
+pub(super) fn check<F: Packet>(
+    destination: &Destination,
+    lease: Lease,
+    tuple: &Tuple<F>,
+) -> Result<(), Reason> {
+    let (hops, flags) = (tuple.hops, destination.flags.load());
     let is_local = flags & Destination::LOCAL != 0;
+    if is_keyed(tuple.protocol) {
+        return Err(Reason::Protocol);
+    }
     if lease.is_none() {
         return Err(Reason::NoLocalAddress);
     }
@@ -103,17 +112,16 @@ pub fn full_nat<F: Packet, R: Frame, T: FamilyTables<F>>(
         addresses.set(destination.next_hop.load(), destination.source.load());
         F::decrement_hops(frame).ok_or(Reason::Internal)?;
     }
-    let transport = frame.offset(brief.transport());
     let (address, port) = (
         F::address(&destination.address),
         destination.port().to_be_bytes(),
     );
-    let to = replace_end::<F, R>(frame, transport, Side::Destination, address, port);
+    let to = replace_end::<F, R>(frame, brief, Side::Destination, address, port);
     let address = F::address(&local.address);
-    let from = replace_end::<F, R>(frame, transport, Side::Source, address, lease.port());
+    let from = replace_end::<F, R>(frame, brief, Side::Source, address, lease.port());
     let (to, from) = (to.ok_or(Reason::Internal)?, from.ok_or(Reason::Internal)?);
     let changed = Changed::unpacked(told).and(to).and(from);
-    mend::<F, R>(frame, transport, brief.protocol(), changed).ok_or(Reason::Internal)?;
+    mend::<F, R>(frame, brief, changed).ok_or(Reason::Internal)?;
     Ok(match (is_local, stays) {
         (true, _) => Verdict::Pass,
         (_, true) => Verdict::Transmit,

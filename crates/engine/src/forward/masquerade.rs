@@ -5,7 +5,7 @@ use rlvs_wire::ethernet::Addresses;
 
 use super::translate::{mend, replace_end};
 use crate::destination::Destination;
-use crate::frame::Frame;
+use crate::frame::{Brief, Frame};
 use crate::process::Verdict;
 use crate::reason::Reason;
 use crate::tuple::{Packet, Side, Tuple};
@@ -53,7 +53,7 @@ fn translate<F: Packet, R: Frame>(
     address: F::Address,
     port: [u8; 2],
 ) -> Option<()> {
-    let transport = tuple.transport as usize;
-    let changed = replace_end::<F, R>(frame, transport, Side::Destination, address, port)?;
-    mend::<F, R>(frame, transport, tuple.protocol, changed)
+    let brief = Brief::of(tuple);
+    let changed = replace_end::<F, R>(frame, brief, Side::Destination, address, port)?;
+    mend::<F, R>(frame, brief, changed)
 }

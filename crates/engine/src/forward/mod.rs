@@ -14,7 +14,10 @@ pub use client_address::{Announce, Stream};
 pub use direct_route::direct_route;
 pub use full_nat::{full_nat, tell};
 pub use masquerade::masquerade;
+pub use translate::mend_sctp;
 pub use tunnel::{Outer, most as most_through, tunnel};
+
+use core::hint::black_box;
 
 use crate::destination::Destination;
 use crate::frame::{Brief, Frame};
@@ -32,10 +35,12 @@ pub fn forward<F: Respond, R: Frame, T: FamilyTables<F>>(
     tuple: &Tuple<F>,
     to: To<'_>,
 ) -> Result<Verdict, Reason> {
+    // Else the compiler keeps what it has read of it until here, for which there is no stack.
+    let tuple = black_box(tuple);
     let (number, destination) = (to.number, to.destination);
     match destination.method() {
         Method::FullNat => {
-            full_nat::check(destination, to.lease, tuple.hops)?;
+            full_nat::check(destination, to.lease, tuple)?;
             let brief = Brief::of(tuple);
             let stream = full_nat::stream::<F, R, T>(frame, tables, tuple, to)?;
             let told = match stream.is_none() {

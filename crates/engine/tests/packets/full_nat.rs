@@ -12,7 +12,7 @@ use rlvs_engine::memory::Sizes;
 use rlvs_engine::schedule::Scheduler;
 use rlvs_engine::service::{filter, store_octets};
 use rlvs_engine::{Family, Reason, V4, V6, Verdict};
-use rlvs_testing::packet::{ACK, ETHERNET, FIN, SYN, TCP, UDP, checksum};
+use rlvs_testing::packet::{ACK, ETHERNET, FIN, SCTP, SYN, TCP, UDP, checksum, chunk};
 use rlvs_testing::{Packet, packet};
 
 use crate::plane::{INTERFACE, Plane, client, client6, vip, vip6};
@@ -37,7 +37,7 @@ fn octets(address: IpAddr) -> [u8; 16] {
 /// A plane whose destination 1 is by full NAT, with one local address.
 fn plane(is_six: bool, protocol: u8, flags: u32, sizes: Sizes) -> Plane {
     let plane = Plane::of(sizes);
-    let port = if protocol == TCP { 80 } else { 53 };
+    let port = if protocol == UDP { 53 } else { 80 };
     let address_of_service = if is_six { vip6(port) } else { vip(port) };
     plane.service(0, address_of_service, protocol, Scheduler::Rr);
     plane.members(0, &[(1, 1)]);
@@ -117,25 +117,36 @@ fn transport_sum(bytes: &[u8]) -> u16 {
     checksum(&all)
 }
 
-/// Source, destination and the segment behind the ports of a frame, whose checksums must be right.
+/// Source, destination and the segment of a frame, whose checksums must be right.
 fn opened(bytes: &[u8]) -> (SocketAddr, SocketAddr, Vec<u8>) {
     assert_eq!(transport_sum(bytes), 0, "the transport checksum is wrong");
+    let [source, destination] = ends(bytes);
+    (source, destination, segment(bytes).to_vec())
+}
+
+/// Source and destination of a frame, whose IP header must be right.
+fn ends(bytes: &[u8]) -> [SocketAddr; 2] {
     let ip = &bytes[ETHERNET..];
-    let (source, destination, at): (IpAddr, IpAddr, usize) = if ip[0] >> 4 == 4 {
+    let addresses: [IpAddr; 2] = if ip[0] >> 4 == 4 {
         assert_eq!(checksum(&ip[..20]), 0, "the header checksum is wrong");
         let four = |at: usize| [ip[at], ip[at + 1], ip[at + 2], ip[at + 3]];
-        (four(12).into(), four(16).into(), 20)
+        [four(12).into(), four(16).into()]
     } else {
         let six = |at: usize| <[u8; 16]>::try_from(&ip[at..at + 16]).expect("sixteen bytes");
-        (six(8).into(), six(24).into(), 40)
+        [six(8).into(), six(24).into()]
     };
-    let port = |at: usize| u16::from_be_bytes([ip[at], ip[at + 1]]);
-    let ends = (port(at), port(at + 2));
-    (
-        SocketAddr::new(source, ends.0),
-        SocketAddr::new(destination, ends.1),
-        ip[at..].to_vec(),
-    )
+    let segment = segment(bytes);
+    let port = |at: usize| u16::from_be_bytes([segment[at], segment[at + 1]]);
+    [
+        (addresses[0], port(0)).into(),
+        (addresses[1], port(2)).into(),
+    ]
+}
+
+/// What is behind a frame's IP header.
+fn segment(bytes: &[u8]) -> &[u8] {
+    let is_four = bytes[ETHERNET] >> 4 == 4;
+    &bytes[ETHERNET + if is_four { 20 } else { 40 }..]
 }
 
 /// A client's TCP stream.
@@ -237,6 +248,37 @@ fn both_ends_change_there_and_back() {
         let (source, destination, _) = opened(&back.bytes);
         assert_eq!((source, destination), (to, from));
         assert_eq!(plane.memory.counters[1].packets_back.load(), 1);
+    }
+}
+
+/// SCTP's checksum covers both ports, which change at once; nothing else behind IP does.
+#[test]
+fn sctp_is_as_if_sent_by_the_other_ends() {
+    for is_six in [false, true] {
+        let plane = plane(is_six, SCTP, 0, Sizes::default());
+        let (client, vip) = match is_six {
+            false => (client(1), vip(80)),
+            true => (client6(1), vip6(80)),
+        };
+        let packet = |from, to, kind| Packet {
+            payload: 1001,
+            ..Packet::sctp(from, to, kind)
+        };
+        let there = plane.send(&packet(client, vip, chunk::INIT));
+        assert_eq!(there.verdict, Verdict::Transmit, "{:?}", there.reason);
+        let [local, real] = ends(&there.bytes);
+        assert_eq!(local.ip(), address(LOCAL, is_six));
+        assert_eq!(real, SocketAddr::new(address(REAL, is_six), REAL_PORT));
+        let expected = packet(local, real, chunk::INIT).build();
+        assert_eq!(segment(&there.bytes), segment(&expected));
+        let back = plane.send(&packet(real, local, chunk::INIT_ACK));
+        assert_eq!(back.verdict, Verdict::Redirect(INTERFACE));
+        let expected = packet(vip, client, chunk::INIT_ACK).build();
+        assert_eq!(segment(&back.bytes), segment(&expected));
+        assert_eq!(ends(&back.bytes), [vip, client]);
+        if !is_six {
+            assert_eq!(plane.state(1), Some(State::CookieSent));
+        }
     }
 }
 

@@ -8,5 +8,6 @@ mod full_nat;
 mod persistence;
 mod plane;
 mod reading;
+mod sctp;
 mod tunnel_errors;
 mod tunnels;

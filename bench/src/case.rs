@@ -1,7 +1,7 @@
 //! What is measured: one row of the table each.
 
 use rlvs_engine::Reason;
-use rlvs_wire::protocol::{TCP, UDP};
+use rlvs_wire::protocol::{SCTP, TCP, UDP};
 use rlvs_wire::tcp::SYN;
 
 use crate::packet::{Packet, To, Version, Walk};
@@ -69,6 +69,8 @@ pub(crate) fn all() -> Vec<Case> {
             cases.push(established(name, Packet::new(version, protocol), flows));
         }
     }
+    let sctp = Packet::new(Version::V4, SCTP);
+    cases.push(established("sctp4-established-1k".to_owned(), sctp, 1_000));
     for scheduler in ["rr", "wrr", "lc", "wlc"] {
         cases.extend([3, 100, 1000].map(|destinations| new(scheduler, destinations)));
     }

@@ -4,8 +4,8 @@ use rlvs_engine::Family;
 use rlvs_engine::family::{Endpoints, V4, V6};
 use rlvs_engine::tables::KeyOf;
 use rlvs_wire::ethernet::{IPV4, IPV6};
-use rlvs_wire::protocol::TCP;
-use rlvs_wire::{Ethernet, Ipv4, Ipv6, Tcp, Udp, tcp};
+use rlvs_wire::protocol::{SCTP, TCP};
+use rlvs_wire::{Ethernet, Ipv4, Ipv6, Sctp, Tcp, Udp, sctp, tcp};
 use zerocopy::IntoBytes;
 
 use crate::plan::{Client, Plan};
@@ -201,6 +201,16 @@ impl Packet {
             PORT
         };
         let destination = port.into();
+        if self.protocol == SCTP {
+            // A chunk of data, which all that follows is in.
+            let sctp = Sctp {
+                source: Client::of(0).port,
+                destination: port.to_be_bytes(),
+                tag: [1; 4],
+                checksum: [0; 4],
+            };
+            return [sctp.as_bytes(), &[sctp::DATA, 3, 0, 8]].concat();
+        }
         if self.protocol != TCP {
             let length = (self.segment_length() as u16).into();
             return Udp {

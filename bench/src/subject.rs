@@ -19,7 +19,7 @@ use rlvs_engine::tables::interface;
 use rlvs_engine::tuple::Packet as Readable;
 use rlvs_engine::{FamilyTables, Tables, V4, V6};
 use rlvs_plane::{BENCH_OBJECT, KernelTables, Plane, Sizes, Store};
-use rlvs_wire::protocol::TCP;
+use rlvs_wire::protocol::{SCTP, TCP};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::packet::{Clients, DIRECTOR, PORT, VIRTUAL4, VIRTUAL6, Version};
@@ -172,10 +172,10 @@ fn populate<F: Clients + Readable>(tables: &KernelTables, target: Target, flows:
 where
     KernelTables: FamilyTables<F>,
 {
-    let state = if target.protocol == TCP {
-        State::Established
-    } else {
-        State::Udp
+    let state = match target.protocol {
+        TCP => State::Established,
+        SCTP => State::SctpEstablished,
+        _ => State::Udp,
     };
     for flow in 0..flows {
         let number = flow % target.destinations;
@@ -195,10 +195,10 @@ fn install(tables: &KernelTables, target: Target) -> Result<()> {
         Version::V4 => VIRTUAL4.into(),
         Version::V6 => VIRTUAL6.into(),
     };
-    let protocol = if target.protocol == TCP {
-        Protocol::Tcp
-    } else {
-        Protocol::Udp
+    let protocol = match target.protocol {
+        TCP => Protocol::Tcp,
+        SCTP => Protocol::Sctp,
+        _ => Protocol::Udp,
     };
     let key = ServiceKey::Address {
         protocol,

@@ -199,7 +199,7 @@ impl Both {
         let sizes = Sizes {
             connections: [connections; 2],
             services: 16,
-            destinations: 64,
+            destinations: 128,
         };
         let (program, tables) = Loaded::new(sizes);
         let memory = Memory::new(memory::Sizes {
@@ -383,7 +383,7 @@ impl Both {
 }
 
 /// States that time ends.
-const STATES: [State; 14] = [
+const STATES: [State; 28] = [
     State::Established,
     State::FinWait,
     State::Udp,
@@ -398,6 +398,20 @@ const STATES: [State; 14] = [
     State::SynAck,
     State::Template,
     State::Assured,
+    State::SctpNone,
+    State::Init1,
+    State::Init,
+    State::CookieSent,
+    State::CookieReplied,
+    State::CookieWait,
+    State::Cookie,
+    State::CookieEchoed,
+    State::SctpEstablished,
+    State::ShutdownSent,
+    State::ShutdownReceived,
+    State::ShutdownAckSent,
+    State::Rejected,
+    State::Closed,
 ];
 
 /// Connections, packets and bytes of each destination, over all CPUs.

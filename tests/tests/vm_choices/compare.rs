@@ -11,15 +11,15 @@ use rlvs_control::Change;
 use crate::frame::{self, server_mac};
 use crate::kernel::Kernel;
 use crate::rlvs::Rlvs;
-use crate::scenario::{Edit, Kind, Packet, SERVERS, Scenario, Step, World, line};
+use crate::scenario::{Edit, Packet, SERVERS, Scenario, Step, World, line};
 use crate::side::{Connection, Side};
 
 /// The kernel ends a connection whose port is used again by a timer, on its next tick.
 const NEXT_TICKS: Duration = Duration::from_millis(20);
 /// The kernel sums up what it shows of its counters every two seconds.
 const STATISTICS: Duration = Duration::from_millis(2200);
-/// Within this time no connection ends by itself: the shortest that one lives is 10 s.
-const IN_TIME: Duration = Duration::from_secs(7);
+/// Within this time no connection ends by itself: the shortest that one lives is 4 s.
+const IN_TIME: Duration = Duration::from_secs(3);
 const ATTEMPTS: u32 = 3;
 /// The kernel renames a template whose destination is gone, and leaves it to its time.
 const OUTDATED: u16 = 65_535;
@@ -63,7 +63,7 @@ impl Pair {
             };
             let begun = Instant::now();
             difference = self.run(&world, scenario)?;
-            if begun.elapsed() < IN_TIME {
+            if difference.is_none() || begun.elapsed() < IN_TIME {
                 break;
             }
         }
@@ -115,7 +115,7 @@ impl Pair {
             for side in self.sides() {
                 side.place().wire.send(&frame)?;
             }
-            if packet.kind == Kind::SynAgain {
+            if packet.kind.begins_again() {
                 self.settle(world, records)?;
                 sleep(NEXT_TICKS);
             }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use rlvs_control::Protocol;
 use rlvs_wire::Checksum;
+use rlvs_wire::sctp::INIT;
 use rlvs_wire::tcp::{ACK, FIN, RST, SYN};
 
 use crate::scenario::{Kind, Packet, World, protocol};
@@ -23,7 +24,8 @@ pub(crate) fn build(world: &World, packet: &Packet, number: u32) -> Vec<u8> {
     let destination = world.virtual_address(packet.service);
     let (protocol, body) = match protocol(packet.service) {
         Protocol::Udp => (17, udp(source, destination, number)),
-        _ => (6, tcp(source, destination, number, flags(packet.kind))),
+        Protocol::Sctp => (132, sctp(source, destination, number, chunk(packet.kind))),
+        Protocol::Tcp => (6, tcp(source, destination, number, flags(packet.kind))),
     };
     let mut frame = [DIRECTOR, CLIENT].concat();
     match (source.ip(), destination.ip()) {
@@ -90,8 +92,23 @@ fn flags(kind: Kind) -> u8 {
         Kind::Ack => ACK,
         Kind::Fin => FIN | ACK,
         Kind::Rst => RST,
-        Kind::Bare | Kind::Datagram => 0,
+        _ => 0,
     }
+}
+
+fn chunk(kind: Kind) -> u8 {
+    match kind {
+        Kind::Chunk(number) => number,
+        _ => INIT,
+    }
+}
+
+/// Nobody on the way looks at the checksum.
+fn sctp(source: SocketAddr, destination: SocketAddr, number: u32, chunk: u8) -> Vec<u8> {
+    let mut packet = ports(source, destination);
+    packet.extend(number.to_be_bytes());
+    packet.extend([0, 0, 0, 0, chunk, 0, 0, 4]);
+    packet
 }
 
 fn tcp(source: SocketAddr, destination: SocketAddr, number: u32, flags: u8) -> Vec<u8> {

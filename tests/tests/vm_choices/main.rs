@@ -15,11 +15,13 @@
 //! changed and removed in between; packets that begin, acknowledge, close, reset and begin again.
 //! Compared are the frames that go on, byte by byte, and so the real server that each packet is
 //! given; then the connection tables with states and remaining times, and what the real `ipvsadm`
-//! and rlvs's print. A scenario that differs is made as small as it gets before it is shown.
+//! and rlvs's print. Before them comes SCTP: every chunk in every state ([`associations`]). A
+//! scenario that differs is made as small as it gets before it is shown.
 //!
 //! `RLVS_SCENARIOS` says how many there are to be, `RLVS_SEED` with which number they begin: both
 //! are printed when one fails.
 
+mod associations;
 mod compare;
 mod frame;
 mod generate;
@@ -66,6 +68,10 @@ fn choices_are_the_kernels() -> Result<()> {
     let mut pair = Pair::new(Kernel::start(&lab)?, Rlvs::start(&lab)?);
     pair.apply(&anchors())?;
     pair.rlvs.wait_resolved()?;
+    for scenario in associations::scenarios() {
+        let difference = pair.differ(&scenario)?.unwrap_or_default();
+        ensure!(difference.is_empty(), "{}{difference}", describe(&scenario));
+    }
     let failures = compare_all(
         &mut pair,
         number("RLVS_SEED")?.unwrap_or_else(any_seed),

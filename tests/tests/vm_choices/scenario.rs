@@ -76,6 +76,17 @@ pub(crate) enum Kind {
     /// TCP without a flag.
     Bare,
     Datagram,
+    /// SCTP, with a chunk of this type.
+    Chunk(u8),
+    /// An INIT from a port that was used before.
+    InitAgain,
+}
+
+impl Kind {
+    /// The kernel may end a connection for it, a moment later.
+    pub(crate) fn begins_again(self) -> bool {
+        matches!(self, Self::SynAgain | Self::InitAgain)
+    }
 }
 
 impl Scenario {
@@ -110,12 +121,12 @@ pub(crate) struct World {
     pub(crate) run: u16,
 }
 
-/// Service 0 and 2 speak TCP, service 1 UDP.
+/// Service 0 and 2 speak TCP, service 1 UDP, service 3 SCTP.
 pub(crate) fn protocol(service: u8) -> Protocol {
-    if service == 1 {
-        Protocol::Udp
-    } else {
-        Protocol::Tcp
+    match service {
+        1 => Protocol::Udp,
+        3 => Protocol::Sctp,
+        _ => Protocol::Tcp,
     }
 }
 
@@ -281,14 +292,16 @@ fn service_words(service: &Service) -> String {
 fn key_words(key: &ServiceKey) -> String {
     match key {
         ServiceKey::Address {
-            protocol: Protocol::Udp,
+            protocol,
             address,
             port,
         } => {
-            format!("-u {}", SocketAddr::new(*address, *port))
-        }
-        ServiceKey::Address { address, port, .. } => {
-            format!("-t {}", SocketAddr::new(*address, *port))
+            let option = match protocol {
+                Protocol::Tcp => "-t",
+                Protocol::Udp => "-u",
+                Protocol::Sctp => "--sctp-service",
+            };
+            format!("{option} {}", SocketAddr::new(*address, *port))
         }
         ServiceKey::Mark { mark, .. } => format!("-f {mark}"),
     }

@@ -71,6 +71,9 @@ const PULLED: u32 = 192;
 /// What an ICMP error is made of: headers of a tunnel, and of a packet as much as is sent back.
 const RETURNED: u32 = 256;
 
+/// SCTP packets in one, each in a piece of its own that must stay whole (`GSO_BY_FRAGS`).
+const IN_PIECES: u32 = 0xffff;
+
 struct TcFrame {
     context: TcContext,
     window: Window,
@@ -94,7 +97,9 @@ impl TcFrame {
     fn with(context: TcContext, needed: u32, wanted: u32) -> Self {
         let length = context.len();
         let least = if length < needed { length } else { needed };
-        if context.data() + least as usize > context.data_end() {
+        // SAFETY: the kernel passes a whole __sk_buff.
+        let is_in_pieces = unsafe { (*context.skb.skb).gso_size == IN_PIECES };
+        if !is_in_pieces && context.data() + least as usize > context.data_end() {
             let wanted = if length < wanted { length } else { wanted };
             // If it fails, reading fails, and the packet passes.
             let _ = context.pull_data(wanted);

@@ -134,8 +134,13 @@ pub(crate) fn ends<R: Frame>(frame: &R, number: u8, at: usize) -> Option<Upper> 
 /// behind a COOKIE ECHO or its answer, and then counts (RFC 9260, section 3.3.7).
 #[inline(always)]
 fn deciding_chunk<R: Frame>(frame: &R, at: usize, length: usize) -> Result<u8, Reason> {
-    let chunk = frame.header::<Chunk>(at + sctp::LENGTH);
-    let chunk = chunk.ok_or(Reason::Truncated)?;
+    let Some(chunk) = frame.header::<Chunk>(at + sctp::LENGTH) else {
+        // Packets in one, each in its piece: only data is sent so.
+        return match frame.is_in_segments() {
+            true => Ok(sctp::DATA),
+            false => Err(Reason::Truncated),
+        };
+    };
     if length < sctp::LENGTH + sctp::CHUNK_LENGTH {
         return Err(Reason::Truncated);
     }

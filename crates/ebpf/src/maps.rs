@@ -4,11 +4,12 @@ use core::ffi::c_void;
 use core::ops::ControlFlow;
 
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
-use aya_ebpf::btf_maps::{Array, HashMap};
+use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap};
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_coarse_ns, bpf_loop};
 use aya_ebpf::macros::btf_map;
 use rlvs_engine::connection::{Bucket, Meta};
 use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::fragment::{Draft, Trail};
 use rlvs_engine::frame::MOST_MOVED;
 use rlvs_engine::lease::{self, Beginning, Lease, Local, Taken};
 use rlvs_engine::reason::{Event, ROOM, Reason};
@@ -60,6 +61,14 @@ static DISPLACED6: Array<Shared64, 1, SHARED> = Array::new();
 static INDEX4: HashMap<ServiceKey<<V4 as Family>::Address>, u32, 1> = HashMap::new();
 #[btf_map]
 static INDEX6: HashMap<ServiceKey<<V6 as Family>::Address>, u32, 1> = HashMap::new();
+#[btf_map]
+static FRAGMENTS4: LruHashMap<<V4 as Family>::Key, Trail, 1> = LruHashMap::new();
+#[btf_map]
+static FRAGMENTS6: LruHashMap<<V6 as Family>::Key, Trail, 1> = LruHashMap::new();
+#[btf_map]
+static DRAFTS4: Array<Draft<V4>, MOST_CPUS> = Array::new();
+#[btf_map]
+static DRAFTS6: Array<Draft<V6>, MOST_CPUS> = Array::new();
 
 /// For what one stage hands to the next: a call chain has but 512 bytes of stack.
 #[btf_map]
@@ -253,7 +262,7 @@ pub(crate) fn count_many(place: u32, packets: u64) {
 }
 
 macro_rules! family_tables {
-    ($family:ty, $connections:ident, $displaced:ident, $index:ident,
+    ($family:ty, $connections:ident, $displaced:ident, $index:ident, $fragments:ident, $drafts:ident,
      $begin:ident, $insert:ident, $make_room:ident, $victim:ident, $find:ident, $settle:ident,
      $recall:ident, $remember:ident, $forget:ident, $find_answered:ident, $end:ident,
      $take:ident, $is_only:ident, $bind:ident, $give_back:ident, $beginning:ident) => {
@@ -272,6 +281,23 @@ macro_rules! family_tables {
             fn service(&self, key: &ServiceKey<<$family as Family>::Address>) -> Option<u32> {
                 // SAFETY: a number is read at once; the daemon never changes one in place.
                 unsafe { $index.get(key) }.copied()
+            }
+
+            #[inline(always)]
+            fn draft(&self) -> Option<&Draft<$family>> {
+                $drafts.get(cpu() & (MOST_CPUS as u32 - 1))
+            }
+
+            #[inline(always)]
+            fn trail(&self, draft: &Draft<$family>) -> Option<&Trail> {
+                // SAFETY: it is read word by word, and may be another's if that is newer.
+                unsafe { $fragments.get(&draft.datagram) }
+            }
+
+            #[inline(always)]
+            fn lay(&self, draft: &Draft<$family>) {
+                // If there is no room for it, the datagram's other fragments pass.
+                let _ = $fragments.insert(&draft.datagram, &draft.trail, 0);
             }
 
             #[inline(always)]
@@ -550,6 +576,8 @@ family_tables!(
     CONNECTIONS4,
     DISPLACED4,
     INDEX4,
+    FRAGMENTS4,
+    DRAFTS4,
     rlvs_begin4,
     rlvs_insert4,
     rlvs_make_room4,
@@ -572,6 +600,8 @@ family_tables!(
     CONNECTIONS6,
     DISPLACED6,
     INDEX6,
+    FRAGMENTS6,
+    DRAFTS6,
     rlvs_begin6,
     rlvs_insert6,
     rlvs_make_room6,

@@ -2,26 +2,15 @@
 //! function.
 
 use rlvs_engine::frame::Brief;
+use rlvs_engine::outcome::Outcome;
 use rlvs_engine::process::Answer;
 use rlvs_engine::related::Inward;
 use rlvs_engine::table::Seat;
 use rlvs_engine::{Reason, Verdict};
 
-const FAILED: u64 = 1 << 40;
-const VERDICT: u32 = 32;
-
-/// Verdict (8 bits) above an interface (32), or the reason for none.
 #[inline(always)]
 pub(crate) fn pack(outcome: Result<Verdict, Reason>) -> u64 {
-    let (kind, interface) = match outcome {
-        Err(reason) => return FAILED | reason as u64,
-        Ok(Verdict::Drop) => (0, 0),
-        Ok(Verdict::Pass) => (1, 0),
-        Ok(Verdict::Transmit) => (2, 0),
-        Ok(Verdict::Redirect(interface)) => (3, interface),
-        Ok(Verdict::Neighbour(interface)) => (4, interface),
-    };
-    kind << VERDICT | interface as u64
+    Outcome::from(outcome).0
 }
 
 /// The number of a destination, or the reason for none.
@@ -29,7 +18,7 @@ pub(crate) fn pack(outcome: Result<Verdict, Reason>) -> u64 {
 pub(crate) fn pack_number(number: Result<u32, Reason>) -> u64 {
     match number {
         Ok(number) => number as u64,
-        Err(reason) => FAILED | reason as u64,
+        Err(reason) => Outcome::failed(reason).0,
     }
 }
 
@@ -47,45 +36,30 @@ pub(crate) struct Relating<C> {
 
 impl<C> Relating<C> {
     #[inline(always)]
-    pub(crate) fn run(self, context: *mut C) -> u64 {
-        const NO_CONCERN: u64 = FAILED | Reason::Protocol as u64;
+    pub(crate) fn run(self, context: *mut C) -> Outcome {
         let [relate, relate_full_nat] = self.relate;
-        let outcome = relate(context);
-        if outcome != NO_CONCERN {
+        let outcome = Outcome(relate(context));
+        if !outcome.is(Reason::Protocol) {
             return outcome;
         }
-        let outcome = relate_full_nat(context);
-        if outcome != NO_CONCERN {
+        let outcome = Outcome(relate_full_nat(context));
+        if !outcome.is(Reason::Protocol) {
             return outcome;
         }
         let inward = (self.for_tunnel)(context);
         if inward & NO_WORD == 0 {
             let inward = Inward(inward);
-            return (self.tunnel)(context, inward.destination(), inward.hash());
+            return Outcome((self.tunnel)(context, inward.destination(), inward.hash()));
         }
-        match (self.tunnelled)(context) {
-            failed if failed & FAILED != 0 => failed,
-            number => (self.tell_client)(context, number as u32),
+        let found = Outcome((self.tunnelled)(context));
+        match found.reason() {
+            Some(_) => found,
+            None => Outcome((self.tell_client)(context, found.0 as u32)),
         }
     }
 }
 
-#[inline(always)]
-pub(crate) fn unpack(outcome: u64) -> Result<Verdict, Reason> {
-    if outcome & FAILED != 0 {
-        return Err(Reason::from_bits(outcome as u8));
-    }
-    let interface = outcome as u32;
-    Ok(match (outcome >> VERDICT) as u8 {
-        1 => Verdict::Pass,
-        2 => Verdict::Transmit,
-        3 => Verdict::Redirect(interface),
-        4 => Verdict::Neighbour(interface),
-        _ => Verdict::Drop,
-    })
-}
-
-/// The same of what was recognised: a seat (32 bits) and a brief (28).
+/// What was recognised: a seat (32 bits) and a brief (28).
 #[inline(always)]
 pub(crate) fn pack_answer(answer: Result<Answer, Reason>) -> u64 {
     pack_word(answer.map(|answer| (answer.brief.0 as u64) << 32 | answer.seat.0 as u64))

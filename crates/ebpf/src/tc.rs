@@ -1,6 +1,8 @@
 //! tc: a packet in the kernel's general path, perhaps larger than any frame, in pieces, and with
 //! a checksum that is still to be filled in; given to the engine.
 
+use core::arch::asm;
+
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{
     __sk_buff, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6,
@@ -13,8 +15,10 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::programs::TcContext;
 use rlvs_engine::forward::{self, Outer, Stream};
+use rlvs_engine::fragment::{self, Origin};
 use rlvs_engine::frame::{Brief, Change, Route};
 use rlvs_engine::lease::Lease;
+use rlvs_engine::outcome::Outcome;
 use rlvs_engine::process::{self, Answer, process};
 use rlvs_engine::related;
 use rlvs_engine::respond::{self, Respond};
@@ -57,6 +61,16 @@ pub(crate) fn verdict(context: TcContext) -> i32 {
 fn redirect(interface: u32) -> i32 {
     // SAFETY: the helper takes numbers only.
     unsafe { bpf_redirect(interface, 0) as i32 }
+}
+
+/// The same number, computed here and not later: the compiler would keep all that a sum is made of
+/// on the stack until a call wants it.
+#[inline(always)]
+fn settled(word: u32) -> u64 {
+    let mut word = u64::from(word);
+    // SAFETY: it is copied to itself.
+    unsafe { asm!("{word} = {word}", word = inout(reg) word, options(nomem, nostack)) };
+    word
 }
 
 /// Room between the Ethernet and the IP header (`enum bpf_adj_room_mode`).
@@ -113,10 +127,10 @@ impl TcFrame {
 
 impl TcFrame {
     #[inline(always)]
-    fn stage(&mut self, stage: extern "C" fn(*mut __sk_buff) -> u64) -> Result<Verdict, Reason> {
+    fn stage(&mut self, stage: extern "C" fn(*mut __sk_buff) -> u64) -> Outcome {
         let outcome = stage(self.context.skb.skb);
         self.refresh();
-        outcome::unpack(outcome)
+        Outcome(outcome)
     }
 
     /// Whether a transport checksum is to be filled in by a later device: then the kernel's helper
@@ -171,7 +185,8 @@ impl Frame for TcFrame {
     #[inline(always)]
     fn mend(&mut self, change: Change) -> Option<()> {
         let (skb, field) = (self.context.skb.skb, change.field as u32);
-        let addresses = change.addresses.to_word();
+        let addresses = settled(change.addresses.to_word());
+        let header = settled(change.header.to_word());
         let mangled = match change.is_udp {
             true => BPF_F_MARK_MANGLED_0 as u64,
             false => 0,
@@ -179,13 +194,13 @@ impl Frame for TcFrame {
         // What the kernel keeps is a sum over the packet: an IPv4 header's is always the same.
         if change.is_ipv6 {
             // SAFETY: the helper takes the program's own context.
-            unsafe { bpf_csum_update(skb, addresses) };
+            unsafe { bpf_csum_update(skb, addresses as u32) };
         }
         let with_pseudo = mangled | BPF_F_PSEUDO_HDR as u64;
         // SAFETY: as above.
         let done = unsafe {
-            bpf_l4_csum_replace(skb, field, 0, addresses as u64, with_pseudo) == 0
-                && bpf_l4_csum_replace(skb, field, 0, change.header.to_word() as u64, mangled) == 0
+            bpf_l4_csum_replace(skb, field, 0, addresses, with_pseudo) == 0
+                && bpf_l4_csum_replace(skb, field, 0, header, mangled) == 0
         };
         self.refresh();
         done.then_some(())
@@ -294,11 +309,7 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
-    fn answer<F: Packet, T: FamilyTables<F>>(
-        &mut self,
-        _: &T,
-        answer: Answer,
-    ) -> Result<Verdict, Reason> {
+    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, answer: Answer) -> Outcome {
         let context = self.context.as_ptr().cast();
         let (seat, brief) = (answer.seat.0, answer.brief.0);
         let outcome = match F::INDEX {
@@ -306,11 +317,30 @@ impl Frame for TcFrame {
             _ => rlvs_tc_answer6(context, seat, brief),
         };
         self.refresh();
-        outcome::unpack(outcome)
+        Outcome(outcome)
     }
 
     #[inline(always)]
-    fn relate<F, T>(&mut self, _: &T) -> Result<Verdict, Reason>
+    fn keep<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, origin: Origin) -> Result<(), Reason> {
+        let context = self.context.skb.skb;
+        let outcome = match F::INDEX {
+            0 => rlvs_tc_keep4(context, origin.0),
+            _ => rlvs_tc_keep6(context, origin.0),
+        };
+        self.refresh();
+        Outcome(outcome).reason().map_or(Ok(()), Err)
+    }
+
+    #[inline(always)]
+    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Outcome {
+        self.stage(match F::INDEX {
+            0 => rlvs_tc_follow4,
+            _ => rlvs_tc_follow6,
+        })
+    }
+
+    #[inline(always)]
+    fn relate<F, T>(&mut self, _: &T) -> Outcome
     where
         F: Respond,
         T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
@@ -335,23 +365,18 @@ impl Frame for TcFrame {
             .run(context),
         };
         self.refresh();
-        outcome::unpack(outcome)
+        outcome
     }
 
     #[inline(always)]
-    fn tunnel<F: Respond, T: Tables>(
-        &mut self,
-        _: &T,
-        number: u32,
-        hash: u32,
-    ) -> Result<Verdict, Reason> {
+    fn tunnel<F: Respond, T: Tables>(&mut self, _: &T, number: u32, hash: u32) -> Outcome {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
             0 => rlvs_tc_tunnel4(context, number, hash),
             _ => rlvs_tc_tunnel6(context, number, hash),
         };
         self.refresh();
-        outcome::unpack(outcome)
+        Outcome(outcome)
     }
 
     #[inline(always)]
@@ -362,14 +387,14 @@ impl Frame for TcFrame {
         lease: Lease,
         brief: Brief,
         told: u64,
-    ) -> Result<Verdict, Reason> {
+    ) -> Outcome {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
             0 => rlvs_tc_full_nat4(context, number, lease.0, brief.0, told),
             _ => rlvs_tc_full_nat6(context, number, lease.0, brief.0, told),
         };
         self.refresh();
-        outcome::unpack(outcome)
+        Outcome(outcome)
     }
 
     #[inline(always)]
@@ -395,14 +420,14 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
-    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Verdict {
+    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Outcome {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
             0 => rlvs_tc_respond4(context, reason as u32),
             _ => rlvs_tc_respond6(context, reason as u32),
         };
         self.refresh();
-        outcome::unpack(outcome).unwrap_or(Verdict::Drop)
+        Outcome(outcome)
     }
 }
 
@@ -431,6 +456,24 @@ stage!(
 );
 stage!(rlvs_tc_relate4, outcome::pack, related::relate::<V4, _, _>);
 stage!(rlvs_tc_relate6, outcome::pack, related::relate::<V6, _, _>);
+stage!(rlvs_tc_follow4, outcome::pack, fragment::follow::<V4, _, _>);
+stage!(rlvs_tc_follow6, outcome::pack, fragment::follow::<V6, _, _>);
+
+/// The same for first fragments.
+macro_rules! keep {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut __sk_buff, origin: u64) -> u64 {
+            let frame = TcFrame::new(TcContext::new(context));
+            let kept = fragment::keep::<$family, _, _>(&frame, &Maps, Origin(origin));
+            outcome::pack(kept.map(|()| Verdict::Pass))
+        }
+    };
+}
+
+keep!(rlvs_tc_keep4, V4);
+keep!(rlvs_tc_keep6, V6);
 
 stage!(
     rlvs_tc_relate_full_nat4,

@@ -8,8 +8,10 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::programs::XdpContext;
 use rlvs_engine::forward::{self, Outer, Stream};
+use rlvs_engine::fragment::{self, Origin};
 use rlvs_engine::frame::{Brief, Change, Route, RouteKind};
 use rlvs_engine::lease::Lease;
+use rlvs_engine::outcome::Outcome;
 use rlvs_engine::process::{self, Answer, process};
 use rlvs_engine::related;
 use rlvs_engine::respond::{self, Respond};
@@ -54,10 +56,10 @@ impl XdpFrame {
 
 impl XdpFrame {
     #[inline(always)]
-    fn stage(&mut self, stage: extern "C" fn(*mut xdp_md) -> u64) -> Result<Verdict, Reason> {
+    fn stage(&mut self, stage: extern "C" fn(*mut xdp_md) -> u64) -> Outcome {
         let outcome = stage(self.context.as_ptr().cast());
         self.refresh();
-        outcome::unpack(outcome)
+        Outcome(outcome)
     }
 
     /// Finds the frame again after something may have moved it.
@@ -173,11 +175,7 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
-    fn answer<F: Packet, T: FamilyTables<F>>(
-        &mut self,
-        _: &T,
-        answer: Answer,
-    ) -> Result<Verdict, Reason> {
+    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, answer: Answer) -> Outcome {
         let context = self.context.as_ptr().cast();
         let (seat, brief) = (answer.seat.0, answer.brief.0);
         let outcome = match F::INDEX {
@@ -185,11 +183,30 @@ impl Frame for XdpFrame {
             _ => rlvs_xdp_answer6(context, seat, brief),
         };
         self.refresh();
-        outcome::unpack(outcome)
+        Outcome(outcome)
     }
 
     #[inline(always)]
-    fn relate<F, T>(&mut self, _: &T) -> Result<Verdict, Reason>
+    fn keep<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, origin: Origin) -> Result<(), Reason> {
+        let context = self.context.as_ptr().cast();
+        let outcome = match F::INDEX {
+            0 => rlvs_xdp_keep4(context, origin.0),
+            _ => rlvs_xdp_keep6(context, origin.0),
+        };
+        self.refresh();
+        Outcome(outcome).reason().map_or(Ok(()), Err)
+    }
+
+    #[inline(always)]
+    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Outcome {
+        self.stage(match F::INDEX {
+            0 => rlvs_xdp_follow4,
+            _ => rlvs_xdp_follow6,
+        })
+    }
+
+    #[inline(always)]
+    fn relate<F, T>(&mut self, _: &T) -> Outcome
     where
         F: Respond,
         T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
@@ -214,23 +231,18 @@ impl Frame for XdpFrame {
             .run(context),
         };
         self.refresh();
-        outcome::unpack(outcome)
+        outcome
     }
 
     #[inline(always)]
-    fn tunnel<F: Respond, T: Tables>(
-        &mut self,
-        _: &T,
-        number: u32,
-        hash: u32,
-    ) -> Result<Verdict, Reason> {
+    fn tunnel<F: Respond, T: Tables>(&mut self, _: &T, number: u32, hash: u32) -> Outcome {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
             0 => rlvs_xdp_tunnel4(context, number, hash),
             _ => rlvs_xdp_tunnel6(context, number, hash),
         };
         self.refresh();
-        outcome::unpack(outcome)
+        Outcome(outcome)
     }
 
     #[inline(always)]
@@ -241,14 +253,14 @@ impl Frame for XdpFrame {
         lease: Lease,
         brief: Brief,
         told: u64,
-    ) -> Result<Verdict, Reason> {
+    ) -> Outcome {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
             0 => rlvs_xdp_full_nat4(context, number, lease.0, brief.0, told),
             _ => rlvs_xdp_full_nat6(context, number, lease.0, brief.0, told),
         };
         self.refresh();
-        outcome::unpack(outcome)
+        Outcome(outcome)
     }
 
     #[inline(always)]
@@ -274,14 +286,14 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
-    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Verdict {
+    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Outcome {
         let context = self.context.as_ptr().cast();
         let outcome = match F::INDEX {
             0 => rlvs_xdp_respond4(context, reason as u32),
             _ => rlvs_xdp_respond6(context, reason as u32),
         };
         self.refresh();
-        outcome::unpack(outcome).unwrap_or(Verdict::Drop)
+        Outcome(outcome)
     }
 }
 
@@ -310,6 +322,32 @@ stage!(
 );
 stage!(rlvs_xdp_relate4, outcome::pack, related::relate::<V4, _, _>);
 stage!(rlvs_xdp_relate6, outcome::pack, related::relate::<V6, _, _>);
+stage!(
+    rlvs_xdp_follow4,
+    outcome::pack,
+    fragment::follow::<V4, _, _>
+);
+stage!(
+    rlvs_xdp_follow6,
+    outcome::pack,
+    fragment::follow::<V6, _, _>
+);
+
+/// The same for first fragments.
+macro_rules! keep {
+    ($name:ident, $family:ty) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(context: *mut xdp_md, origin: u64) -> u64 {
+            let frame = XdpFrame::new(XdpContext::new(context));
+            let kept = fragment::keep::<$family, _, _>(&frame, &Maps, Origin(origin));
+            outcome::pack(kept.map(|()| Verdict::Pass))
+        }
+    };
+}
+
+keep!(rlvs_xdp_keep4, V4);
+keep!(rlvs_xdp_keep6, V6);
 
 stage!(
     rlvs_xdp_relate_full_nat4,

@@ -6,6 +6,7 @@
 //! from an earlier tenant never swaps.
 
 use core::fmt;
+use core::hash::Hash;
 
 use rlvs_word::{Shared32, Shared64};
 
@@ -41,7 +42,7 @@ const _: () = assert!(size_of::<Bucket<Words<5, 1>>>() == 512);
 /// A key as it lies in a slot: word by word, read while another CPU may write it.
 pub trait Key: fmt::Debug + Default {
     /// The key as a value.
-    type Value: Copy + Eq + fmt::Debug;
+    type Value: Copy + Eq + Hash + fmt::Debug;
 
     fn load(&self) -> Self::Value;
 

@@ -146,6 +146,7 @@ impl Family for V4 {
         u32::from_ne_bytes(address)
     }
 
+    #[inline(always)]
     fn octets([a, b, c, d]: [u8; 4]) -> [u8; 16] {
         [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     }
@@ -233,6 +234,7 @@ impl Family for V6 {
         (both ^ (both >> 32)) as u32
     }
 
+    #[inline(always)]
     fn octets(address: [u8; 16]) -> [u8; 16] {
         address
     }

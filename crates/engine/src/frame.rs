@@ -2,10 +2,11 @@
 
 use rlvs_wire::{Checksum, Header};
 
-use crate::Verdict;
 use crate::family::{Family, V4, V6};
 use crate::forward::{self, Outer, Stream};
+use crate::fragment::{self, Origin};
 use crate::lease::Lease;
+use crate::outcome::Outcome;
 use crate::process::{self, Answer};
 use crate::reason::Reason;
 use crate::related;
@@ -90,47 +91,53 @@ pub trait Frame: Sized {
     }
 
     /// An answer that was recognised: [`forward::answer`], a seam as well.
-    fn answer<F: Packet, T: FamilyTables<F>>(
+    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T, answer: Answer) -> Outcome {
+        forward::answer::<F, Self, T>(self, tables, answer.seat, answer.brief).into()
+    }
+
+    /// A first fragment: [`fragment::keep`], a seam as well.
+    fn keep<F: Packet, T: FamilyTables<F>>(
         &mut self,
         tables: &T,
-        answer: Answer,
-    ) -> Result<Verdict, Reason> {
-        forward::answer::<F, Self, T>(self, tables, answer.seat, answer.brief)
+        origin: Origin,
+    ) -> Result<(), Reason> {
+        fragment::keep::<F, Self, T>(self, tables, origin)
+    }
+
+    /// Another fragment: [`fragment::follow`], a seam as well.
+    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T) -> Outcome {
+        fragment::follow::<F, Self, T>(self, tables).into()
     }
 
     /// An ICMP packet: [`related::relate`] says what becomes of it, or else the stages after that;
     /// each is a seam.
-    fn relate<F, T>(&mut self, tables: &T) -> Result<Verdict, Reason>
+    fn relate<F, T>(&mut self, tables: &T) -> Outcome
     where
         F: Respond,
         T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
     {
-        match related::relate::<F, Self, T>(self, tables) {
-            Err(Reason::Protocol) => {}
-            outcome => return outcome,
+        let outcome = related::relate::<F, Self, T>(self, tables);
+        if outcome != Err(Reason::Protocol) {
+            return outcome.into();
         }
-        match related::relate_full_nat::<F, Self, T>(self, tables) {
-            Err(Reason::Protocol) => {}
-            outcome => return outcome,
+        let outcome = related::relate_full_nat::<F, Self, T>(self, tables);
+        if outcome != Err(Reason::Protocol) {
+            return outcome.into();
         }
         match related::for_tunnel::<F, Self, T>(self, tables) {
-            Ok(inward) => self.tunnel::<F, T>(tables, inward.destination(), inward.hash()),
-            Err(Reason::Protocol) => {
-                let number = tunnelled::find::<F, Self, T>(self, tables)?;
-                tunnelled::tell::<F, Self, T>(self, tables, number)
-            }
-            Err(reason) => Err(reason),
+            Ok(inward) => return self.tunnel::<F, T>(tables, inward.destination(), inward.hash()),
+            Err(Reason::Protocol) => {}
+            Err(reason) => return Outcome::failed(reason),
+        }
+        match tunnelled::find::<F, Self, T>(self, tables) {
+            Ok(number) => tunnelled::tell::<F, Self, T>(self, tables, number).into(),
+            Err(reason) => Outcome::failed(reason),
         }
     }
 
     /// A packet for a tunnel: [`forward::tunnel`], a seam as well.
-    fn tunnel<F: Respond, T: Tables>(
-        &mut self,
-        tables: &T,
-        number: u32,
-        hash: u32,
-    ) -> Result<Verdict, Reason> {
-        forward::tunnel::<F, Self, T>(self, tables, number, hash)
+    fn tunnel<F: Respond, T: Tables>(&mut self, tables: &T, number: u32, hash: u32) -> Outcome {
+        forward::tunnel::<F, Self, T>(self, tables, number, hash).into()
     }
 
     /// A client's packet by full NAT: [`forward::full_nat`], a seam as well.
@@ -141,8 +148,8 @@ pub trait Frame: Sized {
         lease: Lease,
         brief: Brief,
         told: u64,
-    ) -> Result<Verdict, Reason> {
-        forward::full_nat::<F, Self, T>(self, tables, number, lease, brief, told)
+    ) -> Outcome {
+        forward::full_nat::<F, Self, T>(self, tables, number, lease, brief, told).into()
     }
 
     /// What comes before: [`forward::tell`], a seam as well.
@@ -156,8 +163,8 @@ pub trait Frame: Sized {
     }
 
     /// A packet that was dropped: [`respond`], a seam as well.
-    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T, reason: Reason) -> Verdict {
-        respond::respond::<F, Self, T>(self, tables, reason)
+    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T, reason: Reason) -> Outcome {
+        Ok(respond::respond::<F, Self, T>(self, tables, reason)).into()
     }
 }
 
@@ -169,7 +176,18 @@ impl Brief {
     #[inline(always)]
     pub fn of<F: Family>(tuple: &Tuple<F>) -> Self {
         let transport = tuple.transport & (OFFSETS as u32 - 1);
-        Self(transport | (tuple.protocol as u32) << 12 | (tuple.flags as u32) << 20)
+        Self(
+            transport
+                | (tuple.protocol as u32) << 12
+                | (tuple.flags as u32) << 20
+                | (tuple.fragment as u32 & 1) << 28,
+        )
+    }
+
+    /// Whether it is the first fragment of more.
+    #[inline(always)]
+    pub const fn is_fragment(self) -> bool {
+        self.0 >> 28 & 1 != 0
     }
 
     /// Where in the frame the transport header begins.

@@ -22,10 +22,12 @@ pub mod destination;
 pub mod failure;
 pub mod family;
 pub mod forward;
+pub mod fragment;
 pub mod frame;
 pub mod lease;
 #[cfg(not(target_arch = "bpf"))]
 pub mod memory;
+pub mod outcome;
 pub mod path_mtu;
 pub mod process;
 pub mod reason;

@@ -5,15 +5,16 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use std::boxed::Box;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::vec::Vec;
 
 use rlvs_word::{Shared32, Shared64};
 
-use crate::connection::Bucket;
+use crate::connection::{Bucket, Key};
 use crate::destination::{Destination, Load};
 use crate::family::{Family, V4, V6};
 use crate::forward::Outer;
+use crate::fragment::{Draft, Trail, trails_for};
 use crate::frame::{Change, Frame, Route};
 use crate::lease::Local;
 use crate::reason::{Event, ROOM, Reason};
@@ -48,6 +49,55 @@ pub struct Entries<F: Family> {
     pub buckets: Box<[Bucket<F::Key>]>,
     pub displaced: Box<[Shared64]>,
     pub services: RwLock<HashMap<ServiceKey<F::Address>, u32>>,
+    pub trails: Trails<F>,
+}
+
+/// What first fragments left; when there is no more room, the oldest goes.
+#[derive(Debug)]
+pub struct Trails<F: Family> {
+    places: Mutex<(HashMap<KeyOf<F>, usize>, usize)>,
+    trails: Box<[Trail]>,
+    draft: Draft<F>,
+}
+
+impl<F: Family> Trails<F> {
+    fn new(room: u32) -> Self {
+        Self {
+            places: Mutex::default(),
+            trails: table(room),
+            draft: Draft::default(),
+        }
+    }
+
+    /// All that are there.
+    pub fn all(&self) -> Vec<(KeyOf<F>, &Trail)> {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = places.0.iter();
+        all.map(|(&datagram, &place)| (datagram, &self.trails[place]))
+            .collect()
+    }
+
+    pub fn clear(&self) {
+        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = Default::default();
+    }
+
+    fn find(&self, datagram: &KeyOf<F>) -> Option<&Trail> {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        self.trails.get(*places.0.get(datagram)?)
+    }
+
+    fn lay(&self, datagram: KeyOf<F>, trail: &Trail) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, next) = &mut *places;
+        let place = known.get(&datagram).copied().unwrap_or_else(|| {
+            let place = *next % self.trails.len();
+            *next += 1;
+            known.retain(|_, other| *other != place);
+            place
+        });
+        known.insert(datagram, place);
+        self.trails[place].copy(trail);
+    }
 }
 
 /// Sizes of the tables.
@@ -107,8 +157,8 @@ impl Memory {
             counters: table(sizes.destinations),
             bases: table(sizes.destinations + sizes.services),
             reasons: table(ROOM),
-            v4: Entries::new(buckets),
-            v6: Entries::new(buckets),
+            v4: Entries::new(buckets, trails_for(sizes.connections)),
+            v6: Entries::new(buckets, trails_for(sizes.connections)),
         }
     }
 
@@ -126,11 +176,12 @@ impl<F: Family> Entries<F>
 where
     F::Address: Hash,
 {
-    fn new(buckets: u32) -> Self {
+    fn new(buckets: u32, trails: u32) -> Self {
         Self {
             buckets: table(buckets),
             displaced: table(buckets),
             services: RwLock::new(HashMap::new()),
+            trails: Trails::new(trails),
         }
     }
 
@@ -233,6 +284,19 @@ macro_rules! family_tables {
 
             fn service(&self, key: &ServiceKey<<$family as Family>::Address>) -> Option<u32> {
                 self.$entries.service(key)
+            }
+
+            fn draft(&self) -> Option<&Draft<$family>> {
+                Some(&self.$entries.trails.draft)
+            }
+
+            fn trail(&self, draft: &Draft<$family>) -> Option<&Trail> {
+                self.$entries.trails.find(&draft.datagram.load())
+            }
+
+            fn lay(&self, draft: &Draft<$family>) {
+                let datagram = draft.datagram.load();
+                self.$entries.trails.lay(datagram, &draft.trail);
             }
         }
     };

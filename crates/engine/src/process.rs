@@ -10,8 +10,10 @@ use crate::connection::{Meta, State};
 use crate::destination::Destination;
 use crate::family::{Endpoints, V4, V6};
 use crate::forward::{Method, forward};
+use crate::fragment::Origin;
 use crate::frame::{Brief, Frame};
 use crate::lease::Lease;
+use crate::outcome::{Outcome, tried};
 use crate::reason::{Event, Reason};
 use crate::respond::Respond;
 use crate::schedule;
@@ -50,68 +52,83 @@ where
     let outcome = match ethertype {
         Some(ethernet::IPV4) => packet::<V4, R, T>(frame, tables),
         Some(ethernet::IPV6) => packet::<V6, R, T>(frame, tables),
-        Some(ethernet::VLAN | ethernet::SERVICE_VLAN) => Err(Reason::Tagged),
-        _ => Err(Reason::NotIp),
+        Some(ethernet::VLAN | ethernet::SERVICE_VLAN) => Outcome::failed(Reason::Tagged),
+        _ => Outcome::failed(Reason::NotIp),
     };
-    outcome.unwrap_or_else(|reason| {
-        tables.count(reason);
-        reason.verdict()
-    })
+    let Some(reason) = outcome.reason() else {
+        return outcome.verdict();
+    };
+    tables.count(reason);
+    reason.verdict()
 }
 
 #[inline(always)]
-fn packet<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
+fn packet<F, R, T>(frame: &mut R, tables: &T) -> Outcome
 where
     F: Respond,
     R: Frame,
     T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
 {
-    balance::<F, R, T>(frame, tables).or_else(|reason| match reason {
-        Reason::NoDestination | Reason::HopLimit | Reason::TooLong => {
+    let outcome = balance::<F, R, T>(frame, tables);
+    match outcome.reason() {
+        Some(reason @ (Reason::NoDestination | Reason::HopLimit | Reason::TooLong)) => {
             tables.count(reason);
-            Ok(frame.respond::<F, T>(tables, reason))
+            frame.respond::<F, T>(tables, reason)
         }
-        reason => Err(reason),
-    })
+        // Without ports there is nobody to be told of errors.
+        Some(Reason::FragmentUnknown | Reason::FragmentTiny) => frame.follow::<F, T>(tables),
+        _ => outcome,
+    }
 }
 
 #[inline(always)]
-fn balance<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
+fn balance<F, R, T>(frame: &mut R, tables: &T) -> Outcome
 where
     F: Respond,
     R: Frame,
     T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
 {
-    let [source, destination] = F::addresses(frame)?;
+    let [source, destination] = tried!(F::addresses(frame));
     let to_virtual = passes(tables, filter::place::<F>(destination));
     let from_server = passes(tables, filter::place_of_server::<F>(source));
     let is_icmp = F::is_icmp(frame);
     if !to_virtual && !from_server && !is_icmp {
-        return Err(Reason::NotVirtual);
+        return Outcome::failed(Reason::NotVirtual);
     }
     if !is_for_us(frame, tables) {
-        return Err(Reason::OtherHost);
+        return Outcome::failed(Reason::OtherHost);
     }
     if is_icmp {
-        return frame.relate::<F, T>(tables).map_err(|reason| match reason {
-            Reason::Protocol if !to_virtual => Reason::NotVirtual,
-            reason => reason,
-        });
+        let outcome = frame.relate::<F, T>(tables);
+        return match outcome.is(Reason::Protocol) && !to_virtual {
+            true => Outcome::failed(Reason::NotVirtual),
+            false => outcome,
+        };
     }
     if from_server {
-        let answer = frame.recognise::<F, T>(tables);
-        match answer.and_then(|answer| frame.answer::<F, T>(tables, answer)) {
-            Err(Reason::NoAnswer) if to_virtual => {}
-            outcome => return outcome,
+        let outcome = match frame.recognise::<F, T>(tables) {
+            Ok(answer) => {
+                if answer.brief.is_fragment() {
+                    tried!(frame.keep::<F, T>(tables, Origin::server(answer)));
+                }
+                frame.answer::<F, T>(tables, answer)
+            }
+            Err(reason) => Outcome::failed(reason),
+        };
+        if !(to_virtual && outcome.is(Reason::NoAnswer)) {
+            return outcome;
         }
     }
-    let tuple = F::read(frame)?;
-    let to = decide(tables, &tuple)?;
+    let tuple = tried!(F::read(frame));
+    let to = tried!(decide(tables, &tuple));
+    if tuple.fragment != 0 {
+        tried!(frame.keep::<F, T>(tables, Origin::client(to.number, to.lease)));
+    }
     forward(frame, tables, &tuple, to)
 }
 
 #[inline(always)]
-fn passes<T: Tables>(tables: &T, (word, bit): (u32, u64)) -> bool {
+pub(crate) fn passes<T: Tables>(tables: &T, (word, bit): (u32, u64)) -> bool {
     tables
         .filter(word)
         .is_some_and(|word| word.load() & bit != 0)
@@ -120,13 +137,16 @@ fn passes<T: Tables>(tables: &T, (word, bit): (u32, u64)) -> bool {
 /// A packet from an address that a destination has whose answers pass here: an answer, or something
 /// else, which passes.
 #[inline(always)]
-pub fn recognise<F, R, T>(frame: &R, tables: &T) -> Result<Answer, Reason>
+pub fn recognise<F, R, T>(frame: &mut R, tables: &T) -> Result<Answer, Reason>
 where
     F: Packet,
     R: Frame,
     T: FamilyTables<F>,
 {
-    let tuple = F::read(frame).map_err(|_| Reason::NoAnswer)?;
+    let tuple = F::read(frame).map_err(|reason| match reason {
+        Reason::FragmentUnknown | Reason::FragmentTiny => reason,
+        _ => Reason::NoAnswer,
+    })?;
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     let turned = F::turned(&tuple.key);
     let found = table::find_answered::<F, T>(context, &turned).ok_or(Reason::NoAnswer)?;

@@ -60,12 +60,18 @@ reasons! {
         "of no known connection and not the start of one (TCP, SCTP), or not able to start one (AH, \
          ESP); the stack answers";
     Protocol = Pass "protocol" "a protocol that is not balanced, to a virtual address";
-    Fragment = Pass "fragment" "a part of a fragmented packet to a virtual address";
+    FragmentUnknown = Pass "fragment-unknown"
+        "a later fragment of a packet whose first did not come here before, or was not forwarded";
     Truncated = Pass "truncated" "shorter than its headers say; the stack drops it";
     Malformed = Pass "malformed" "a header contradicts itself; the stack drops it";
     HeaderChecksum = Pass "header-checksum"
         "the IPv4 header's checksum is wrong; the stack drops it";
     Extensions = Pass "extensions" "more IPv6 extension headers than are walked";
+    FragmentTiny = Drop "fragment-tiny"
+        "a first fragment without the whole transport header, or a second one of TCP's: nobody \
+         sends that, but to get past filters (RFC 1858)";
+    FragmentOverlap = Drop "fragment-overlap"
+        "a fragment that is to replace what its packet's first one said";
     NoDestination = Drop "no-destination"
         "no destination of the service takes new connections: none is there, or all have \
          weight 0 or are overloaded";

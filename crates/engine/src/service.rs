@@ -67,6 +67,7 @@ pub fn load_octets(words: &[Shared64; 2]) -> [u8; 16] {
 }
 
 /// Sixteen bytes into two words.
+#[inline(always)]
 pub fn store_octets(words: &[Shared64; 2], octets: [u8; 16]) {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
     words[0].store(u64::from_ne_bytes([a, b, c, d, e, f, g, h]));

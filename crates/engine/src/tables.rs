@@ -7,6 +7,7 @@ use rlvs_word::Shared64;
 use crate::connection::{Bucket, Key, Meta};
 use crate::destination::{Destination, Load};
 use crate::family::Family;
+use crate::fragment::{Draft, Trail};
 use crate::lease::{self, Beginning, Lease, Local, Taken};
 use crate::process;
 use crate::reason::{Event, Reason};
@@ -96,6 +97,15 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
 
     /// Number of the service at an address.
     fn service(&self, key: &ServiceKey<F::Address>) -> Option<u32>;
+
+    /// This CPU's draft, with whatever is in it: on the stack it would take too much room.
+    fn draft(&self) -> Option<&Draft<F>>;
+
+    /// What the first fragment of a draft's datagram left, see [`crate::fragment`].
+    fn trail(&self, draft: &Draft<F>) -> Option<&Trail>;
+
+    /// Leaves a draft's trail; an older one may go for it.
+    fn lay(&self, draft: &Draft<F>);
 
     fn begin(&self, tuple: &Tuple<F>) -> Result<u32, Reason> {
         process::begin(self, tuple)

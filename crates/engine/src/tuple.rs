@@ -26,7 +26,8 @@ pub struct Tuple<F: Family> {
     pub hops: u8,
     /// The packet's own: of AH and ESP another than the connection's.
     pub protocol: u8,
-    pub padding: u8,
+    /// 1 if it is the first fragment of more.
+    pub fragment: u8,
     /// Where in the frame the transport header begins.
     pub transport: u32,
 }
@@ -38,8 +39,11 @@ pub trait Packet: Announce {
         Self::addresses_at(frame, IP).ok_or(Reason::Truncated)
     }
 
-    /// The whole of it.
+    /// The whole of it. A later fragment is [`Reason::FragmentUnknown`]: there are no ports in it.
     fn read<R: Frame>(frame: &R) -> Result<Tuple<Self>, Reason>;
+
+    /// The same as a part of its datagram.
+    fn piece<R: Frame>(frame: &R) -> Result<Piece<Self>, Reason>;
 
     /// Takes one from the time to live or hop limit.
     fn decrement_hops<R: Frame>(frame: &mut R) -> Option<()>;
@@ -71,8 +75,30 @@ pub trait Packet: Announce {
     /// What is left in an error of the packet whose IP header is at an offset.
     fn inside<R: Frame>(frame: &R, at: usize) -> Option<Inside<Self>>;
 
+    /// The protocol of a packet whose IP header is at `ip`, and where its ports are.
+    fn ports<R: Frame>(frame: &R, ip: usize) -> Result<(u8, usize), Reason>;
+
     /// An ICMP error and the packet that it is about.
     fn embedded<R: Frame>(frame: &R) -> Result<Embedded<Self>, Reason>;
+}
+
+/// A part of a fragmented datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<F: Family> {
+    /// Whose part it is: both addresses and, in place of the ports, the identification.
+    pub key: KeyOf<F>,
+    /// Where in the datagram's payload it begins and ends, in bytes.
+    pub start: u32,
+    pub end: u32,
+    /// Where in the frame it begins.
+    pub at: u32,
+    /// Length of its IP packet in bytes.
+    pub bytes: u32,
+    pub protocol: u8,
+    /// Time to live or hop limit.
+    pub hops: u8,
+    /// 1 if more parts follow.
+    pub more: u8,
 }
 
 /// What a tunnel takes over from the packet inside.
@@ -149,11 +175,12 @@ impl Packet for V4 {
         if !sum_is_right(frame, ip, header)? {
             return Err(Reason::HeaderChecksum);
         }
-        if ip.is_fragment() {
-            return Err(Reason::Fragment);
+        if ip.is_later_fragment() {
+            return Err(Reason::FragmentUnknown);
         }
-        let upper =
-            upper::read(frame, ip.protocol, IP + header, total.wrapping_sub(header))?.forget(frame);
+        let fragment = ip.more_fragments();
+        let length = total.wrapping_sub(header);
+        let upper = upper::read(frame, ip.protocol, IP + header, length, fragment)?.forget(frame);
         let key = Self::key(&Endpoints {
             client: ip.source,
             virtual_address: ip.destination,
@@ -164,11 +191,36 @@ impl Packet for V4 {
         Ok(Tuple {
             key,
             protocol: upper.own,
-            padding: 0,
+            fragment,
             flags: upper.flags,
             bytes: total as u32,
             transport: frame.offset(IP + header) as u32,
             hops: ip.ttl,
+        })
+    }
+
+    #[inline(always)]
+    fn piece<R: Frame>(frame: &R) -> Result<Piece<V4>, Reason> {
+        let ip = frame.header::<Ipv4>(IP).ok_or(Reason::Truncated)?;
+        let header = ip.header_length();
+        let total = ip.total_length.get() as u32;
+        let key = Self::key(&Endpoints {
+            client: ip.source,
+            virtual_address: ip.destination,
+            client_port: ip.identification.to_bytes(),
+            virtual_port: [0, 0],
+            protocol: ip.protocol,
+        });
+        let start = ip.fragment_offset();
+        Ok(Piece {
+            key,
+            start,
+            end: start.wrapping_add(total.wrapping_sub(header as u32)),
+            at: frame.offset(IP + header) as u32,
+            bytes: total,
+            protocol: ip.protocol,
+            hops: ip.ttl,
+            more: ip.more_fragments(),
         })
     }
 
@@ -239,13 +291,19 @@ impl Packet for V4 {
     }
 
     #[inline(always)]
+    fn ports<R: Frame>(frame: &R, at: usize) -> Result<(u8, usize), Reason> {
+        let ip = frame.header::<Ipv4>(at).ok_or(Reason::Truncated)?;
+        if ip.header_length() < ipv4::MIN_LENGTH || ip.is_later_fragment() {
+            return Err(Reason::Protocol);
+        }
+        Ok((ip.protocol, frame.offset(at + ip.header_length())))
+    }
+
+    #[inline(always)]
     fn inside<R: Frame>(frame: &R, at: usize) -> Option<Inside<V4>> {
         let ip = frame.header::<Ipv4>(at)?;
-        if ip.header_length() < ipv4::MIN_LENGTH || ip.is_later_fragment() {
-            return None;
-        }
-        let ports_at = frame.offset(at + ip.header_length());
-        let ends = upper::ends(frame, ip.protocol, ports_at)?;
+        let (number, ports_at) = Self::ports(frame, at).ok()?;
+        let ends = upper::ends(frame, number, ports_at)?;
         Some(Inside {
             key: Self::key(&Endpoints {
                 client: ip.source,
@@ -254,7 +312,7 @@ impl Packet for V4 {
                 virtual_port: ends.destination,
                 protocol: ends.protocol,
             }),
-            protocol: ip.protocol,
+            protocol: number,
             bytes: ip.total_length.get().into(),
             ports: ends.ports_at(ports_at),
         })
@@ -302,12 +360,22 @@ impl Packet for V6 {
         if !frame.is_at_least(IP + ipv6::LENGTH + payload) {
             return Err(Reason::Truncated);
         }
-        let (number, skipped) = skip_extensions(frame, ip.next_header, payload)?;
+        let chain = skip_extensions(frame, ip.next_header, payload)?;
+        if chain.start != 0 {
+            return Err(Reason::FragmentUnknown);
+        }
+        let Chain {
+            number,
+            skipped,
+            more: fragment,
+            ..
+        } = chain;
         let at = IP + ipv6::LENGTH + skipped;
         if at >= OFFSETS {
             return Err(Reason::Extensions);
         }
-        let upper = upper::read(frame, number, at, payload.wrapping_sub(skipped))?.forget(frame);
+        let length = payload.wrapping_sub(skipped);
+        let upper = upper::read(frame, number, at, length, fragment)?.forget(frame);
         let key = Self::key(&Endpoints {
             client: ip.source,
             virtual_address: ip.destination,
@@ -318,11 +386,41 @@ impl Packet for V6 {
         Ok(Tuple {
             key,
             protocol: upper.own,
-            padding: 0,
+            fragment,
             flags: upper.flags,
             bytes: payload.wrapping_add(ipv6::LENGTH) as u32,
             transport: frame.offset(at) as u32,
             hops: ip.hop_limit,
+        })
+    }
+
+    /// Datagrams of IPv6 are known without their protocol (RFC 8200, section 4.5).
+    #[inline(always)]
+    fn piece<R: Frame>(frame: &R) -> Result<Piece<V6>, Reason> {
+        let ip = frame.header::<Ipv6>(IP).ok_or(Reason::Truncated)?;
+        let payload = ip.payload_length.get() as usize;
+        let chain = skip_extensions(frame, ip.next_header, payload)?;
+        let behind = frame.offset(IP + ipv6::LENGTH + chain.behind);
+        let header = behind.wrapping_sub(ipv6::FRAGMENT_LENGTH);
+        let fragment = frame.header::<ipv6::Fragment>(frame.offset(header));
+        let [a, b, c, d] = fragment.ok_or(Reason::Truncated)?.identification;
+        let key = Self::key(&Endpoints {
+            client: ip.source,
+            virtual_address: ip.destination,
+            client_port: [a, b],
+            virtual_port: [c, d],
+            protocol: protocol::FRAGMENT,
+        });
+        let length = payload.wrapping_sub(chain.behind) as u32;
+        Ok(Piece {
+            key,
+            start: chain.start,
+            end: chain.start.wrapping_add(length),
+            at: frame.offset(IP + ipv6::LENGTH + chain.skipped) as u32,
+            bytes: payload.wrapping_add(ipv6::LENGTH) as u32,
+            protocol: chain.number,
+            hops: ip.hop_limit,
+            more: chain.more,
         })
     }
 
@@ -393,15 +491,31 @@ impl Packet for V6 {
         ip.is_some_and(|ip| ip.next_header == protocol::ICMPV6)
     }
 
-    /// Extension headers are not walked, and AH is one in IPv6: ports must follow at once.
+    /// No extension headers are walked but that of a first fragment. AH is one in IPv6.
+    #[inline(always)]
+    fn ports<R: Frame>(frame: &R, at: usize) -> Result<(u8, usize), Reason> {
+        let ip = frame.header::<Ipv6>(at).ok_or(Reason::Truncated)?;
+        let (mut number, mut behind) = (ip.next_header, at + ipv6::LENGTH);
+        if number == protocol::FRAGMENT {
+            let fragment = frame.header::<ipv6::Fragment>(behind);
+            let fragment = fragment.ok_or(Reason::Truncated)?;
+            if fragment.offset() != 0 {
+                return Err(Reason::Protocol);
+            }
+            number = fragment.next_header;
+            behind += ipv6::FRAGMENT_LENGTH;
+        }
+        Ok((number, frame.offset(behind)))
+    }
+
     #[inline(always)]
     fn inside<R: Frame>(frame: &R, at: usize) -> Option<Inside<V6>> {
         let ip = frame.header::<Ipv6>(at)?;
-        if ip.next_header == protocol::AUTHENTICATION {
+        let (number, ports_at) = Self::ports(frame, at).ok()?;
+        if number == protocol::AUTHENTICATION {
             return None;
         }
-        let ports_at = frame.offset(at + ipv6::LENGTH);
-        let ends = upper::ends(frame, ip.next_header, ports_at)?;
+        let ends = upper::ends(frame, number, ports_at)?;
         Some(Inside {
             key: Self::key(&Endpoints {
                 client: ip.source,
@@ -410,7 +524,7 @@ impl Packet for V6 {
                 virtual_port: ends.destination,
                 protocol: ends.protocol,
             }),
-            protocol: ip.next_header,
+            protocol: number,
             bytes: (ip.payload_length.get() as usize + ipv6::LENGTH) as u32,
             ports: ends.ports_at(ports_at),
         })
@@ -471,31 +585,72 @@ fn sum_is_right<R: Frame>(frame: &R, ip: &Ipv4, header: usize) -> Result<bool, R
 /// Extension headers walked; more are not seen in practice.
 const MOST_EXTENSIONS: u32 = 6;
 
-/// The upper-layer protocol and the length of all extension headers before it.
+/// What lies between the IPv6 header and the upper layer.
+struct Chain {
+    /// The upper-layer protocol, or what a later fragment is a part of.
+    number: u8,
+    /// 1 if it is a fragment that more follow.
+    more: u8,
+    /// Of a fragment: where in the datagram it begins, in bytes.
+    start: u32,
+    /// Of a fragment: length of all headers up to, and with, the fragment header.
+    behind: usize,
+    /// Length of all headers.
+    skipped: usize,
+}
+
+/// Walks over the extension headers. A later fragment has none behind the fragment header.
 #[inline(always)]
-fn skip_extensions<R: Frame>(frame: &R, first: u8, payload: usize) -> Result<(u8, usize), Reason> {
+fn skip_extensions<R: Frame>(frame: &R, first: u8, payload: usize) -> Result<Chain, Reason> {
+    let mut chain = Chain {
+        number: first,
+        more: 0,
+        start: 0,
+        behind: 0,
+        skipped: 0,
+    };
     if first == protocol::TCP || first == protocol::UDP {
-        return Ok((first, 0));
+        return Ok(chain);
     }
-    let (mut number, mut skipped) = (first, 0usize);
     let mut walked = 0;
     while walked <= MOST_EXTENSIONS {
-        let authentication = match number {
-            protocol::HOP_BY_HOP | protocol::ROUTING | protocol::DESTINATION_OPTIONS => false,
-            protocol::AUTHENTICATION => true,
-            protocol::FRAGMENT => return Err(Reason::Fragment),
-            _ => return Ok((number, skipped)),
-        };
+        let kind = chain.number;
+        if !matches!(
+            kind,
+            protocol::HOP_BY_HOP
+                | protocol::ROUTING
+                | protocol::DESTINATION_OPTIONS
+                | protocol::AUTHENTICATION
+                | protocol::FRAGMENT
+        ) {
+            return Ok(chain);
+        }
+        let at = IP + ipv6::LENGTH + chain.skipped;
         let extension = frame
-            .header::<ipv6::Extension>(IP + ipv6::LENGTH + skipped)
+            .header::<ipv6::Extension>(at)
             .ok_or(Reason::Truncated)?;
-        number = extension.next_header;
-        skipped += match authentication {
-            true => extension.authentication_length(),
-            false => extension.options_length(),
+        chain.number = extension.next_header;
+        chain.skipped += match kind {
+            protocol::AUTHENTICATION => extension.authentication_length(),
+            protocol::FRAGMENT => ipv6::FRAGMENT_LENGTH,
+            _ => extension.options_length(),
         };
-        if skipped > payload {
+        if chain.skipped > payload {
             return Err(Reason::Malformed);
+        }
+        if chain.skipped >= OFFSETS - IP - ipv6::LENGTH {
+            return Err(Reason::Extensions);
+        }
+        chain.skipped = frame.offset(chain.skipped);
+        if kind == protocol::FRAGMENT {
+            let fragment = frame.header::<ipv6::Fragment>(at);
+            let fragment = fragment.ok_or(Reason::Truncated)?;
+            chain.more = fragment.more();
+            chain.start = fragment.offset();
+            chain.behind = chain.skipped;
+            if chain.start != 0 {
+                return Ok(chain);
+            }
         }
         walked += 1;
     }

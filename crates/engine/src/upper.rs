@@ -55,22 +55,32 @@ pub(crate) fn is_keyed(number: u8) -> bool {
     matches!(number, protocol::ESP | protocol::AUTHENTICATION)
 }
 
-/// The header at `at`, of a segment of `length` bytes.
+/// The header at `at`, of a segment of `length` bytes, or of a first fragment of it: of that one
+/// the whole header must be there (RFC 1858).
 #[inline(always)]
 pub(crate) fn read<R: Frame>(
     frame: &R,
     number: u8,
     at: usize,
     length: usize,
+    fragment: u8,
 ) -> Result<Upper, Reason> {
+    let or_tiny = |reason| match fragment {
+        0 => reason,
+        _ => Reason::FragmentTiny,
+    };
     match number {
         protocol::TCP => {
-            let tcp = frame.header::<Tcp>(at).ok_or(Reason::Truncated)?;
+            let tcp = frame.header::<Tcp>(at);
+            let tcp = tcp.ok_or_else(|| or_tiny(Reason::Truncated))?;
             if length < tcp::MIN_LENGTH {
-                return Err(Reason::Truncated);
+                return Err(or_tiny(Reason::Truncated));
             }
-            if tcp.header_length() < tcp::MIN_LENGTH || tcp.header_length() > length {
+            if tcp.header_length() < tcp::MIN_LENGTH {
                 return Err(Reason::Malformed);
+            }
+            if tcp.header_length() > length {
+                return Err(or_tiny(Reason::Malformed));
             }
             let (source, destination) = (tcp.source.to_bytes(), tcp.destination.to_bytes());
             Ok(Upper {
@@ -82,12 +92,14 @@ pub(crate) fn read<R: Frame>(
             })
         }
         protocol::UDP => {
-            let udp = frame.header::<Udp>(at).ok_or(Reason::Truncated)?;
+            let udp = frame.header::<Udp>(at);
+            let udp = udp.ok_or_else(|| or_tiny(Reason::Truncated))?;
             if length < udp::LENGTH {
-                return Err(Reason::Truncated);
+                return Err(or_tiny(Reason::Truncated));
             }
             let claimed = udp.length.get() as usize;
-            if claimed < udp::LENGTH || claimed > length {
+            // The rest of it is in later fragments.
+            if claimed < udp::LENGTH || claimed > length && fragment == 0 {
                 return Err(Reason::Malformed);
             }
             let (source, destination) = (udp.source.to_bytes(), udp.destination.to_bytes());
@@ -99,6 +111,8 @@ pub(crate) fn read<R: Frame>(
                 flags: 0,
             })
         }
+        // What another port changes in its checksum depends on how much follows in other fragments.
+        protocol::SCTP if fragment != 0 => Err(Reason::FragmentUnknown),
         protocol::SCTP => {
             let sctp = frame.header::<Sctp>(at).ok_or(Reason::Truncated)?;
             Ok(Upper {

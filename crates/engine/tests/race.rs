@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
 use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::fragment::{Draft, Trail};
 use rlvs_engine::frame::Route;
 use rlvs_engine::lease::Local;
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
@@ -127,6 +128,18 @@ macro_rules! family_tables {
 
             fn service(&self, key: &ServiceKey<<$family as Family>::Address>) -> Option<u32> {
                 FamilyTables::<$family>::service(self.memory, key)
+            }
+
+            fn draft(&self) -> Option<&Draft<$family>> {
+                FamilyTables::<$family>::draft(self.memory)
+            }
+
+            fn trail(&self, draft: &Draft<$family>) -> Option<&Trail> {
+                FamilyTables::<$family>::trail(self.memory, draft)
+            }
+
+            fn lay(&self, draft: &Draft<$family>) {
+                FamilyTables::<$family>::lay(self.memory, draft);
             }
         }
     };

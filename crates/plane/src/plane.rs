@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use aya::{Ebpf, EbpfLoader};
 use rlvs_engine::Tables;
+use rlvs_engine::fragment::trails_for;
 use rlvs_engine::lease::Local;
 use rlvs_engine::reason::ROOM;
 use rlvs_engine::schedule::NODES_PER_MEMBER;
@@ -210,6 +211,7 @@ fn refuse_other_versions(directory: &Path) -> Result<(), Error> {
 
 fn loader<'a>(sizes: Sizes) -> EbpfLoader<'a> {
     let [buckets4, buckets6] = sizes.connections.map(buckets_for);
+    let [trails4, trails6] = sizes.connections.map(trails_for);
     let cpus = cpus();
     let mut loader = EbpfLoader::new();
     loader
@@ -225,7 +227,9 @@ fn loader<'a>(sizes: Sizes) -> EbpfLoader<'a> {
         .map_max_entries("DISPLACED4", buckets4)
         .map_max_entries("DISPLACED6", buckets6)
         .map_max_entries("INDEX4", sizes.services)
-        .map_max_entries("INDEX6", sizes.services);
+        .map_max_entries("INDEX6", sizes.services)
+        .map_max_entries("FRAGMENTS4", trails4)
+        .map_max_entries("FRAGMENTS6", trails6);
     loader
 }
 

@@ -9,6 +9,7 @@ use aya::maps::{HashMap, Map, MapData, MapError};
 use rlvs_engine::connection::Bucket;
 use rlvs_engine::destination::{Destination, Load};
 use rlvs_engine::failure::Failure;
+use rlvs_engine::fragment::{Draft, Trail};
 use rlvs_engine::lease::Local;
 use rlvs_engine::reason::{Event, ROOM, Reason};
 use rlvs_engine::service::{Service, ServiceKey};
@@ -51,7 +52,7 @@ pub struct KernelTables {
 const LONGEST_RUN: Duration = Duration::from_millis(50);
 
 /// The maps, as the object and the pins call them.
-pub const MAPS: [&str; 17] = [
+pub const MAPS: [&str; 19] = [
     "SETTINGS",
     "FILTER",
     "INTERFACES",
@@ -69,6 +70,8 @@ pub const MAPS: [&str; 17] = [
     "DISPLACED6",
     "INDEX4",
     "INDEX6",
+    "FRAGMENTS4",
+    "FRAGMENTS6",
 ];
 
 impl KernelTables {
@@ -247,6 +250,17 @@ macro_rules! family_tables {
             fn service(&self, key: &ServiceKey<<$family as Family>::Address>) -> Option<u32> {
                 lock(&self.$index).get(&$bytes(key), 0).ok()
             }
+
+            /// None: fragments are packets' matter.
+            fn draft(&self) -> Option<&Draft<$family>> {
+                None
+            }
+
+            fn trail(&self, _: &Draft<$family>) -> Option<&Trail> {
+                None
+            }
+
+            fn lay(&self, _: &Draft<$family>) {}
         }
     };
 }

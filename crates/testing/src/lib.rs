@@ -1,6 +1,7 @@
 //! What tests of several crates share.
 //!
 //! * [`packet`]: frames of every shape, described and then built; lies in their headers too
+//! * [`fragments`]: packets in parts, and put together again
 //! * [`strategy`]: random ones
 //! * `site` (a feature): a director's desired and installed state over any tables, without a
 //!   network
@@ -9,6 +10,7 @@
 //! checksums are written out.
 #![forbid(unsafe_code)]
 
+pub mod fragments;
 pub mod packet;
 #[cfg(feature = "site")]
 pub mod site;

@@ -55,6 +55,18 @@ impl Ipv4 {
         self.fragment.get() & FRAGMENT_OFFSET != 0
     }
 
+    /// Where in the datagram's payload this part begins, in bytes.
+    #[inline(always)]
+    pub fn fragment_offset(&self) -> u32 {
+        ((self.fragment.get() & FRAGMENT_OFFSET) as u32) << 3
+    }
+
+    /// 1 if more parts follow this one.
+    #[inline(always)]
+    pub fn more_fragments(&self) -> u8 {
+        (self.fragment.get() >> 13) as u8 & 1
+    }
+
     /// The sum over the 20 bytes, checksum field included.
     #[inline(always)]
     pub fn sum(&self) -> Checksum {
@@ -114,6 +126,10 @@ mod tests {
         for (fragment, expected) in [(0x4000, false), (0x2000, true), (0x0001, true)] {
             ip.fragment.set(fragment);
             assert_eq!(ip.is_fragment(), expected);
+        }
+        for (fragment, expected) in [(0x4000, (0, 0)), (0x2000, (0, 1)), (0x20b9, (1480, 1))] {
+            ip.fragment.set(fragment);
+            assert_eq!((ip.fragment_offset(), ip.more_fragments()), expected);
         }
     }
 }

@@ -54,6 +54,34 @@ impl Extension {
     }
 }
 
+/// A fragment header (RFC 8200, section 4.5).
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Fragment {
+    pub next_header: u8,
+    pub reserved: u8,
+    /// The offset in units of 8 bytes, two reserved bits, and whether more parts follow.
+    pub field: U16,
+    pub identification: [u8; 4],
+}
+
+/// Length of a fragment header in bytes.
+pub const FRAGMENT_LENGTH: usize = 8;
+
+impl Fragment {
+    /// Where in the fragmentable part this one begins, in bytes.
+    #[inline(always)]
+    pub fn offset(&self) -> u32 {
+        (self.field.get() & !7) as u32
+    }
+
+    /// 1 if more parts follow this one.
+    #[inline(always)]
+    pub fn more(&self) -> u8 {
+        self.field.get() as u8 & 1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +97,15 @@ mod tests {
         assert_eq!(ip.class(), 0x2e);
         assert_eq!((ip.next_header, ip.hop_limit), (6, 64));
         assert_eq!((ip.source[15], ip.destination[15]), (1, 2));
+    }
+
+    #[test]
+    fn reads_a_captured_fragment_header() {
+        let bytes = [17, 0, 0x05, 0xa9, 0xde, 0xad, 0xbe, 0xef];
+        let fragment = Fragment::read_from_bytes(&bytes).unwrap();
+        assert_eq!((fragment.offset(), fragment.more()), (1448, 1));
+        assert_eq!(fragment.identification, [0xde, 0xad, 0xbe, 0xef]);
+        assert_eq!(size_of::<Fragment>(), FRAGMENT_LENGTH);
     }
 
     #[test]

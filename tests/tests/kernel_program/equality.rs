@@ -14,14 +14,16 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rlvs_control::Change;
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
 use rlvs_engine::family::Endpoints;
-use rlvs_engine::memory::{self, Bytes, Memory};
+use rlvs_engine::fragment::Trail;
+use rlvs_engine::memory::{self, Bytes, Entries, Memory};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::Event;
 use rlvs_engine::settings::ticks;
-use rlvs_engine::tables::Context;
+use rlvs_engine::tables::{Context, KeyOf};
 use rlvs_engine::{Family, FamilyTables, Reason, Tables, V4, V6, table, tuple};
 use rlvs_plane::{KernelTables, Sizes, Store};
 use rlvs_testing::Packet;
+use rlvs_testing::fragments::cut;
 use rlvs_testing::packet::{ETHERNET, icmp_error};
 use rlvs_testing::site::{INTERFACE, Site, changes, clients, service_addresses, with_methods};
 use rlvs_testing::strategy::{dressed, packets, spoilt};
@@ -41,6 +43,8 @@ enum Step {
         rest: [u8; 4],
         kept: usize,
     },
+    /// A datagram's fragments, as they come: in any order, some twice, some not at all.
+    Parts(Vec<Vec<u8>>),
     Change(Change),
     /// Everything becomes older by this many times 1000 s.
     Age(u32),
@@ -96,7 +100,11 @@ fn compare(connections: u32, clients: u16, frames: usize) {
     let mut sent = 0;
     while sent < frames {
         let step = pick(&steps, &mut runner);
-        sent += usize::from(matches!(step, Step::Frame(_)));
+        sent += match &step {
+            Step::Frame(_) => 1,
+            Step::Parts(parts) => parts.len(),
+            _ => 0,
+        };
         both.take(step);
     }
     both.assert_equal();
@@ -146,10 +154,11 @@ fn steps(of_clients: u16) -> BoxedStrategy<Step> {
     });
     let frame = |packet: Packet| Step::Frame(packet.build());
     prop_oneof![
-        600 => plain.prop_map(frame),
+        600 => plain.clone().prop_map(frame),
         200 => dressed.prop_map(frame),
         200 => spoilt.prop_map(frame),
         100 => garbled.prop_map(Step::Frame),
+        40 => parts(plain).prop_map(Step::Parts),
         30 => with_methods(changes()).prop_map(Step::Change),
         4 => (1u32..4).prop_map(Step::Age),
         4 => Just(Step::Sweep),
@@ -191,6 +200,24 @@ fn error(about: &[u8], header: [u8; 2], rest: [u8; 4], kept: usize) -> Vec<u8> {
             icmp_error(router.into(), sender.into(), header, rest, part)
         }
     }
+}
+
+/// Identifications are few, so that datagrams get into each other's way.
+fn parts(packets: BoxedStrategy<Packet>) -> BoxedStrategy<Vec<Vec<u8>>> {
+    let eights = prop_oneof![1 => 1usize..4, 3 => 4usize..20];
+    let parts = (packets, 64usize..400, eights, 0u32..8).prop_map(
+        |(packet, payload, eights, identification)| {
+            let whole = Packet { payload, ..packet }.build();
+            cut(&whole, eights * 8, identification)
+        },
+    );
+    let mostly_in_order = parts.prop_flat_map(|parts| {
+        let some = prop::sample::subsequence(parts.clone(), 0..=parts.len());
+        let twice = prop::collection::vec(prop::sample::select(parts.clone()), 0..3);
+        let more = (some.clone(), twice).prop_map(|(some, twice)| [some, twice].concat());
+        prop_oneof![4 => Just(parts.clone()), 2 => Just(parts).prop_shuffle(), 1 => some, 1 => more]
+    });
+    mostly_in_order.boxed()
 }
 
 impl Both {
@@ -251,6 +278,7 @@ impl Both {
                     self.send(&error(about, [kind, code], rest, kept));
                 }
             }
+            Step::Parts(parts) => parts.iter().for_each(|part| self.send(part)),
             Step::Change(change) => self.change(change),
             Step::Age(by) => self.age(ticks(1000 * by)),
             Step::Sweep => self.sweep(),
@@ -313,7 +341,11 @@ impl Both {
         self.set_timeouts();
     }
 
-    fn age(&self, by: u32) {
+    /// A thousand seconds are more than the way of fragments is remembered.
+    fn age(&mut self, by: u32) {
+        self.program.forget_trails();
+        self.memory.store.v4.trails.clear();
+        self.memory.store.v6.trails.clear();
         fn older<K>(buckets: &[Bucket<K>], by: u32) {
             for slot in buckets.iter().flat_map(|bucket| &bucket.slots) {
                 slot.seen.store(slot.seen.load().wrapping_sub(by));
@@ -349,7 +381,15 @@ impl Both {
         all::<V6, _>(&self.memory.store, &self.memory.store.v6.buckets);
     }
 
-    fn assert_equal(&self) {
+    fn assert_equal(&mut self) {
+        assert_eq!(
+            self.program.trails::<6>("FRAGMENTS6"),
+            trails::<V6, 6>(&self.memory.store.v6)
+        );
+        assert_eq!(
+            self.program.trails::<2>("FRAGMENTS4"),
+            trails::<V4, 2>(&self.memory.store.v4)
+        );
         let (kernel, memory) = (&self.kernel.store, &self.memory.store);
         for &reason in Reason::ALL {
             assert_eq!(
@@ -380,6 +420,37 @@ impl Both {
             assert_eq!(displaced(kernel), displaced(memory), "bucket {index}");
         }
     }
+}
+
+/// Datagrams' keys and what their first fragments left, but for the time.
+fn trails<F: Family, const W: usize>(entries: &Entries<F>) -> Vec<([u64; W], [u64; 8])>
+where
+    KeyOf<F>: IntoIterator<Item = u64>,
+{
+    let of = |(key, trail): (KeyOf<F>, &Trail)| {
+        let mut words = key.into_iter().chain(std::iter::repeat(0));
+        let key = std::array::from_fn(|_| words.next().unwrap_or(0));
+        let pairs = [
+            (&trail.destination, None),
+            (&trail.ports, Some(&trail.first)),
+            (&trail.passed, Some(&trail.total)),
+            (&trail.hash, None),
+        ];
+        let mut all = [0; 8];
+        for (to, (low, high)) in all.iter_mut().zip(pairs) {
+            *to = u64::from(low.load()) | u64::from(high.map_or(0, |it| it.load())) << 32;
+        }
+        for (to, from) in all[4..]
+            .iter_mut()
+            .zip(trail.source.iter().chain(&trail.target))
+        {
+            *to = from.load();
+        }
+        (key, all)
+    };
+    let mut all: Vec<_> = entries.trails.all().into_iter().map(of).collect();
+    all.sort_unstable();
+    all
 }
 
 /// States that time ends.

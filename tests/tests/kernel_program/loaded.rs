@@ -1,6 +1,7 @@
 //! The program, loaded with tables of its own.
 
 use aya::Ebpf;
+use aya::maps::{HashMap, MapData};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use rlvs_engine::Verdict;
 use rlvs_plane::{KernelTables, Plane, Sizes};
@@ -32,6 +33,38 @@ impl Loaded {
         )
     }
 
+    /// What first fragments left: each datagram's key, and the words of its trail but the time.
+    pub(crate) fn trails<const W: usize>(&mut self, map: &str) -> Vec<([u64; W], [u64; 8])> {
+        let trails = self.trails_of::<W>(map);
+        let all = trails.iter().map(|entry| entry.expect("it is there"));
+        let mut all: Vec<_> = all.map(|(key, words)| (key, without_time(words))).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Forgets all of it.
+    pub(crate) fn forget_trails(&mut self) {
+        self.forget::<2>("FRAGMENTS4");
+        self.forget::<6>("FRAGMENTS6");
+    }
+
+    fn forget<const W: usize>(&mut self, map: &str) {
+        let mut trails = self.trails_of::<W>(map);
+        let keys: Vec<_> = trails.keys().collect();
+        for key in keys {
+            let key = key.expect("it is there");
+            trails.remove(&key).expect("nobody else removes it");
+        }
+    }
+
+    fn trails_of<const W: usize>(
+        &mut self,
+        map: &str,
+    ) -> HashMap<&mut MapData, [u64; W], [u32; 16]> {
+        let map = self.ebpf.map_mut(map).expect("the object has it");
+        map.try_into().expect("a hash map")
+    }
+
     /// One frame through the program: XDP's verdict, and the frame as it leaves it.
     pub(crate) fn run(&mut self, frame: &[u8]) -> (u32, &[u8]) {
         let program: &mut Xdp = self
@@ -51,6 +84,14 @@ impl Loaded {
             &self.out[..result.data_size_out as usize],
         )
     }
+}
+
+/// See `rlvs_engine::fragment::Trail`: the tick comes first.
+fn without_time(words: [u32; 16]) -> [u64; 8] {
+    let pair = |at: usize| u64::from(words[at]) | u64::from(words[at + 1]) << 32;
+    let mut all = std::array::from_fn(|n| pair(2 * n));
+    all[0] = words[1].into();
+    all
 }
 
 /// A verdict of the engine as XDP calls it.

@@ -10,7 +10,7 @@ const MOST_INSTRUCTIONS: u32 = 700_000;
 #[test]
 fn the_verifier_takes_every_program_and_reads_little() {
     let mut ebpf = Ebpf::load(OBJECT).expect("the object is well-formed");
-    let mut names = Vec::new();
+    let (mut names, mut most) = (Vec::new(), 0);
     for (name, program) in ebpf.programs_mut() {
         let loaded = match &mut *program {
             Program::SchedClassifier(program) => program.load(),
@@ -32,7 +32,7 @@ fn the_verifier_takes_every_program_and_reads_little() {
             "{name}: {read} instructions read, {} translated bytes",
             info.size_translated().unwrap_or(0)
         );
-        assert!(read < MOST_INSTRUCTIONS, "{name}: {read}");
+        most = most.max(read);
         names.push(name.to_owned());
     }
     names.sort();
@@ -45,4 +45,5 @@ fn the_verifier_takes_every_program_and_reads_little() {
         "rlvs_xdp",
     ];
     assert_eq!(names, expected);
+    assert!(most < MOST_INSTRUCTIONS, "{most}");
 }

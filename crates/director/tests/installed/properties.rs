@@ -161,7 +161,7 @@ fn junk(packet: Packet, kind: u8) -> Packet {
         },
         5 => Packet {
             fragment: Some(Fragment {
-                offset: 0,
+                offset: 5,
                 more: true,
             }),
             ..packet

@@ -83,7 +83,7 @@ pub(crate) fn leave(route: Route) -> Result<Verdict, Reason> {
 
 /// The client's entry of a reverse one, if it has still the local port that the packet came to.
 #[inline(always)]
-fn client_of<'t, F: Packet, R: Frame, T: FamilyTables<F>>(
+pub(crate) fn client_of<'t, F: Packet, R: Frame, T: FamilyTables<F>>(
     frame: &R,
     tables: &'t T,
     reverse: &Slot<F::Key>,

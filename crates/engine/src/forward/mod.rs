@@ -9,7 +9,7 @@ mod translate;
 mod tunnel;
 
 pub use answer::answer;
-pub(crate) use answer::leave;
+pub(crate) use answer::{client_of, leave};
 pub use client_address::{Announce, Stream};
 pub use direct_route::direct_route;
 pub use full_nat::{full_nat, tell};
@@ -21,6 +21,7 @@ use core::hint::black_box;
 
 use crate::destination::Destination;
 use crate::frame::{Brief, Frame};
+use crate::outcome::{Outcome, tried};
 use crate::process::{To, Verdict};
 use crate::reason::Reason;
 use crate::respond::Respond;
@@ -34,24 +35,28 @@ pub fn forward<F: Respond, R: Frame, T: FamilyTables<F>>(
     tables: &T,
     tuple: &Tuple<F>,
     to: To<'_>,
-) -> Result<Verdict, Reason> {
+) -> Outcome {
     // Else the compiler keeps what it has read of it until here, for which there is no stack.
     let tuple = black_box(tuple);
     let (number, destination) = (to.number, to.destination);
     match destination.method() {
         Method::FullNat => {
-            full_nat::check(destination, to.lease, tuple)?;
+            tried!(full_nat::check(destination, to.lease, tuple));
             let brief = Brief::of(tuple);
-            let stream = full_nat::stream::<F, R, T>(frame, tables, tuple, to)?;
+            let stream = tried!(full_nat::stream::<F, R, T>(frame, tables, tuple, to));
+            // What is put into a fragment would move all behind it, which comes apart.
+            if tuple.fragment != 0 && !stream.is_none() {
+                return Outcome::failed(Reason::Encapsulation);
+            }
             let told = match stream.is_none() {
                 true => 0,
-                false => frame.tell::<F>(stream, brief)?,
+                false => tried!(frame.tell::<F>(stream, brief)),
             };
             frame.full_nat::<F, T>(tables, number, to.lease, brief, told)
         }
-        Method::Masquerade => masquerade(frame, tuple, destination),
-        _ if destination.is(Destination::LOCAL) => Ok(Verdict::Pass),
-        Method::DirectRoute => direct_route(frame, tuple, destination),
+        Method::Masquerade => masquerade(frame, tuple, destination).into(),
+        _ if destination.is(Destination::LOCAL) => Ok(Verdict::Pass).into(),
+        Method::DirectRoute => direct_route(frame, tuple, destination).into(),
         Method::Tunnel => frame.tunnel::<F, T>(tables, number, F::hash(&tuple.key, 0) as u32),
     }
 }

@@ -3,6 +3,7 @@
 mod connections;
 mod destinations;
 mod forwarding;
+mod fragments;
 mod full;
 mod full_nat;
 mod persistence;

@@ -321,21 +321,17 @@ fn other_protocols_pass() {
 }
 
 #[test]
-fn fragments_pass() {
+fn fragments_are_read_where_the_ports_are() {
+    let first = Fragment {
+        offset: 0,
+        more: true,
+    };
     let parts = [
-        (
-            "first",
-            Fragment {
-                offset: 0,
-                more: true,
-            },
-        ),
+        ("first", first, None),
         (
             "middle",
-            Fragment {
-                offset: 5,
-                more: true,
-            },
+            Fragment { offset: 5, ..first },
+            Some(Reason::FragmentUnknown),
         ),
         (
             "last",
@@ -343,44 +339,48 @@ fn fragments_pass() {
                 offset: 0x1fff,
                 more: false,
             },
+            Some(Reason::FragmentUnknown),
         ),
     ];
-    for (what, fragment) in parts {
+    for (what, fragment, reason) in parts {
         for (_, packet) in plain() {
             let fragment = Some(fragment);
-            check([(
-                what,
-                Packet {
-                    fragment,
-                    ..packet.clone()
-                },
-                Some(Reason::Fragment),
-            )]);
+            let packet = Packet { fragment, ..packet };
+            check([(what, packet.clone(), reason)]);
             if packet.source.is_ipv6() {
                 let extensions = vec![Extension::HopByHop(0)];
                 let packet = Packet {
-                    fragment,
                     extensions,
                     ..packet
                 };
-                check([(what, packet, Some(Reason::Fragment))]);
+                check([(what, packet, reason)]);
             }
         }
     }
-    // Neither an offset nor more: in IPv4 that is no fragment; in IPv6 an atomic one, which
-    // is left to the stack too.
+    // Neither an offset nor more: that is no fragment, in IPv6 an "atomic" one.
     let fragment = Some(Fragment {
         offset: 0,
         more: false,
     });
-    check([
-        ("whole", Packet { fragment, ..syn() }, None),
-        (
-            "atomic",
-            Packet { fragment, ..syn6() },
-            Some(Reason::Fragment),
-        ),
-    ]);
+    for (what, packet) in plain() {
+        check([(what, Packet { fragment, ..packet }, None)]);
+    }
+}
+
+#[test]
+fn a_first_fragment_may_promise_more_than_it_has() {
+    let fragment = Some(Fragment {
+        offset: 0,
+        more: true,
+    });
+    for packet in [query(), query6()] {
+        let whole = packet.clone().lying(Lie::UdpLength(8000));
+        let first = Packet {
+            fragment,
+            ..whole.clone()
+        };
+        check([("whole", whole, Some(Malformed)), ("first", first, None)]);
+    }
 }
 
 #[test]

@@ -220,6 +220,8 @@ fn install(tables: &KernelTables, target: Target) -> Result<()> {
     let addresses: Vec<_> = installed.addresses().collect();
     for address in addresses {
         let hop = Hop::Resolved {
+            mtu: 1500,
+            local: None,
             interface: INTERFACE,
             source: DIRECTOR,
             destination: [2, 1, 0, 0, 0, 0],

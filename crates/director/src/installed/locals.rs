@@ -1,6 +1,6 @@
 //! Local addresses of full NAT into records, and removed ones until their last connection is gone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,8 @@ const REMEMBERED: Duration = Duration::from_secs(10);
 /// What the table of local addresses holds.
 #[derive(Debug)]
 pub(super) struct Locals {
-    known: HashMap<IpAddr, Known>,
+    /// In an order, so that numbers do not depend on chance.
+    known: BTreeMap<IpAddr, Known>,
     free: Vec<u32>,
     /// Connections of each, as the last sweep counted them.
     leases: HashMap<IpAddr, u64>,
@@ -36,7 +37,7 @@ struct Known {
 impl Locals {
     pub(super) fn new<S: Store>(store: &S) -> Self {
         Self {
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             free: (0..store.locals().len() as u32).rev().collect(),
             leases: HashMap::new(),
         }

@@ -11,6 +11,7 @@
 mod established;
 mod object;
 mod peer_name;
+#[expect(dead_code, reason = "here packets are only read")]
 mod window;
 
 use aya_ebpf::btf_maps::SkStorage;

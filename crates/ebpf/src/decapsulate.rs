@@ -56,7 +56,7 @@ pub(crate) fn verdict(context: TcContext) -> i32 {
         let outcome = packet.arrive();
         count(outcome);
         if outcome.drops() {
-            return TC_ACT_SHOT as i32;
+            return TC_ACT_SHOT;
         }
     }
     TC_ACT_UNSPEC

@@ -45,7 +45,7 @@ pub(crate) fn verdict(context: TcContext) -> i32 {
     }
     let mut frame = TcFrame::new(context);
     match process(&mut frame, &Maps) {
-        Verdict::Drop => TC_ACT_SHOT as i32,
+        Verdict::Drop => TC_ACT_SHOT,
         // To who else has programs here, and then to the stack.
         Verdict::Pass => TC_ACT_UNSPEC,
         Verdict::Transmit => redirect(frame.interface()),

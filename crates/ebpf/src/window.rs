@@ -34,27 +34,6 @@ impl Window {
         self.at(offset).map(|header| unsafe { &mut *header })
     }
 
-    /// Whether so much lies here. The verifier learns nothing of it: it would read all that follows
-    /// twice, knowing other bounds of the numbers compared.
-    #[inline(always)]
-    pub(crate) fn is_at_least(&self, mut length: usize) -> bool {
-        let mut here = self.length();
-        // SAFETY: twice the same exclusive or is none; memory is not touched.
-        unsafe {
-            asm!(
-                "{length} ^= {other}",
-                "{length} ^= {other}",
-                "{here} ^= {length}",
-                "{here} ^= {length}",
-                length = inout(reg) length,
-                here = inout(reg) here,
-                other = in(reg) self.length(),
-                options(pure, nomem, nostack),
-            );
-        }
-        here >= length
-    }
-
     /// See [`rlvs_engine::Frame::offset`].
     #[inline(always)]
     pub(crate) fn forget(&self, mut offset: usize) -> usize {

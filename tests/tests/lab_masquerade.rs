@@ -116,12 +116,13 @@ fn connections_end_on_both_sides() -> Result<()> {
         }
     }
     // The servers' last packets may be under way.
+    let mut open = Vec::new();
     wait::until("all connections are over on both sides", SOON, || {
-        let known = connections(&lab.director)?;
-        Ok(known
-            .iter()
-            .all(|connection| connection.state == "TIME_WAIT"))
+        open = connections(&lab.director)?;
+        open.retain(|connection| connection.state != "TIME_WAIT");
+        Ok(open.is_empty())
     })
+    .with_context(|| format!("of these, one side is open: {open:?}"))
 }
 
 #[test]

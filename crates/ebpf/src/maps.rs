@@ -10,7 +10,7 @@ use aya_ebpf::macros::btf_map;
 use rlvs_engine::connection::{Bucket, Meta};
 use rlvs_engine::destination::{Destination, Load};
 use rlvs_engine::fragment::{Draft, Trail};
-use rlvs_engine::frame::MOST_MOVED;
+use rlvs_engine::frame::{Brief, MOST_MOVED};
 use rlvs_engine::lease::{self, Beginning, Lease, Local, Taken};
 use rlvs_engine::reason::{Event, ROOM, Reason};
 use rlvs_engine::schedule::{self, Members};
@@ -193,8 +193,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn associate(&self, slot: &Shared64, meta: Meta, chunk: u8, from: From) {
-        rlvs_associate(slot, meta.0, chunk as u32, from as u32);
+    fn contend(&self, slot: &Shared64, meta: Meta, packet: Brief, from: From) {
+        rlvs_contend(slot, meta.0, packet.0, from as u32);
     }
 
     #[inline(always)]
@@ -227,11 +227,11 @@ extern "C" fn rlvs_next(members: u64, start: u32, weight: u32) -> u64 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn rlvs_associate(slot: *const Shared64, meta: u64, chunk: u32, from: u32) -> u32 {
+extern "C" fn rlvs_contend(slot: *const Shared64, meta: u64, packet: u32, from: u32) -> u32 {
     // SAFETY: the verifier passes null or all of a word.
     if let Some(slot) = unsafe { slot.as_ref() } {
         let from = From::from_bits(from as u8);
-        process::associate(&Maps, slot, Meta(meta), chunk as u8, from);
+        process::contend(&Maps, slot, Meta(meta), Brief(packet), from);
     }
     0
 }

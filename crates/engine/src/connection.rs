@@ -173,6 +173,12 @@ impl Meta {
         Self(self.0 & !(0xff << 32) | (state as u64) << 32)
     }
 
+    /// Whether both are of what one claim of the slot brought into it.
+    #[inline(always)]
+    pub const fn is_same_tenant(self, other: Meta) -> bool {
+        self.0 >> 48 == other.0 >> 48
+    }
+
     /// This slot's next tenant.
     #[inline(always)]
     pub const fn succeeded_by(self, next: Meta) -> Self {

@@ -314,7 +314,7 @@ fn follow<'t, F: Packet, T: FamilyTables<F>>(
     Ok(destination)
 }
 
-/// Moves a connection's state, and its destination's counts if the swap is won.
+/// Moves a connection's state, and its destination's counts.
 #[inline(always)]
 pub(crate) fn advance<K, T: Tables>(
     tables: &T,
@@ -322,26 +322,55 @@ pub(crate) fn advance<K, T: Tables>(
     from: tcp::From,
     entry: Entry<'_, K>,
 ) {
-    let (slot, meta, flags) = (&entry.slot.meta, entry.meta, packet.flags());
-    match packet.protocol() {
-        protocol::TCP => shift(tables, slot, meta, tcp::next(meta.state(), flags, from)),
-        protocol::SCTP => tables.associate(slot, meta, flags, from),
-        _ => {}
+    let (slot, meta) = (&entry.slot.meta, entry.meta);
+    let moved = match packet.protocol() {
+        protocol::TCP => shift(
+            tables,
+            slot,
+            meta,
+            tcp::next(meta.state(), packet.flags(), from),
+        ),
+        protocol::SCTP => false,
+        _ => true,
+    };
+    if !moved {
+        tables.contend(slot, meta, packet, from);
     }
 }
 
-/// [`advance`] of an SCTP association.
+/// How often a packet tries to move a state that others move at the same moment: each lost swap is
+/// another packet of the same connection that went on, on another CPU.
+const TRIES: u32 = 8;
+
+/// [`advance`] from the state that the slot has now, as long as the connection of `meta` has it.
+/// IPVS's lock of the connection puts its packets in a row; here the two sides' FINs, on two CPUs,
+/// are each counted because the one that loses the swap goes on from what the other wrote.
 #[inline(always)]
-pub fn associate<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, chunk: u8, from: tcp::From) {
-    let event = sctp::Event::of_chunk(chunk);
-    shift(tables, slot, meta, sctp::next(meta.state(), event, from));
+pub fn contend<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, packet: Brief, from: tcp::From) {
+    for _ in 0..TRIES {
+        let now = Meta(slot.load());
+        if !now.is_same_tenant(meta) {
+            return;
+        }
+        let next = match packet.protocol() {
+            protocol::SCTP => {
+                let event = sctp::Event::of_chunk(packet.flags());
+                sctp::next(now.state(), event, from)
+            }
+            _ => tcp::next(now.state(), packet.flags(), from),
+        };
+        if shift(tables, slot, now, next) {
+            return;
+        }
+    }
 }
 
+/// Whether the connection has the state `next` now.
 #[inline(always)]
-fn shift<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, next: State) {
+fn shift<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, next: State) -> bool {
     let state = meta.state();
     if next as u8 == state as u8 {
-        return;
+        return true;
     }
     let moved = slot.replace(meta.0, meta.with_state(next).0);
     if moved
@@ -350,6 +379,7 @@ fn shift<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, next: State) {
     {
         load.shift(next.is_active());
     }
+    moved
 }
 
 /// A packet of no known connection: begins one if it may and belongs to a service.

@@ -8,6 +8,7 @@ use crate::connection::{Bucket, Key, Meta};
 use crate::destination::{Destination, Load};
 use crate::family::Family;
 use crate::fragment::{Draft, Trail};
+use crate::frame::Brief;
 use crate::lease::{self, Beginning, Lease, Local, Taken};
 use crate::process;
 use crate::reason::{Event, Reason};
@@ -70,12 +71,12 @@ pub trait Tables {
         schedule::next(self, members, start, weight).0
     }
 
-    /// [`process::associate`]; a seam as well, for the many rows of its states.
-    fn associate(&self, slot: &Shared64, meta: Meta, chunk: u8, from: From)
+    /// [`process::contend`]; a seam as well, for the many rows of the states.
+    fn contend(&self, slot: &Shared64, meta: Meta, packet: Brief, from: From)
     where
         Self: Sized,
     {
-        process::associate(self, slot, meta, chunk, from);
+        process::contend(self, slot, meta, packet, from);
     }
 
     /// Calls `step` with 0, 1, ... `times - 1` until it breaks.

@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
 use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::forward::Method;
 use rlvs_engine::fragment::{Draft, Trail};
-use rlvs_engine::frame::Route;
+use rlvs_engine::frame::{Route, RouteKind};
 use rlvs_engine::lease::Local;
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::{Event, ROOM, Reason};
 use rlvs_engine::schedule::{Scheduler, layout};
-use rlvs_engine::service::{Service, ServiceKey, filter};
+use rlvs_engine::service::{Service, ServiceKey, filter, store_octets};
 use rlvs_engine::settings::Settings;
 use rlvs_engine::statistics::{Counters, bump};
 use rlvs_engine::tables::{Context, interface};
@@ -410,6 +411,83 @@ fn a_connection_that_two_begin_is_one() {
     check_counts(&memory);
     check_counters(&cpus, 2 * u64::from(ROUNDS));
     check_end(&memory);
+}
+
+/// Client and server end their connection at one moment, each on a CPU of its own.
+#[test]
+fn the_ends_of_both_sides_count() {
+    const ROUNDS: u16 = 5000;
+    let memory = tables(40_000);
+    let server = [10, 0, 0, 1];
+    masquerade(&memory, server);
+    let cpus: Vec<_> = (0..CPUS).map(|_| Cpu::new(&memory)).collect();
+    let client = |round| ([198, 51, 100, 1], 1000 + round).into();
+    let pass = |packet: Packet, cpu| {
+        let verdict = process(&mut routed(packet), cpu);
+        assert!(
+            matches!(verdict, Verdict::Redirect(_) | Verdict::Transmit),
+            "{verdict:?}"
+        );
+    };
+    for round in 0..ROUNDS {
+        for flags in [SYN, ACK] {
+            pass(packet(1, 1000 + round, 80, flags), &cpus[0]);
+        }
+    }
+    let arrived = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for (number, cpu) in cpus.iter().enumerate() {
+            let arrived = &arrived;
+            scope.spawn(move || {
+                for round in 0..ROUNDS {
+                    let packet = match number {
+                        0 => packet(1, 1000 + round, 80, FIN | ACK),
+                        _ => Packet::tcp((server, 8080).into(), client(round), FIN | ACK),
+                    };
+                    arrived.fetch_add(1, Ordering::SeqCst);
+                    while arrived.load(Ordering::SeqCst) < CPUS as u64 * u64::from(round + 1) {
+                        std::hint::spin_loop();
+                    }
+                    pass(packet, cpu);
+                }
+            });
+        }
+    });
+    let ended = live(&memory).filter(|(_, meta)| meta.state() == State::TimeWait);
+    assert_eq!(ended.count(), usize::from(ROUNDS));
+    check_counts(&memory);
+}
+
+/// Leaves the first service one destination, which is masqueraded.
+fn masquerade(memory: &Memory, server: [u8; 4]) {
+    let record = &memory.destinations[0];
+    let mut octets = [0; 16];
+    octets[..4].copy_from_slice(&server);
+    store_octets(&record.address, octets);
+    record.port.store(8080);
+    record.upper_threshold.store(0);
+    let method = Destination::with_method(Method::Masquerade);
+    record.flags.store(record.flags.load() | method);
+    let (word, bit) = filter::place_of_server::<V4>(server);
+    let word = &memory.filter[word as usize];
+    word.store(word.load() | bit);
+    let members = layout(0, &[(1, 0)], |node, word| {
+        memory.nodes[node as usize].store(word);
+    });
+    memory.services[0].members.store(members.0);
+}
+
+/// A frame for which the kernel knows a way.
+fn routed(packet: Packet) -> Bytes {
+    Bytes {
+        bytes: packet.build(),
+        interface: 1,
+        route: Route {
+            kind: RouteKind::Known,
+            interface: 1,
+            ..Route::NONE
+        },
+    }
 }
 
 /// Lets the others go on without this CPU.

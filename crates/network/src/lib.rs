@@ -31,6 +31,6 @@ mod task;
 
 pub use error::Error;
 pub use features::Features;
-pub use link::Link;
+pub use link::{Link, Vlan};
 pub use network::{Event, Network};
 pub use next_hop::{NextHop, Unresolved};

@@ -1,7 +1,8 @@
 //! Links: the network interfaces of this namespace.
 
 use netlink_packet_route::link::{
-    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+    VlanProtocol,
 };
 
 use crate::Features;
@@ -27,6 +28,16 @@ pub struct Link {
     pub below: Option<u32>,
     /// What the device does for the stack.
     pub features: Features,
+    pub vlan: Option<Vlan>,
+}
+
+/// What a VLAN interface is made of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Vlan {
+    /// Index of the interface that it is on.
+    pub on: u32,
+    /// The tag's ethertype and the VLAN's number.
+    pub tag: (u16, u16),
 }
 
 impl Link {
@@ -48,6 +59,7 @@ impl Link {
             up: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
             loopback: flags.contains(LinkFlags::Loopback),
             ethernet: message.header.link_layer_type == LinkLayerType::Ether,
+            vlan: vlan(&message.attributes),
             ..Self::default()
         };
         message
@@ -81,6 +93,36 @@ fn kind(infos: &[LinkInfo]) -> Option<String> {
         LinkInfo::Kind(kind) => Some(InfoKind::to_string(kind)),
         _ => None,
     })
+}
+
+/// One whose lower interface is in another namespace has none here.
+fn vlan(attributes: &[LinkAttribute]) -> Option<Vlan> {
+    let is_elsewhere =
+        |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::LinkNetNsId(_));
+    if attributes.iter().any(is_elsewhere) {
+        return None;
+    }
+    let on = attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Link(index) => Some(*index),
+        _ => None,
+    })?;
+    let data = attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::LinkInfo(infos) => infos.iter().find_map(|info| match info {
+            LinkInfo::Data(InfoData::Vlan(data)) => Some(data),
+            _ => None,
+        }),
+        _ => None,
+    })?;
+    let number = data.iter().find_map(|info| match info {
+        InfoVlan::Id(number) => Some(*number),
+        _ => None,
+    })?;
+    let protocol = data.iter().find_map(|info| match info {
+        InfoVlan::Protocol(protocol) => Some(u16::from(*protocol)),
+        _ => None,
+    });
+    let tag = (protocol.unwrap_or(VlanProtocol::Ieee8021Q.into()), number);
+    Some(Vlan { on, tag })
 }
 
 #[cfg(test)]
@@ -125,8 +167,29 @@ mod tests {
                 master: Some(3),
                 below: None,
                 features: Features::default(),
+                vlan: None,
             }
         );
+    }
+
+    #[test]
+    fn reads_a_vlan() {
+        let data = InfoData::Vlan(vec![
+            InfoVlan::Protocol(VlanProtocol::Ieee8021Ad),
+            InfoVlan::Id(20),
+        ]);
+        let mut attributes = vec![
+            LinkAttribute::IfName("eth0.20".into()),
+            LinkAttribute::Link(2),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(data)]),
+        ];
+        let read = |attributes: &[LinkAttribute]| {
+            Link::read(&message(LinkFlags::Up, attributes.to_vec())).unwrap()
+        };
+        let (on, tag) = (2, (0x88a8, 20));
+        assert_eq!(read(&attributes).vlan, Some(Vlan { on, tag }));
+        attributes.push(LinkAttribute::LinkNetNsId(1));
+        assert_eq!(read(&attributes).vlan, None);
     }
 
     #[test]

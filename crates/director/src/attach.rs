@@ -196,7 +196,7 @@ fn instead(plane: &mut Plane, link: &Link, choice: &Choice, refused: &Refused) -
 }
 
 fn is_ready(link: &Link) -> bool {
-    link.up && link.ethernet && !link.loopback
+    link.up && (link.ethernet || link.loopback)
 }
 
 /// Whether the program is to be on an interface. What is a part of another, as a bridge's port
@@ -210,9 +210,8 @@ fn belongs(config: &Config, link: &Link, links: &[Link]) -> bool {
 /// Why nobody has tried to attach to an interface.
 fn unsettled(config: &Config, link: &Link, links: &[Link]) -> String {
     let reason = match link {
-        link if link.loopback => "the loopback interface",
         _ if !config.interfaces.wants(&link.name) => "not among the configured interfaces",
-        link if !link.ethernet => "not an Ethernet interface",
+        link if !link.ethernet && !link.loopback => "not an Ethernet interface",
         link => match whole(link, links) {
             Some(whole) => return format!("part of {}", whole.name),
             None => "the interface is down",

@@ -21,6 +21,7 @@ pub const DEFAULT_PATH: &str = "/etc/rlvs/rlvs.toml";
 const MOST_CONNECTIONS: u32 = 1 << 26;
 const MOST_SERVICES: u32 = 1 << 16;
 const MOST_DESTINATIONS: u32 = 1 << 20;
+const LOOPBACK: &str = "lo";
 /// Bytes of an interface's name (IFNAMSIZ, less its NUL).
 const LONGEST_NAME: usize = 15;
 
@@ -49,12 +50,14 @@ pub struct Config {
 }
 
 /// `[interfaces]`: where the director's program is attached.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct Interfaces {
     /// Absent: every interface that is up, now or later, except lo.
     #[serde(deserialize_with = "interface_names")]
     pub names: Option<BTreeSet<String>>,
+    /// Whether connections of this host itself to virtual addresses are balanced, too.
+    pub loopback: bool,
     pub mode: Mode,
     /// Exceptions from `mode`.
     #[serde(deserialize_with = "interface_modes")]
@@ -135,12 +138,24 @@ impl Default for Config {
     }
 }
 
+impl Default for Interfaces {
+    fn default() -> Self {
+        Self {
+            names: None,
+            loopback: true,
+            mode: Mode::default(),
+            modes: BTreeMap::new(),
+        }
+    }
+}
+
 impl Interfaces {
     /// Whether the program belongs on the interface `name`, when it is up.
     pub fn wants(&self, name: &str) -> bool {
         match &self.names {
+            _ if name == LOOPBACK => self.loopback,
             Some(names) => names.contains(name),
-            None => name != "lo",
+            None => true,
         }
     }
 

@@ -8,7 +8,7 @@ use rlvs_engine::Tables;
 use rlvs_engine::connection::State;
 use rlvs_engine::settings::ticks;
 use rlvs_network::{Event, Link, Network, Unresolved};
-use rlvs_plane::{KernelTables, Plane};
+use rlvs_plane::{KernelTables, Mode, Plane};
 use std::sync::Arc;
 
 use crate::attach::Attachments;
@@ -17,9 +17,11 @@ use crate::desired::Desired;
 use crate::estimator::Estimator;
 use crate::installed::{Hop, Installed, Steps, gcd_and_reach};
 use crate::journal::Journal;
+use crate::roles::{Needs, Roles};
 use crate::server::Request;
 use crate::supported;
 use crate::sweep::Swept;
+use crate::vlans::{Below, vlans};
 
 /// Everything a director knows.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub(crate) struct Core {
     pub(crate) tables: Arc<KernelTables>,
     pub(crate) plane: Plane,
     pub(crate) attachments: Attachments,
+    roles: Roles,
     pub(crate) links: Vec<Link>,
     pub(crate) swept: Swept,
     pub(crate) rates: Estimator<(ServiceKey, Option<DestinationKey>)>,
@@ -71,6 +74,7 @@ impl Core {
             tables,
             plane,
             attachments: Attachments::new(),
+            roles: Roles::default(),
             links: Vec::new(),
             swept: Swept::default(),
             rates: Estimator::default(),
@@ -98,7 +102,7 @@ impl Core {
                 self.links = links;
                 self.attachments
                     .follow(&mut self.plane, &self.config, &self.links);
-                self.rewrite_hops();
+                self.follow_attachments();
             }
             Event::NextHop { address, hop } => {
                 let hop = match hop {
@@ -107,6 +111,11 @@ impl Core {
                     Err(reason) => Hop::Unresolved(reason.to_string()),
                 };
                 tracing::debug!(%address, ?hop, "next hop");
+                if matches!(hop, Hop::Local) {
+                    // Before packets go to the stack, for its answers.
+                    self.installed.note_hop(address, hop.clone());
+                    self.follow_needs();
+                }
                 self.installed.set_hop(&*self.tables, address, hop);
             }
         }
@@ -120,8 +129,9 @@ impl Core {
 
     pub(crate) fn tidy(&mut self, now: Instant) {
         if self.attachments.retry(&mut self.plane) {
-            self.rewrite_hops();
+            self.follow_attachments();
         }
+        self.follow_needs();
         let before = self.installed.addresses().count();
         self.installed.tidy(&*self.tables, now);
         if self.installed.addresses().count() != before {
@@ -155,6 +165,7 @@ impl Core {
                 return Err(error);
             }
         };
+        self.follow_needs();
         self.install(&touched).map_err(internal)?;
         if self.journal.wants_snapshot() {
             self.journal.snapshot(&self.desired).map_err(internal)?;
@@ -283,8 +294,26 @@ impl Core {
         }
     }
 
-    /// Whether frames go by redirect depends on how interfaces are attached.
-    fn rewrite_hops(&mut self) {
+    fn follow_needs(&mut self) {
+        let needs = Needs::of(&self.desired, &self.installed, &*self.tables);
+        self.roles.follow(&mut self.plane, &self.links, needs);
+    }
+
+    /// What depends on how interfaces are attached: whether frames go by redirect, and who takes
+    /// VLAN tags off.
+    fn follow_attachments(&mut self) {
+        self.follow_needs();
+        let below = |index| Below {
+            native: self.plane.interfaces.mode(index) == Some(Mode::Native),
+            redirect: self
+                .attachments
+                .needs_redirect(&self.plane, &self.links, index),
+        };
+        let wants = |name: &str| self.config.interfaces.wants(name);
+        let vlans = vlans(&self.links, wants, below);
+        if let Err(error) = self.plane.set_vlans(&vlans) {
+            tracing::warn!(%error, "VLAN interfaces");
+        }
         let Self {
             attachments,
             plane,

@@ -22,7 +22,7 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::server::{Access, Handle, Request, Server};
-use crate::{estimator, sweep};
+use crate::{estimator, loopback, sweep};
 
 const STATE: &str = "/run/rlvs";
 const TIDY: Duration = Duration::from_secs(1);
@@ -45,6 +45,7 @@ pub fn down() -> Result<bool, Error> {
         });
     }
     let was_there = rlvs_plane::remove_all(&bpffs::directory(cookie)?)?;
+    loopback::restore(&state(cookie)).map_err(Error::Loopback)?;
     let _ = std::fs::remove_dir_all(state(cookie));
     runtime()?.block_on(release_neighbours())?;
     Ok(was_there)
@@ -83,6 +84,7 @@ async fn serve(config: Config, cookie: u64, server: Server) -> Result<(), Error>
     warn_of_sizes(plane.sizes(), sizes(&config));
     let tables = Arc::clone(&plane.tables);
     let (network, mut news) = Network::start()?;
+    prepare_loopback(&config, &state(cookie));
     let mut core = Core::begin(config, cookie, plane, desired, journal, network)?;
     meet_links(&mut core, &mut news).await?;
     let (handle, requests) = Handle::new(Arc::new(Connections(Arc::clone(&tables))));
@@ -96,6 +98,17 @@ async fn serve(config: Config, cookie: u64, server: Server) -> Result<(), Error>
     let _ = serving.await;
     tracing::info!("the director stops; forwarding goes on, `rlvs down` ends it");
     outcome
+}
+
+/// Without it the director serves all others.
+fn prepare_loopback(config: &Config, state: &Path) {
+    let outcome = match config.interfaces.loopback {
+        true => loopback::accept(state),
+        false => loopback::restore(state),
+    };
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "net.ipv4.conf.lo.accept_local cannot be set");
+    }
 }
 
 fn sizes(config: &Config) -> Sizes {

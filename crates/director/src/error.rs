@@ -27,6 +27,8 @@ pub enum Error {
     Network(#[from] rlvs_network::Error),
     #[error("the kernel stopped telling of links and routes; start rlvs again")]
     NetworkEnded,
+    #[error("net.ipv4.conf.lo.accept_local cannot be set back: {0}")]
+    Loopback(io::Error),
     #[error("a director runs in this network namespace: end it first (process {pid})")]
     Running { pid: u32 },
 }

@@ -6,7 +6,8 @@
 //! * `desired`: the services as they shall be; [`supported`]: what cannot be carried out yet
 //! * `journal`: the same on disk
 //! * `installed`: the services as records of the data plane's tables
-//! * `attach`: the program on interfaces
+//! * `attach`: the program on interfaces; `roles`: others there; `vlans`: what XDP has to know of
+//!   VLAN interfaces; `loopback`: for connections of the director itself
 //! * `sweep`: ends connections whose time is over; `connections` lists them
 //! * `estimator`: present rates, every two seconds
 #![forbid(unsafe_code)]
@@ -21,10 +22,13 @@ mod error;
 pub mod estimator;
 pub mod installed;
 pub mod journal;
+mod loopback;
 mod report;
+mod roles;
 pub mod server;
 pub mod supported;
 pub mod sweep;
+mod vlans;
 
 pub use daemon::{down, run};
 pub use error::Error;

@@ -11,6 +11,7 @@ mod object;
 mod outcome;
 mod plan;
 mod route;
+mod tagged;
 mod window;
 mod xdp;
 

@@ -9,8 +9,10 @@ mod maps;
 mod object;
 mod outcome;
 mod route;
+mod tagged;
 mod tc;
 mod transmit;
+mod trunk;
 mod window;
 mod xdp;
 
@@ -24,12 +26,35 @@ fn rlvs_xdp(context: XdpContext) -> u32 {
     xdp::verdict(context)
 }
 
+/// The same frames, if they have VLAN tags.
+#[xdp(frags)]
+#[inline(always)]
+fn rlvs_xdp_tagged(context: XdpContext) -> u32 {
+    trunk::verdict(context)
+}
+
 /// Every packet that an interface of the director receives, where XDP cannot serve: virtual
 /// devices, whose packets may be larger than frames and lack checksums.
 #[classifier]
 #[inline(always)]
 fn rlvs_tc(context: TcContext) -> i32 {
     tc::verdict(context)
+}
+
+/// The same for answers to connections that this host itself has made, behind XDP, which cannot
+/// hand them to it.
+#[classifier]
+#[inline(always)]
+fn rlvs_tc_answers(context: TcContext) -> i32 {
+    tc::answers(context)
+}
+
+/// Every packet that leaves by an interface, while a masqueraded destination is this host: what
+/// its stack answers.
+#[classifier]
+#[inline(always)]
+fn rlvs_tc_leaving(context: TcContext) -> i32 {
+    tc::leaving(context)
 }
 
 /// A frame that was not redirected.

@@ -24,7 +24,7 @@ use rlvs_engine::tuple::Tuple;
 use rlvs_engine::{Family, FamilyTables, Tables, V4, V6, process, template};
 use rlvs_word::Shared64;
 
-const SHARED: usize = BPF_F_MMAPABLE as usize;
+pub(crate) const SHARED: usize = BPF_F_MMAPABLE as usize;
 
 #[btf_map]
 static SETTINGS: Array<Settings, 1, SHARED> = Array::new();
@@ -86,8 +86,10 @@ pub(crate) enum Place {
     Find = 2,
     Route = 3,
     Lease = 4,
+    /// Of a frame whose VLAN tags are off, until it leaves.
+    Tags = 5,
 }
-const PLACES: usize = 5;
+const PLACES: usize = 8;
 
 /// For bytes that are moved within a packet.
 #[btf_map]
@@ -104,12 +106,18 @@ pub(crate) fn moved(length: usize) -> Option<(*mut c_void, u32)> {
 /// A copy in this CPU's scratch memory.
 #[inline(always)]
 pub(crate) fn scratch<T: Copy>(place: Place, value: &T) -> Option<*mut T> {
-    const { assert!(size_of::<T>() <= 8 * SCRATCH_WORDS && align_of::<T>() <= 8) };
-    let index = (cpu() & (MOST_CPUS as u32 - 1)) * PLACES as u32 + place as u32;
-    let place = SCRATCH.get_ptr_mut(index)?.cast::<T>();
+    let place = self::place::<T>(place)?;
     // SAFETY: the place is this CPU's, large enough, and no program here is interrupted by another.
     unsafe { place.write(*value) };
     Some(place)
+}
+
+/// What is left there since the last copy, or zeros.
+#[inline(always)]
+pub(crate) fn place<T: Copy>(place: Place) -> Option<*mut T> {
+    const { assert!(size_of::<T>() <= 8 * SCRATCH_WORDS && align_of::<T>() <= 8) };
+    let index = (cpu() & (MOST_CPUS as u32 - 1)) * PLACES as u32 + place as u32;
+    Some(SCRATCH.get_ptr_mut(index)?.cast::<T>())
 }
 
 /// The tables of this program.

@@ -6,7 +6,7 @@ use core::arch::asm;
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{
     __sk_buff, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6,
-    BPF_F_ADJ_ROOM_ENCAP_L4_GRE, BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_MARK_MANGLED_0,
+    BPF_F_ADJ_ROOM_ENCAP_L4_GRE, BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0,
     BPF_F_PSEUDO_HDR, TC_ACT_SHOT, TC_ACT_UNSPEC,
 };
 use aya_ebpf::helpers::generated::{
@@ -15,8 +15,8 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::programs::TcContext;
 use rlvs_engine::forward::{self, Outer, Stream};
-use rlvs_engine::fragment::{self, Origin};
-use rlvs_engine::frame::{Brief, Change, Route};
+use rlvs_engine::fragment::{self, Followed, Origin};
+use rlvs_engine::frame::{Brief, Change, DELIVERED, Route, Way};
 use rlvs_engine::lease::Lease;
 use rlvs_engine::outcome::Outcome;
 use rlvs_engine::process::{self, Answer, process};
@@ -27,24 +27,58 @@ use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tunnelled;
 use rlvs_engine::tuple::{IP, Packet};
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
-use rlvs_wire::{Checksum, Ethernet, Header, ethernet, ipv4, ipv6, protocol};
+use rlvs_wire::ethernet::{self, Addresses};
+use rlvs_wire::{Checksum, Ethernet, Header, ipv4, ipv6, protocol};
 
 use crate::maps::{Maps, moved};
 use crate::outcome::Relating;
 use crate::window::Window;
 use crate::{outcome, route};
 
-/// The engine's verdict on a packet as a tc code.
+/// The engine's verdict on a packet that came in, as a tc code.
 #[inline(always)]
 pub(crate) fn verdict(context: TcContext) -> i32 {
-    // SAFETY: the kernel passes a whole __sk_buff.
-    if unsafe { (*context.skb.skb).vlan_present } != 0 {
-        // The tag is beside the packet, and the packet looks as if it had none.
+    if is_tagged(&context) {
         Maps.count(Reason::Tagged);
         return TC_ACT_UNSPEC;
     }
-    let mut frame = TcFrame::new(context);
-    match process(&mut frame, &Maps) {
+    let mut frame = Received::new(context);
+    if frame.was_delivered() {
+        return TC_ACT_UNSPEC;
+    }
+    let verdict = process(&mut frame, &Maps);
+    code(&frame, verdict)
+}
+
+/// The same on one that may answer a connection of this host; nothing else is looked for.
+#[inline(always)]
+pub(crate) fn answers(context: TcContext) -> i32 {
+    if is_tagged(&context) {
+        return TC_ACT_UNSPEC;
+    }
+    let mut frame = Received::new(context);
+    let verdict = process::answers(&mut frame, &Maps);
+    code(&frame, verdict)
+}
+
+/// The same on one that the stack of this host sends.
+#[inline(always)]
+pub(crate) fn leaving(context: TcContext) -> i32 {
+    let mut frame = Leaving::new(context);
+    let verdict = process::answers(&mut frame, &Maps);
+    code(&frame, verdict)
+}
+
+/// Whether a VLAN tag is beside the packet, which looks as if it had none.
+#[inline(always)]
+fn is_tagged(context: &TcContext) -> bool {
+    // SAFETY: the kernel passes a whole __sk_buff.
+    unsafe { (*context.skb.skb).vlan_present != 0 }
+}
+
+#[inline(always)]
+fn code<const OUT: bool>(frame: &TcFrame<OUT>, verdict: Verdict) -> i32 {
+    match verdict {
         Verdict::Drop => TC_ACT_SHOT,
         // To who else has programs here, and then to the stack.
         Verdict::Pass => TC_ACT_UNSPEC,
@@ -54,6 +88,8 @@ pub(crate) fn verdict(context: TcContext) -> i32 {
         Verdict::Neighbour(interface) => unsafe {
             bpf_redirect_neigh(interface, core::ptr::null_mut(), 0, 0) as i32
         },
+        // SAFETY: the helper takes numbers only.
+        Verdict::Deliver => unsafe { bpf_redirect(LOOPBACK, BPF_F_INGRESS as u64) as i32 },
     }
 }
 
@@ -88,12 +124,30 @@ const RETURNED: u32 = 256;
 /// SCTP packets in one, each in a piece of its own that must stay whole (`GSO_BY_FRAGS`).
 const IN_PIECES: u32 = 0xffff;
 
-struct TcFrame {
+/// The loopback interface's index, in every network namespace (include/net/flow.h).
+const LOOPBACK: u32 = 1;
+
+/// A packet at an interface's ingress, or at its egress.
+struct TcFrame<const OUT: bool> {
     context: TcContext,
     window: Window,
 }
 
-impl TcFrame {
+type Received = TcFrame<false>;
+type Leaving = TcFrame<true>;
+
+impl Received {
+    /// Whether it was handed to this host's stack by [`Verdict::Deliver`].
+    #[inline(always)]
+    fn was_delivered(&self) -> bool {
+        self.interface() == LOOPBACK
+            && self
+                .header::<Addresses>(0)
+                .is_some_and(|addresses| addresses.source() == DELIVERED)
+    }
+}
+
+impl<const OUT: bool> TcFrame<OUT> {
     #[inline(always)]
     fn new(context: TcContext) -> Self {
         Self::with(context, HEADERS, PULLED)
@@ -125,7 +179,7 @@ impl TcFrame {
     }
 }
 
-impl TcFrame {
+impl<const OUT: bool> TcFrame<OUT> {
     #[inline(always)]
     fn stage(&mut self, stage: extern "C" fn(*mut __sk_buff) -> u64) -> Outcome {
         let outcome = stage(self.context.skb.skb);
@@ -154,7 +208,7 @@ impl TcFrame {
     }
 }
 
-impl Frame for TcFrame {
+impl<const OUT: bool> Frame for TcFrame<OUT> {
     #[inline(always)]
     fn header<H: Header>(&self, offset: usize) -> Option<&H> {
         self.window.header(offset)
@@ -179,6 +233,15 @@ impl Frame for TcFrame {
     fn interface(&self) -> u32 {
         // SAFETY: the kernel passes a whole __sk_buff.
         unsafe { (*self.context.skb.skb).ifindex }
+    }
+
+    #[inline(always)]
+    fn way(&self) -> Way {
+        match (OUT, self.interface()) {
+            (true, _) => Way::Out,
+            (false, LOOPBACK) => Way::Loopback,
+            (false, _) => Way::In,
+        }
     }
 
     /// By the kernel's helpers, which know whether the checksum is in its field.
@@ -312,9 +375,11 @@ impl Frame for TcFrame {
     fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, answer: Answer) -> Outcome {
         let context = self.context.as_ptr().cast();
         let (seat, brief) = (answer.seat.0, answer.brief.0);
-        let outcome = match F::INDEX {
-            0 => rlvs_tc_answer4(context, seat, brief),
-            _ => rlvs_tc_answer6(context, seat, brief),
+        let outcome = match (F::INDEX, OUT) {
+            (0, false) => rlvs_tc_answer4(context, seat, brief),
+            (0, true) => rlvs_tc_answer4_out(context, seat, brief),
+            (_, false) => rlvs_tc_answer6(context, seat, brief),
+            (_, true) => rlvs_tc_answer6_out(context, seat, brief),
         };
         self.refresh();
         Outcome(outcome)
@@ -332,11 +397,14 @@ impl Frame for TcFrame {
     }
 
     #[inline(always)]
-    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Outcome {
-        self.stage(match F::INDEX {
-            0 => rlvs_tc_follow4,
-            _ => rlvs_tc_follow6,
-        })
+    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Followed {
+        let outcome = self.stage(match (F::INDEX, OUT) {
+            (0, false) => rlvs_tc_follow4,
+            (0, true) => rlvs_tc_follow4_out,
+            (_, false) => rlvs_tc_follow6,
+            (_, true) => rlvs_tc_follow6_out,
+        });
+        Followed(outcome.0)
     }
 
     #[inline(always)]
@@ -345,6 +413,13 @@ impl Frame for TcFrame {
         F: Respond,
         T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
     {
+        if OUT {
+            // Nothing that leaves so is about full NAT, or about a tunnel.
+            return self.stage(match F::INDEX {
+                0 => rlvs_tc_relate4_out,
+                _ => rlvs_tc_relate6_out,
+            });
+        }
         let context = self.context.skb.skb;
         let outcome = match F::INDEX {
             0 => Relating {
@@ -434,11 +509,11 @@ impl Frame for TcFrame {
 /// A stage as a global function, like those in `maps`: it takes the program's context and finds
 /// the frame anew.
 macro_rules! stage {
-    ($name:ident, $pack:path, $stage:expr) => {
+    ($name:ident, $frame:ty, $pack:path, $stage:expr) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut __sk_buff) -> u64 {
-            let mut frame = TcFrame::new(TcContext::new(context));
+            let mut frame = <$frame>::new(TcContext::new(context));
             $pack($stage(&mut frame, &Maps))
         }
     };
@@ -446,18 +521,65 @@ macro_rules! stage {
 
 stage!(
     rlvs_tc_recognise4,
+    Received,
     outcome::pack_answer,
     process::recognise::<V4, _, _>
 );
 stage!(
     rlvs_tc_recognise6,
+    Received,
     outcome::pack_answer,
     process::recognise::<V6, _, _>
 );
-stage!(rlvs_tc_relate4, outcome::pack, related::relate::<V4, _, _>);
-stage!(rlvs_tc_relate6, outcome::pack, related::relate::<V6, _, _>);
-stage!(rlvs_tc_follow4, outcome::pack, fragment::follow::<V4, _, _>);
-stage!(rlvs_tc_follow6, outcome::pack, fragment::follow::<V6, _, _>);
+stage!(
+    rlvs_tc_relate4,
+    Received,
+    outcome::pack,
+    related::relate::<V4, _, _>
+);
+stage!(
+    rlvs_tc_relate6,
+    Received,
+    outcome::pack,
+    related::relate::<V6, _, _>
+);
+stage!(
+    rlvs_tc_relate4_out,
+    Leaving,
+    outcome::pack,
+    related::relate::<V4, _, _>
+);
+stage!(
+    rlvs_tc_relate6_out,
+    Leaving,
+    outcome::pack,
+    related::relate::<V6, _, _>
+);
+stage!(
+    rlvs_tc_follow4,
+    Received,
+    outcome::pack_followed,
+    fragment::follow::<V4, _, _>
+);
+stage!(
+    rlvs_tc_follow6,
+    Received,
+    outcome::pack_followed,
+    fragment::follow::<V6, _, _>
+);
+
+stage!(
+    rlvs_tc_follow4_out,
+    Leaving,
+    outcome::pack_followed,
+    fragment::follow::<V4, _, _>
+);
+stage!(
+    rlvs_tc_follow6_out,
+    Leaving,
+    outcome::pack_followed,
+    fragment::follow::<V6, _, _>
+);
 
 /// The same for first fragments.
 macro_rules! keep {
@@ -465,7 +587,7 @@ macro_rules! keep {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut __sk_buff, origin: u64) -> u64 {
-            let frame = TcFrame::new(TcContext::new(context));
+            let frame = Received::new(TcContext::new(context));
             let kept = fragment::keep::<$family, _, _>(&frame, &Maps, Origin(origin));
             outcome::pack(kept.map(|()| Verdict::Pass))
         }
@@ -477,11 +599,13 @@ keep!(rlvs_tc_keep6, V6);
 
 stage!(
     rlvs_tc_relate_full_nat4,
+    Received,
     outcome::pack,
     related::relate_full_nat::<V4, _, _>
 );
 stage!(
     rlvs_tc_relate_full_nat6,
+    Received,
     outcome::pack,
     related::relate_full_nat::<V6, _, _>
 );
@@ -492,7 +616,7 @@ macro_rules! for_tunnel {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut __sk_buff) -> u64 {
-            let frame = TcFrame::new(TcContext::new(context));
+            let frame = Received::new(TcContext::new(context));
             let inward = related::for_tunnel::<$family, _, _>(&frame, &Maps);
             outcome::pack_word(inward.map(|inward| inward.0))
         }
@@ -508,14 +632,14 @@ macro_rules! tunnelled {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $find(context: *mut __sk_buff) -> u64 {
-            let frame = TcFrame::new(TcContext::new(context));
+            let frame = Received::new(TcContext::new(context));
             outcome::pack_number(tunnelled::find::<$family, _, _>(&frame, &Maps))
         }
 
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $tell(context: *mut __sk_buff, number: u32) -> u64 {
-            let mut frame = TcFrame::returned(TcContext::new(context));
+            let mut frame = Received::returned(TcContext::new(context));
             outcome::pack(tunnelled::tell::<$family, _, _>(&mut frame, &Maps, number))
         }
     };
@@ -530,7 +654,7 @@ macro_rules! respond {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut __sk_buff, reason: u32) -> u64 {
-            let mut frame = TcFrame::returned(TcContext::new(context));
+            let mut frame = Received::returned(TcContext::new(context));
             let reason = Reason::from_bits(reason as u8);
             let verdict = respond::respond::<$family, _, _>(&mut frame, &Maps, reason);
             outcome::pack(Ok(verdict))
@@ -547,7 +671,7 @@ macro_rules! tunnel {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut __sk_buff, number: u32, hash: u32) -> u64 {
-            let mut frame = TcFrame::new(TcContext::new(context));
+            let mut frame = Received::new(TcContext::new(context));
             outcome::pack(forward::tunnel::<$family, _, _>(
                 &mut frame, &Maps, number, hash,
             ))
@@ -570,7 +694,7 @@ macro_rules! full_nat {
             brief: u32,
             told: u64,
         ) -> u64 {
-            let mut frame = TcFrame::new(TcContext::new(context));
+            let mut frame = Received::new(TcContext::new(context));
             let (lease, brief) = (Lease(lease), Brief(brief));
             outcome::pack(forward::full_nat::<$family, _, _>(
                 &mut frame, &Maps, number, lease, brief, told,
@@ -588,7 +712,7 @@ macro_rules! tell {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut __sk_buff, stream: u64, brief: u32) -> u64 {
-            let mut frame = TcFrame::new(TcContext::new(context));
+            let mut frame = Received::new(TcContext::new(context));
             let (stream, brief) = (Stream(stream), Brief(brief));
             outcome::pack_word(forward::tell::<$family, _>(&mut frame, stream, brief))
         }
@@ -600,11 +724,11 @@ tell!(rlvs_tc_tell6, V6);
 
 /// The same for answers.
 macro_rules! answer {
-    ($name:ident, $family:ty) => {
+    ($name:ident, $frame:ty, $family:ty) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut __sk_buff, seat: u32, brief: u32) -> u64 {
-            let mut frame = TcFrame::new(TcContext::new(context));
+            let mut frame = <$frame>::new(TcContext::new(context));
             let (seat, brief) = (Seat(seat), Brief(brief));
             outcome::pack(forward::answer::<$family, _, _>(
                 &mut frame, &Maps, seat, brief,
@@ -613,8 +737,10 @@ macro_rules! answer {
     };
 }
 
-answer!(rlvs_tc_answer4, V4);
-answer!(rlvs_tc_answer6, V6);
+answer!(rlvs_tc_answer4, Received, V4);
+answer!(rlvs_tc_answer6, Received, V6);
+answer!(rlvs_tc_answer4_out, Leaving, V4);
+answer!(rlvs_tc_answer6_out, Leaving, V6);
 
 /// The same for SCTP's checksum.
 macro_rules! mend_sctp {
@@ -622,7 +748,7 @@ macro_rules! mend_sctp {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name(context: *mut __sk_buff, at: u32, difference: u32) -> u32 {
-            let mut frame = TcFrame::new(TcContext::new(context));
+            let mut frame = Received::new(TcContext::new(context));
             forward::mend_sctp::<$family, _>(&mut frame, at as usize, difference).is_some() as u32
         }
     };

@@ -5,12 +5,12 @@ use core::arch::asm;
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{xdp_action, xdp_md};
 use aya_ebpf::helpers::generated::{
-    bpf_redirect, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
-    bpf_xdp_load_bytes, bpf_xdp_store_bytes,
+    bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len, bpf_xdp_load_bytes,
+    bpf_xdp_store_bytes,
 };
 use aya_ebpf::programs::XdpContext;
 use rlvs_engine::forward::{self, Outer, Stream};
-use rlvs_engine::fragment::{self, Origin};
+use rlvs_engine::fragment::{self, Followed, Origin};
 use rlvs_engine::frame::{Brief, Change, Route, RouteKind};
 use rlvs_engine::lease::Lease;
 use rlvs_engine::outcome::Outcome;
@@ -21,47 +21,68 @@ use rlvs_engine::table::Seat;
 use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tunnelled;
 use rlvs_engine::tuple::Packet;
+use rlvs_engine::vlan::Shrink;
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
-use rlvs_wire::Header;
+use rlvs_wire::{Ethernet, Header, vlan};
 
 use crate::maps::{Maps, moved};
 use crate::outcome::Relating;
 use crate::window::Window;
-use crate::{outcome, route};
+use crate::{outcome, route, tagged};
 
 /// The engine's verdict on a frame as an XDP code.
 #[inline(always)]
 pub(crate) fn verdict(context: XdpContext) -> u32 {
-    match process(&mut XdpFrame::new(context), &Maps) {
+    let context = context.ctx;
+    if Received::new(XdpContext::new(context)).is_tagged() {
+        tagged::go_on(&XdpContext::new(context));
+    }
+    match process(&mut Received::new(XdpContext::new(context)), &Maps) {
         Verdict::Drop => xdp_action::XDP_DROP,
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Transmit => xdp_action::XDP_TX,
-        // SAFETY: the helper takes numbers only.
-        Verdict::Redirect(interface) => unsafe { bpf_redirect(interface, 0) as u32 },
+        // A seam: its look-up would cost stack here.
+        Verdict::Redirect(interface) => tagged::rlvs_xdp_leave(context, interface) as u32,
         // No frame here asks for it.
-        Verdict::Neighbour(_) => xdp_action::XDP_DROP,
+        Verdict::Neighbour(_) | Verdict::Deliver => xdp_action::XDP_DROP,
     }
 }
 
-pub(crate) struct XdpFrame {
+/// A frame; of one that never had VLAN tags it is known where it came in.
+pub(crate) struct AnyFrame<const PLAIN: bool> {
     context: XdpContext,
     window: Window,
 }
 
-impl XdpFrame {
+/// In the program for frames without tags.
+type Received = AnyFrame<true>;
+/// In stages, and in the program for frames with tags, which are off.
+pub(crate) type XdpFrame = AnyFrame<false>;
+
+impl<const PLAIN: bool> AnyFrame<PLAIN> {
     #[inline(always)]
     pub(crate) fn new(context: XdpContext) -> Self {
         let window = Window::new(context.data(), context.data_end());
         Self { context, window }
     }
-}
 
-impl XdpFrame {
     #[inline(always)]
     fn stage(&mut self, stage: extern "C" fn(*mut xdp_md) -> u64) -> Outcome {
         let outcome = stage(self.context.as_ptr().cast());
         self.refresh();
         Outcome(outcome)
+    }
+
+    #[inline(always)]
+    fn is_tagged(&self) -> bool {
+        let ethernet = self.header::<Ethernet>(0);
+        ethernet.is_some_and(|ethernet| vlan::is_tag(ethernet.ethertype.get()))
+    }
+
+    /// The interface that the kernel saw it come in by.
+    #[inline(always)]
+    pub(crate) fn lower(&self) -> u32 {
+        self.context.ingress_ifindex() as u32
     }
 
     /// Finds the frame again after something may have moved it.
@@ -71,7 +92,17 @@ impl XdpFrame {
     }
 }
 
-impl Frame for XdpFrame {
+impl<const PLAIN: bool> Shrink for AnyFrame<PLAIN> {
+    #[inline(always)]
+    fn shrink(&mut self, by: usize) -> Option<()> {
+        // SAFETY: the helper takes the program's own context.
+        let done = unsafe { bpf_xdp_adjust_head(self.context.ctx, by as i32) == 0 };
+        self.refresh();
+        done.then_some(())
+    }
+}
+
+impl<const PLAIN: bool> Frame for AnyFrame<PLAIN> {
     #[inline(always)]
     fn header<H: Header>(&self, offset: usize) -> Option<&H> {
         self.window.header(offset)
@@ -101,7 +132,16 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn interface(&self) -> u32 {
-        self.context.ingress_ifindex() as u32
+        match PLAIN {
+            true => self.lower(),
+            false => tagged::rlvs_xdp_received_by(self.context.ctx) as u32,
+        }
+    }
+
+    /// Frames cannot be redirected to the loopback interface; [`crate::rlvs_tc_answers`] does it.
+    #[inline(always)]
+    fn delivers(&self) -> bool {
+        false
     }
 
     #[inline(always)]
@@ -200,11 +240,12 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
-    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Outcome {
-        self.stage(match F::INDEX {
+    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Followed {
+        let outcome = self.stage(match F::INDEX {
             0 => rlvs_xdp_follow4,
             _ => rlvs_xdp_follow6,
-        })
+        });
+        Followed(outcome.0)
     }
 
     #[inline(always)]
@@ -347,12 +388,12 @@ stage!(rlvs_xdp_relate4, outcome::pack, related::relate::<V4, _, _>);
 stage!(rlvs_xdp_relate6, outcome::pack, related::relate::<V6, _, _>);
 stage!(
     rlvs_xdp_follow4,
-    outcome::pack,
+    outcome::pack_followed,
     fragment::follow::<V4, _, _>
 );
 stage!(
     rlvs_xdp_follow6,
-    outcome::pack,
+    outcome::pack_followed,
     fragment::follow::<V6, _, _>
 );
 

@@ -109,6 +109,8 @@ impl Meta {
     pub const TOLD: u8 = 4;
     /// Full NAT: the last sweep found this reverse entry without its connection.
     pub const ORPHAN: u8 = 8;
+    /// The client is this host.
+    pub const OWN: u8 = 16;
 
     #[inline(always)]
     pub const fn new(destination: u32, state: State, flags: u8) -> Self {

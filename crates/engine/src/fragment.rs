@@ -19,11 +19,13 @@ use rlvs_word::{Shared32, Shared64};
 use crate::connection::{Key, Meta, State};
 use crate::destination::Destination;
 use crate::family::{Endpoints, Family};
-use crate::forward::{Method, client_of, leave};
-use crate::frame::{Brief, Frame};
+use crate::forward::{Method, address, client_of, leave};
+use crate::frame::{Brief, Frame, Way};
 use crate::lease::Lease;
-use crate::process::{Answer, Verdict, passes};
+use crate::outcome::Outcome;
+use crate::process::{self, Answer, Verdict, passes};
 use crate::reason::Reason;
+use crate::related::Inward;
 use crate::respond::Respond;
 use crate::service::{ServiceKey, filter, store_octets};
 use crate::settings::ticks;
@@ -125,6 +127,8 @@ impl Trail {
     /// The source, or the destination, becomes another.
     const SOURCE: u32 = 1 << 25;
     const TARGET: u32 = 1 << 26;
+    /// The client is this host.
+    const OWN: u32 = 1 << 27;
 
     /// Takes over what another says.
     pub fn copy(&self, other: &Self) {
@@ -286,7 +290,11 @@ where
     let ends = F::endpoints(&slot.key.load());
     store_octets(&trail.source, F::octets(ends.virtual_address));
     store_octets(&trail.target, F::octets(ends.client));
-    Ok(Trail::ANSWER | Trail::SOURCE | Trail::TARGET)
+    let own = match meta.has(Meta::OWN) {
+        true => Trail::OWN,
+        false => 0,
+    };
+    Ok(Trail::ANSWER | Trail::SOURCE | Trail::TARGET | own)
 }
 
 #[inline(always)]
@@ -308,9 +316,51 @@ fn flow<F: Family>(datagram: &F::Key, trail: &Trail) -> KeyOf<F> {
     })
 }
 
-/// A fragment that [`Packet::read`] made nothing of: a later one, or one that is too small.
+/// What becomes of a fragment, in one number: an [`Outcome`], or the tunnel it goes through.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Followed(pub u64);
+
+impl Followed {
+    /// Outcomes are far below.
+    const TUNNEL: u64 = 1 << 63;
+
+    #[inline(always)]
+    const fn through(tunnel: Inward) -> Self {
+        Self(Self::TUNNEL | tunnel.0)
+    }
+
+    #[inline(always)]
+    pub const fn tunnel(self) -> Option<Inward> {
+        match self.0 & Self::TUNNEL {
+            0 => None,
+            _ => Some(Inward(self.0 & !Self::TUNNEL)),
+        }
+    }
+
+    /// If there is no tunnel.
+    #[inline(always)]
+    pub const fn outcome(self) -> Outcome {
+        Outcome(self.0)
+    }
+}
+
+/// A fragment that [`Packet::read`] made nothing of: a later one, or one that is too small. The tunnel
+/// is a stage after this: one within would have no stack.
 #[inline(always)]
-pub fn follow<F, R, T>(frame: &mut R, tables: &T) -> Result<Verdict, Reason>
+pub fn follow<F, R, T>(frame: &mut R, tables: &T) -> Followed
+where
+    F: Respond,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    match next::<F, R, T>(frame, tables) {
+        Ok(followed) => followed,
+        Err(reason) => Followed(Outcome::failed(reason).0),
+    }
+}
+
+#[inline(always)]
+fn next<F, R, T>(frame: &mut R, tables: &T) -> Result<Followed, Reason>
 where
     F: Respond,
     R: Frame,
@@ -330,11 +380,22 @@ where
     if piece.start < trail.end() {
         return Err(Reason::FragmentOverlap);
     }
+    let is_answer = trail.has(Trail::ANSWER);
+    if is_answer && process::is_for_another(frame, trail.has(Trail::OWN)) {
+        return Ok(done(Verdict::Pass));
+    }
     trail.pass(&piece);
-    match trail.has(Trail::ANSWER) {
-        true => back::<F, R, T>(frame, context, &piece, trail),
+    match is_answer {
+        true => back::<F, R, T>(frame, context, &piece, trail).map(done),
+        // What leaves is never a client's.
+        false if frame.way() == Way::Out => Err(Reason::FragmentUnknown),
         false => forth::<F, R, T>(frame, context, &piece, trail),
     }
+}
+
+#[inline(always)]
+fn done(verdict: Verdict) -> Followed {
+    Followed(Outcome::from(Ok(verdict)).0)
 }
 
 /// A first fragment without the whole transport header. Only those of services are ours to drop.
@@ -383,7 +444,7 @@ fn forth<F, R, T>(
     context: Context<'_, T>,
     piece: &Piece<F>,
     trail: &Trail,
-) -> Result<Verdict, Reason>
+) -> Result<Followed, Reason>
 where
     F: Respond,
     R: Frame,
@@ -400,11 +461,10 @@ where
     }
     if flags & Destination::LOCAL != 0 {
         translate::<F, R>(frame, trail).ok_or(Reason::Internal)?;
-        return Ok(Verdict::Pass);
+        return Ok(done(Verdict::Pass));
     }
     if destination.method() == Method::Tunnel {
-        let hash = trail.hash.load();
-        return frame.tunnel::<F, T>(context.tables, number, hash).result();
+        return Ok(Followed::through(Inward::new(number, trail.hash.load())));
     }
     if flags & Destination::RESOLVED == 0 {
         return Err(Reason::Unresolved);
@@ -418,10 +478,10 @@ where
     addresses.set(destination.next_hop.load(), destination.source.load());
     F::decrement_hops(frame).ok_or(Reason::Internal)?;
     translate::<F, R>(frame, trail).ok_or(Reason::Internal)?;
-    Ok(match stays {
+    Ok(done(match stays {
         true => Verdict::Transmit,
         false => Verdict::Redirect(out),
-    })
+    }))
 }
 
 /// Back to the client.
@@ -437,25 +497,24 @@ where
     R: Frame,
     T: FamilyTables<F>,
 {
-    if piece.hops <= 1 {
-        return Err(Reason::HopLimit);
-    }
     // As for the first: routes may depend on all but the ports.
-    let route = frame.route::<F>(&F::key(&Endpoints {
+    let key = F::key(&Endpoints {
         client: F::address(&trail.target),
         virtual_address: F::address(&trail.source),
         client_port: [0, 0],
         virtual_port: [0, 0],
         protocol: trail.protocol(),
-    }));
+    });
+    let route = process::to_client::<F, R>(frame, trail.has(Trail::OWN), &key);
+    if route.counts_hops() && piece.hops <= 1 {
+        return Err(Reason::HopLimit);
+    }
     let verdict = leave(route)?;
     let number = trail.destination.load();
     if let Some(counters) = context.tables.counters(context.settings, number) {
         counters.reply(piece.bytes);
     }
-    let addresses = frame.header_mut::<Addresses>(0).ok_or(Reason::Internal)?;
-    addresses.set(route.destination, route.source);
-    F::decrement_hops(frame).ok_or(Reason::Internal)?;
+    address::<F, R>(frame, route).ok_or(Reason::Internal)?;
     translate::<F, R>(frame, trail).ok_or(Reason::Internal)?;
     Ok(verdict)
 }

@@ -4,7 +4,7 @@ use rlvs_wire::{Checksum, Header};
 
 use crate::family::{Family, V4, V6};
 use crate::forward::{self, Outer, Stream};
-use crate::fragment::{self, Origin};
+use crate::fragment::{self, Followed, Origin};
 use crate::lease::Lease;
 use crate::outcome::Outcome;
 use crate::process::{self, Answer};
@@ -46,6 +46,17 @@ pub trait Frame: Sized {
 
     /// Index of the interface it came in on.
     fn interface(&self) -> u32;
+
+    /// How it got here.
+    fn way(&self) -> Way {
+        Way::In
+    }
+
+    /// Whether a packet that was received can be handed to a socket of this host with another
+    /// sender than it came with, see [`Verdict::Deliver`].
+    fn delivers(&self) -> bool {
+        true
+    }
 
     /// Carries changes over to the transport checksum, wherever that is: in its field, or still
     /// with the kernel.
@@ -105,8 +116,8 @@ pub trait Frame: Sized {
     }
 
     /// Another fragment: [`fragment::follow`], a seam as well.
-    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T) -> Outcome {
-        fragment::follow::<F, Self, T>(self, tables).into()
+    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T) -> Followed {
+        fragment::follow::<F, Self, T>(self, tables)
     }
 
     /// An ICMP packet: [`related::relate`] says what becomes of it, or else the stages after that;
@@ -180,7 +191,7 @@ impl Brief {
             transport
                 | (tuple.protocol as u32) << 12
                 | (tuple.flags as u32) << 20
-                | (tuple.fragment as u32 & 1) << 28,
+                | (tuple.is_fragment() as u32) << 28,
         )
     }
 
@@ -206,6 +217,17 @@ impl Brief {
     pub const fn flags(self) -> u8 {
         (self.0 >> 20) as u8
     }
+}
+
+/// How a packet got to where the engine sees it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// From another host.
+    In,
+    /// From a socket of this host, to an address of this host.
+    Loopback,
+    /// From a socket of this host, on its way out.
+    Out,
 }
 
 /// What was changed under a transport checksum.
@@ -262,13 +284,36 @@ pub enum RouteKind {
     Ask,
     /// To a neighbour whose MAC address is not known, and who cannot be asked from here.
     Unresolved,
+    /// To a socket of this host.
+    Here,
+    /// On the way that it is on already.
+    UnderWay,
 }
 
+/// The sender's MAC address of packets that are handed to this host by the loopback interface,
+/// whose frames have none otherwise: they are not looked at again.
+pub const DELIVERED: u64 = u64::from_le_bytes([0x02, b'r', b'l', b'v', b's', 0, 0, 0]);
+
 impl Route {
-    pub const NONE: Self = Self {
-        kind: RouteKind::None,
-        interface: 0,
-        destination: 0,
-        source: 0,
+    pub const NONE: Self = Self::of(RouteKind::None);
+    pub const UNDER_WAY: Self = Self::of(RouteKind::UnderWay);
+    pub const HERE: Self = Self {
+        source: DELIVERED,
+        ..Self::of(RouteKind::Here)
     };
+
+    const fn of(kind: RouteKind) -> Self {
+        Self {
+            kind,
+            interface: 0,
+            destination: 0,
+            source: 0,
+        }
+    }
+
+    /// Whether the packet is passed on to another host.
+    #[inline(always)]
+    pub fn counts_hops(&self) -> bool {
+        !matches!(self.kind, RouteKind::Here | RouteKind::UnderWay)
+    }
 }

@@ -45,6 +45,7 @@ pub mod template;
 pub mod tunnelled;
 pub mod tuple;
 mod upper;
+pub mod vlan;
 
 pub use family::{Family, V4, V6};
 pub use frame::Frame;

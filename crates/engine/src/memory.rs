@@ -15,7 +15,7 @@ use crate::destination::{Destination, Load};
 use crate::family::{Family, V4, V6};
 use crate::forward::Outer;
 use crate::fragment::{Draft, Trail, trails_for};
-use crate::frame::{Change, Frame, Route};
+use crate::frame::{Change, Frame, Route, Way};
 use crate::lease::Local;
 use crate::reason::{Event, ROOM, Reason};
 use crate::service::{Service, ServiceKey, filter};
@@ -23,6 +23,7 @@ use crate::settings::Settings;
 use crate::statistics::{Counters, bump};
 use crate::table::buckets_for;
 use crate::tables::{FamilyTables, KeyOf, Tables, interface};
+use crate::vlan::Shrink;
 
 /// A data plane of one CPU in memory, with a clock that tests set.
 #[derive(Debug)]
@@ -312,6 +313,26 @@ pub struct Bytes {
     pub interface: u32,
     /// Where the kernel would send anything.
     pub route: Route,
+    pub way: Way,
+}
+
+impl Bytes {
+    /// A frame that came in by an interface, with no way to anywhere.
+    pub fn received(bytes: Vec<u8>, interface: u32) -> Self {
+        Self {
+            bytes,
+            interface,
+            route: Route::NONE,
+            way: Way::In,
+        }
+    }
+}
+
+impl Shrink for Bytes {
+    fn shrink(&mut self, by: usize) -> Option<()> {
+        self.bytes.drain(..by);
+        Some(())
+    }
 }
 
 impl Frame for Bytes {
@@ -329,6 +350,10 @@ impl Frame for Bytes {
 
     fn interface(&self) -> u32 {
         self.interface
+    }
+
+    fn way(&self) -> Way {
+        self.way
     }
 
     fn mend(&mut self, change: Change) -> Option<()> {

@@ -29,6 +29,7 @@ impl Outcome {
             Verdict::Transmit => (2, 0),
             Verdict::Redirect(interface) => (3, interface),
             Verdict::Neighbour(interface) => (4, interface),
+            Verdict::Deliver => (5, 0),
         };
         Self(kind << Self::VERDICT | interface as u64)
     }
@@ -57,6 +58,7 @@ impl Outcome {
             2 => Verdict::Transmit,
             3 => Verdict::Redirect(interface),
             4 => Verdict::Neighbour(interface),
+            5 => Verdict::Deliver,
             _ => Verdict::Drop,
         }
     }
@@ -105,6 +107,7 @@ mod tests {
             Verdict::Redirect(0),
             Verdict::Redirect(u32::MAX),
             Verdict::Neighbour(7),
+            Verdict::Deliver,
         ];
         for verdict in verdicts {
             assert_eq!(Outcome::from(Ok(verdict)).result(), Ok(verdict));

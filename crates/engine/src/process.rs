@@ -8,10 +8,10 @@ use rlvs_word::Shared64;
 
 use crate::connection::{Meta, State};
 use crate::destination::Destination;
-use crate::family::{Endpoints, V4, V6};
+use crate::family::{Endpoints, Family, V4, V6};
 use crate::forward::{Method, forward};
 use crate::fragment::Origin;
-use crate::frame::{Brief, Frame};
+use crate::frame::{Brief, Frame, Route, Way};
 use crate::lease::Lease;
 use crate::outcome::{Outcome, tried};
 use crate::reason::{Event, Reason};
@@ -20,7 +20,7 @@ use crate::schedule;
 use crate::service::{Service, ServiceKey, filter};
 use crate::settings::{elapsed, ticks};
 use crate::table::{self, Entry, Inserted, Seat};
-use crate::tables::{Context, FamilyTables, Tables, interface};
+use crate::tables::{Context, FamilyTables, KeyOf, Tables, interface};
 use crate::tuple::{Packet, Tuple};
 use crate::{sctp, tcp};
 
@@ -37,6 +37,9 @@ pub enum Verdict {
     Redirect(u32),
     /// The same, to a next hop that the kernel has to ask for.
     Neighbour(u32),
+    /// It goes to a socket of this host, by the loopback interface: where it came in, the stack
+    /// would not believe its sender, which is an address of this host, too.
+    Deliver,
 }
 
 /// Decides about a frame, and writes it if it is to be forwarded.
@@ -62,6 +65,88 @@ where
     reason.verdict()
 }
 
+/// Looks for nothing but answers in masqueraded connections: where only those are of interest,
+/// which the stack of this host gives or gets.
+#[inline(always)]
+pub fn answers<R, T>(frame: &mut R, tables: &T) -> Verdict
+where
+    R: Frame,
+    T: FamilyTables<V4> + FamilyTables<V6>,
+{
+    let ethertype = frame
+        .header::<Ethernet>(0)
+        .map(|ethernet| ethernet.ethertype.get());
+    let outcome = match ethertype {
+        Some(ethernet::IPV4) => answers_of::<V4, R, T>(frame, tables),
+        Some(ethernet::IPV6) => answers_of::<V6, R, T>(frame, tables),
+        _ => Outcome::failed(Reason::NotIp),
+    };
+    let Some(reason) = outcome.reason() else {
+        return outcome.verdict();
+    };
+    let verdict = reason.verdict();
+    if verdict != Verdict::Pass {
+        tables.count(reason);
+    }
+    verdict
+}
+
+#[inline(always)]
+fn answers_of<F, R, T>(frame: &mut R, tables: &T) -> Outcome
+where
+    F: Respond,
+    R: Frame,
+    T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
+{
+    let [source, _] = tried!(F::addresses(frame));
+    if !passes(tables, filter::place_of_server::<F>(source)) {
+        return Outcome::failed(Reason::NotVirtual);
+    }
+    if frame.way() != Way::Out && !is_for_us(frame, tables) {
+        return Outcome::failed(Reason::OtherHost);
+    }
+    if F::is_icmp(frame) {
+        return frame.relate::<F, T>(tables);
+    }
+    let outcome = reply::<F, R, T>(frame, tables);
+    match outcome.reason() {
+        Some(Reason::FragmentUnknown | Reason::FragmentTiny) => {
+            follow_first::<F, R, T>(frame, tables)
+        }
+        _ => outcome,
+    }
+}
+
+/// Another fragment, on the way of its first.
+#[inline(always)]
+fn follow_first<F, R, T>(frame: &mut R, tables: &T) -> Outcome
+where
+    F: Respond,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    let followed = frame.follow::<F, T>(tables);
+    match followed.tunnel() {
+        Some(inward) => frame.tunnel::<F, T>(tables, inward.destination(), inward.hash()),
+        None => followed.outcome(),
+    }
+}
+
+/// A real server's packet, back to the client of its connection.
+#[inline(always)]
+fn reply<F, R, T>(frame: &mut R, tables: &T) -> Outcome
+where
+    F: Respond,
+    R: Frame,
+    T: FamilyTables<F>,
+{
+    let answer = tried!(frame.recognise::<F, T>(tables));
+    if answer.brief.is_fragment() {
+        tried!(frame.keep::<F, T>(tables, Origin::server(answer)));
+    }
+    frame.answer::<F, T>(tables, answer)
+}
+
 #[inline(always)]
 fn packet<F, R, T>(frame: &mut R, tables: &T) -> Outcome
 where
@@ -76,7 +161,9 @@ where
             frame.respond::<F, T>(tables, reason)
         }
         // Without ports there is nobody to be told of errors.
-        Some(Reason::FragmentUnknown | Reason::FragmentTiny) => frame.follow::<F, T>(tables),
+        Some(Reason::FragmentUnknown | Reason::FragmentTiny) => {
+            follow_first::<F, R, T>(frame, tables)
+        }
         _ => outcome,
     }
 }
@@ -106,22 +193,14 @@ where
         };
     }
     if from_server {
-        let outcome = match frame.recognise::<F, T>(tables) {
-            Ok(answer) => {
-                if answer.brief.is_fragment() {
-                    tried!(frame.keep::<F, T>(tables, Origin::server(answer)));
-                }
-                frame.answer::<F, T>(tables, answer)
-            }
-            Err(reason) => Outcome::failed(reason),
-        };
+        let outcome = reply::<F, R, T>(frame, tables);
         if !(to_virtual && outcome.is(Reason::NoAnswer)) {
             return outcome;
         }
     }
     let tuple = tried!(F::read(frame));
     let to = tried!(decide(tables, &tuple));
-    if tuple.fragment != 0 {
+    if tuple.is_fragment() {
         tried!(frame.keep::<F, T>(tables, Origin::client(to.number, to.lease)));
     }
     forward(frame, tables, &tuple, to)
@@ -161,6 +240,22 @@ where
 pub struct Answer {
     pub seat: Seat,
     pub brief: Brief,
+}
+
+/// Whether another program takes an answer to a connection of this host, see [`Frame::delivers`].
+#[inline(always)]
+pub(crate) fn is_for_another<R: Frame>(frame: &R, is_own: bool) -> bool {
+    is_own && frame.way() == Way::In && !frame.delivers()
+}
+
+/// The way of an answer to the client of a connection, which may be this host itself.
+#[inline(always)]
+pub(crate) fn to_client<F: Family, R: Frame>(frame: &mut R, is_own: bool, key: &KeyOf<F>) -> Route {
+    match (frame.way(), is_own) {
+        (Way::Out, _) | (Way::Loopback, true) => Route::UNDER_WAY,
+        (Way::In, true) => Route::HERE,
+        (Way::In | Way::Loopback, false) => frame.route::<F>(key),
+    }
 }
 
 /// Whether the frame was sent to the MAC address of the interface it came in on.
@@ -397,7 +492,8 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
         false => (constant(now(tables)?, tuple, service)?, 0),
     };
     let state = first(tables, tuple, starts, destination);
-    match table::add(tables, &tuple.key, Meta::new(destination, state, flags)) {
+    let marks = flags | tuple.flags_of_entry();
+    match table::add(tables, &tuple.key, Meta::new(destination, state, marks)) {
         Inserted::New(_) => enter(now(tables)?, tuple, destination, state),
         Inserted::Existing(entry) => {
             forgo(tables, tuple, destination, flags);

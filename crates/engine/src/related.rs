@@ -12,17 +12,17 @@
 use rlvs_wire::ethernet::Addresses;
 use rlvs_wire::{Checksum, Ports, icmp};
 
-use crate::connection::{Key, State};
+use crate::connection::{Key, Meta, Slot, State};
 use crate::destination::Destination;
 use crate::family::Endpoints;
-use crate::forward::{Method, leave};
-use crate::frame::{Change, Frame};
+use crate::forward::{Method, address, leave};
+use crate::frame::{Change, Frame, Way};
 use crate::lease::Lease;
-use crate::process::Verdict;
+use crate::process::{self, Verdict};
 use crate::reason::Reason;
 use crate::respond::Respond;
 use crate::table::{self, Seat};
-use crate::tables::{Context, FamilyTables, KeyOf, Tables};
+use crate::tables::{Context, FamilyTables, Tables};
 use crate::tuple::{Embedded, IP, Packet, Side};
 
 /// An ICMP packet; those that are no errors, or about no connection, pass. So do, here, those about
@@ -38,7 +38,9 @@ where
     let embedded = F::embedded(frame).map_err(|_| Reason::Protocol)?;
     let turned = F::turned(&embedded.key);
     let context = Context::new(tables).ok_or(Reason::Internal)?;
-    if let Some(entry) = table::find::<F, T>(context, &turned) {
+    if frame.way() != Way::Out
+        && let Some(entry) = table::find::<F, T>(context, &turned)
+    {
         let number = entry.meta.destination();
         if !Lease(entry.slot.children.load()).is_none() || goes_by_tunnel(tables, number) {
             return Err(Reason::Protocol);
@@ -62,9 +64,6 @@ where
     let embedded = F::embedded(frame).map_err(|_| Reason::Protocol)?;
     let turned = F::turned(&embedded.key);
     let context = Context::new(tables).ok_or(Reason::Internal)?;
-    if embedded.hops <= 1 {
-        return Err(Reason::Protocol);
-    }
     if let Some(entry) = table::find::<F, T>(context, &turned) {
         let lease = Lease(entry.slot.children.load());
         return to_full_nat::<F, R, T>(frame, context, &embedded, entry.meta.destination(), lease);
@@ -75,7 +74,7 @@ where
     if found.entry.meta.state() as u8 != State::Reverse as u8 {
         return Err(Reason::Protocol);
     }
-    from_full_nat::<F, R>(frame, &embedded, &slot.key.load())
+    from_full_nat::<F, R>(frame, &embedded, slot)
 }
 
 /// The destination, and the hash for its tunnel, of a connection through one that an ICMP error is
@@ -107,7 +106,7 @@ pub struct Inward(pub u64);
 
 impl Inward {
     #[inline(always)]
-    const fn new(destination: u32, hash: u32) -> Self {
+    pub const fn new(destination: u32, hash: u32) -> Self {
         Self(destination as u64 | (hash as u64 & 0x7fff_ffff) << 32)
     }
 
@@ -145,7 +144,8 @@ fn to_full_nat<F: Respond, R: Frame, T: FamilyTables<F>>(
         .local(lease.local())
         .ok_or(Reason::Internal)?;
     let flags = destination.flags.load();
-    if lease.is_none() || destination.method() as u8 != Method::FullNat as u8 {
+    let ends = destination.method() as u8 != Method::FullNat as u8 || embedded.hops <= 1;
+    if lease.is_none() || ends {
         return Err(Reason::Protocol);
     }
     if flags & Destination::RESOLVED == 0 {
@@ -167,19 +167,25 @@ fn to_full_nat<F: Respond, R: Frame, T: FamilyTables<F>>(
     })
 }
 
-/// To the client, whose connection has this key: as if the virtual address were what failed.
+/// To the client, whose connection this is: as if the virtual address were what failed.
 #[inline(always)]
 fn from_full_nat<F: Respond, R: Frame>(
     frame: &mut R,
     embedded: &Embedded<F>,
-    key: &KeyOf<F>,
+    slot: &Slot<F::Key>,
 ) -> Result<Verdict, Reason> {
-    let route = frame.route::<F>(key);
+    let is_own = Meta(slot.meta.load()).has(Meta::OWN);
+    if process::is_for_another(frame, is_own) {
+        return Ok(Verdict::Pass);
+    }
+    let key = slot.key.load();
+    let route = process::to_client::<F, R>(frame, is_own, &key);
+    if route.counts_hops() && embedded.hops <= 1 {
+        return Err(Reason::Protocol);
+    }
     let verdict = leave(route)?;
-    let ends: Endpoints<F> = F::endpoints(key);
-    let addresses = frame.header_mut::<Addresses>(0).ok_or(Reason::Internal)?;
-    addresses.set(route.destination, route.source);
-    F::decrement_hops(frame).ok_or(Reason::Internal)?;
+    let ends: Endpoints<F> = F::endpoints(&key);
+    address::<F, R>(frame, route).ok_or(Reason::Internal)?;
     let (address, port) = (ends.virtual_address, ends.virtual_port);
     translate(frame, embedded, Side::Source, address, port).ok_or(Reason::Internal)?;
     let (address, port) = (ends.client, ends.client_port);
@@ -239,19 +245,21 @@ where
     if entry.meta.state() as u8 == State::Reverse as u8 {
         return Err(Reason::Protocol);
     }
-    if embedded.hops <= 1 {
-        return Err(Reason::HopLimit);
+    let is_own = entry.meta.has(Meta::OWN);
+    if process::is_for_another(frame, is_own) {
+        return Ok(Verdict::Pass);
     }
     let key = entry.slot.key.load();
-    let route = frame.route::<F>(&key);
+    let route = process::to_client::<F, R>(frame, is_own, &key);
+    if route.counts_hops() && embedded.hops <= 1 {
+        return Err(Reason::HopLimit);
+    }
     let verdict = leave(route)?;
     let number = entry.meta.destination();
     if let Some(counters) = context.tables.counters(context.settings, number) {
         counters.reply(embedded.bytes);
     }
-    let addresses = frame.header_mut::<Addresses>(0).ok_or(Reason::Internal)?;
-    addresses.set(route.destination, route.source);
-    F::decrement_hops(frame).ok_or(Reason::Internal)?;
+    address::<F, R>(frame, route).ok_or(Reason::Internal)?;
     let Endpoints {
         virtual_address,
         virtual_port,

@@ -109,7 +109,8 @@ where
         // The kernel would ask as it would for the packet that came.
         RouteKind::Ask if G::INDEX == F::INDEX => Verdict::Neighbour(route.interface),
         RouteKind::Ask | RouteKind::Unresolved => return Err(Reason::Unresolved),
-        RouteKind::None => return Err(Reason::NoRoute),
+        // No route that is looked up ends here.
+        RouteKind::None | RouteKind::Here | RouteKind::UnderWay => return Err(Reason::NoRoute),
     };
     let kept = kept(frame, shim.at, inside.bytes as usize).ok_or(Reason::Protocol)?;
     frame

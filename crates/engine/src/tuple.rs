@@ -2,9 +2,10 @@
 
 use rlvs_wire::{Checksum, Icmp, Ipv4, Ipv6, Udp, icmp, ipv4, ipv6, protocol};
 
+use crate::connection::Meta;
 use crate::family::{Endpoints, Family, V4, V6};
 use crate::forward::Announce;
-use crate::frame::{Frame, OFFSETS};
+use crate::frame::{Frame, OFFSETS, Way};
 use crate::reason::Reason;
 use crate::tables::KeyOf;
 use crate::upper;
@@ -26,10 +27,26 @@ pub struct Tuple<F: Family> {
     pub hops: u8,
     /// The packet's own: of AH and ESP another than the connection's.
     pub protocol: u8,
-    /// 1 if it is the first fragment of more.
-    pub fragment: u8,
+    /// [`Tuple::FRAGMENT`] and [`Meta::OWN`], or neither.
+    pub marks: u8,
     /// Where in the frame the transport header begins.
     pub transport: u32,
+}
+
+impl<F: Family> Tuple<F> {
+    /// The first fragment of more.
+    const FRAGMENT: u8 = 1;
+
+    #[inline(always)]
+    pub const fn is_fragment(&self) -> bool {
+        self.marks & Self::FRAGMENT != 0
+    }
+
+    /// What its connection's entry is flagged with from the start.
+    #[inline(always)]
+    pub const fn flags_of_entry(&self) -> u8 {
+        self.marks & Meta::OWN
+    }
 }
 
 /// IP packets, as far as reading and writing them differ.
@@ -191,7 +208,7 @@ impl Packet for V4 {
         Ok(Tuple {
             key,
             protocol: upper.own,
-            fragment,
+            marks: fragment | own(frame),
             flags: upper.flags,
             bytes: total as u32,
             transport: frame.offset(IP + header) as u32,
@@ -386,7 +403,7 @@ impl Packet for V6 {
         Ok(Tuple {
             key,
             protocol: upper.own,
-            fragment,
+            marks: fragment | own(frame),
             flags: upper.flags,
             bytes: payload.wrapping_add(ipv6::LENGTH) as u32,
             transport: frame.offset(at) as u32,
@@ -549,6 +566,14 @@ impl Packet for V6 {
             ip: at as u32,
             ports: inside.ports,
         })
+    }
+}
+
+#[inline(always)]
+fn own<R: Frame>(frame: &R) -> u8 {
+    match frame.way() {
+        Way::Loopback => Meta::OWN,
+        Way::In | Way::Out => 0,
     }
 }
 

@@ -271,11 +271,7 @@ fn packets(
     let mut random = Random(0x9e37_79b9_7f4a_7c15 + number as u64);
     let mut forwarded = 0;
     let mut send = |bytes: &[u8]| {
-        let mut frame = Bytes {
-            bytes: bytes.to_vec(),
-            interface: 1,
-            route: Route::NONE,
-        };
+        let mut frame = Bytes::received(bytes.to_vec(), 1);
         let verdict = process(&mut frame, cpu);
         progress.advance(number, cpu.memory, stop);
         let to = (verdict == Verdict::Transmit).then(|| frame.bytes[5]);
@@ -390,11 +386,7 @@ fn a_connection_that_two_begin_is_one() {
             scope.spawn(|| {
                 for round in 0..ROUNDS {
                     let bytes = packet(1, 1000 + round, 80, SYN).build();
-                    let mut frame = Bytes {
-                        bytes,
-                        interface: 1,
-                        route: Route::NONE,
-                    };
+                    let mut frame = Bytes::received(bytes, 1);
                     arrived.fetch_add(1, Ordering::SeqCst);
                     while arrived.load(Ordering::SeqCst) < CPUS as u64 * u64::from(round + 1) {
                         std::hint::spin_loop();
@@ -480,13 +472,12 @@ fn masquerade(memory: &Memory, server: [u8; 4]) {
 /// A frame for which the kernel knows a way.
 fn routed(packet: Packet) -> Bytes {
     Bytes {
-        bytes: packet.build(),
-        interface: 1,
         route: Route {
             kind: RouteKind::Known,
             interface: 1,
             ..Route::NONE
         },
+        ..Bytes::received(packet.build(), 1)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! 2-native   2-generic   2-tc     a BPF link (tcx for tc, from Linux 6.6 on)
+//! 2-answers  2-leaving            the same as tc's, of programs with other roles
 //! 2-tc-filter                     an empty folder: the interface's clsact queue discipline has a
 //!                                 filter, which nothing but itself holds
 //! ```
@@ -23,13 +24,12 @@ use aya::programs::{ProgramError, SchedClassifier, XdpMode};
 use rustix::net::netdevice::index_to_name;
 
 use crate::error::{Error, chain};
-use crate::mode::Mode;
+use crate::mode::{Mode, Role};
 use crate::programs::Programs;
 
 /// Early, and nobody else's by habit.
 const PRIORITY: u16 = 108;
-const HANDLE: TcHandle = TcHandle::new(0, 108);
-const RECEIVED: TcAttachType = TcAttachType::Ingress;
+const HANDLE: u16 = 108;
 const FILTER: &str = "-filter";
 
 /// Why a program is not where it should be.
@@ -49,7 +49,7 @@ pub(crate) enum Failed {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Hook {
     pub(crate) index: u32,
-    pub(crate) mode: Mode,
+    pub(crate) role: Role,
     pin: PathBuf,
     is_filter: bool,
 }
@@ -67,30 +67,30 @@ impl Hook {
             .collect())
     }
 
-    /// Puts the program of `mode` on an interface.
+    /// Puts the program of a role on an interface.
     pub(crate) fn attach(
         programs: &mut Programs,
         links: &Path,
         index: u32,
-        mode: Mode,
+        role: Role,
     ) -> Result<Self, Failed> {
         let hook = |is_filter: bool| Self {
             index,
-            mode,
+            role,
             pin: links.join(format!(
                 "{index}-{}{}",
-                mode.name(),
+                role.name(),
                 if is_filter { FILTER } else { "" }
             )),
             is_filter,
         };
-        let link = match mode {
-            Mode::Native => xdp(programs, index, XdpMode::Driver)?,
-            Mode::Generic => xdp(programs, index, XdpMode::Skb)?,
-            Mode::Tc => match tcx(programs, index) {
+        let link = match role {
+            Role::Balance(Mode::Native) => xdp(programs, index, XdpMode::Driver)?,
+            Role::Balance(Mode::Generic) => xdp(programs, index, XdpMode::Skb)?,
+            _ => match tcx(programs, index, role) {
                 Err(error) if is_unknown(&error) => {
                     let hook = hook(true);
-                    hook.add_filter(programs.tc()?)?;
+                    hook.add_filter(programs.tc(role)?)?;
                     return Ok(hook);
                 }
                 link => link?,
@@ -103,10 +103,10 @@ impl Hook {
 
     /// Puts the program in place of its predecessor.
     pub(crate) fn replace(&self, programs: &mut Programs) -> Result<(), String> {
-        let replaced = match self.mode {
-            Mode::Tc if self.is_filter => self.replace_filter(programs),
-            Mode::Tc => self.replace_tcx(programs),
-            Mode::Native | Mode::Generic => self.replace_xdp(programs),
+        let replaced = match self.role {
+            Role::Balance(Mode::Native | Mode::Generic) => self.replace_xdp(programs),
+            _ if self.is_filter => self.replace_filter(programs),
+            _ => self.replace_tcx(programs),
         };
         replaced.map_err(|error| chain(&error))
     }
@@ -133,11 +133,11 @@ impl Hook {
             Some(name) => (name, true),
             None => (name, false),
         };
-        let (index, mode) = name.split_once('-')?;
-        let mode = Mode::ALL.into_iter().find(|known| known.name() == mode)?;
+        let (index, role) = name.split_once('-')?;
+        let role = Role::ALL.into_iter().find(|known| known.name() == role)?;
         Some(Self {
             index: index.parse().ok()?,
-            mode,
+            role,
             is_filter,
             pin,
         })
@@ -152,14 +152,14 @@ impl Hook {
     }
 
     fn replace_tcx(&self, programs: &mut Programs) -> Result<(), Failed> {
-        let program = programs.tc()?;
+        let program = programs.tc(self.role)?;
         let link = SchedClassifierLink::try_from(FdLink::from(PinnedLink::from_pin(&self.pin)?))?;
         let id = program.attach_to_link(link)?;
         Ok(program.take_link(id).map(drop)?)
     }
 
     fn replace_filter(&self, programs: &mut Programs) -> Result<(), Failed> {
-        let program = programs.tc()?;
+        let program = programs.tc(self.role)?;
         let id = program.attach_to_link(self.filter()?)?;
         Ok(program.take_link(id).map(mem::forget)?)
     }
@@ -168,7 +168,7 @@ impl Hook {
     fn add_filter(&self, program: &mut SchedClassifier) -> Result<(), Failed> {
         let name = name(self.index)?;
         fs::create_dir(&self.pin)?;
-        let added = add_filter(program, &name);
+        let added = add_filter(program, &name, self.role);
         if added.is_err() {
             let _ = fs::remove_dir(&self.pin);
         }
@@ -182,7 +182,8 @@ impl Hook {
     }
 
     fn filter(&self) -> io::Result<SchedClassifierLink> {
-        SchedClassifierLink::attached(&name(self.index)?, RECEIVED, PRIORITY, HANDLE, None)
+        let (direction, handle) = (direction(self.role), handle(self.role));
+        SchedClassifierLink::attached(&name(self.index)?, direction, PRIORITY, handle, None)
     }
 }
 
@@ -193,27 +194,41 @@ fn xdp(programs: &mut Programs, index: u32, mode: XdpMode) -> Result<FdLink, Fai
 }
 
 /// Ahead of others, where XDP would be as well.
-fn tcx(programs: &mut Programs, index: u32) -> Result<FdLink, Failed> {
-    let program = programs.tc()?;
+fn tcx(programs: &mut Programs, index: u32, role: Role) -> Result<FdLink, Failed> {
+    let program = programs.tc(role)?;
     let first = TcAttachOptions::TcxOrder(LinkOrder::first());
     let name = name(index)?;
-    let id = program.attach_with_options(&name, RECEIVED, first)?;
+    let id = program.attach_with_options(&name, direction(role), first)?;
     Ok(FdLink::try_from(program.take_link(id)?)?)
 }
 
-fn add_filter(program: &mut SchedClassifier, name: &str) -> Result<(), Failed> {
+fn add_filter(program: &mut SchedClassifier, name: &str, role: Role) -> Result<(), Failed> {
     // It may be there, and what it lacks then, the filter tells.
     if let Err(error) = qdisc_add_clsact(name) {
         tracing::debug!(name, %error, "clsact");
     }
     let options = TcAttachOptions::Netlink(NlOptions {
         priority: PRIORITY,
-        handle: HANDLE,
+        handle: handle(role),
         classid: None,
     });
-    let id = program.attach_with_options(name, RECEIVED, options)?;
+    let id = program.attach_with_options(name, direction(role), options)?;
     // Dropped, it would take the filter away.
     Ok(program.take_link(id).map(mem::forget)?)
+}
+
+fn direction(role: Role) -> TcAttachType {
+    match role {
+        Role::Leaving => TcAttachType::Egress,
+        Role::Balance(_) | Role::Answers => TcAttachType::Ingress,
+    }
+}
+
+fn handle(role: Role) -> TcHandle {
+    match role {
+        Role::Answers => TcHandle::new(0, HANDLE + 1),
+        Role::Balance(_) | Role::Leaving => TcHandle::new(0, HANDLE),
+    }
 }
 
 /// Whether the kernel knows no such link: before Linux 6.6.

@@ -10,9 +10,12 @@ use rustix::io::Errno;
 
 use crate::error::{Error, chain};
 use crate::hook::{Failed, Hook};
-use crate::mode::Mode;
+use crate::mode::{Mode, Role};
 use crate::programs::Programs;
 use crate::tables::KernelTables;
+
+/// The loopback interface's index, in every network namespace (include/net/flow.h).
+const LOOPBACK: u32 = 1;
 
 /// The interfaces that a program is on.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub struct Interfaces {
     links: PathBuf,
     tables: Arc<KernelTables>,
     /// While one mode replaces another, an interface has both.
-    attached: BTreeMap<(u32, Mode), Hook>,
+    attached: BTreeMap<(u32, Role), Hook>,
 }
 
 /// Why the program is not on an interface.
@@ -52,7 +55,7 @@ impl Interfaces {
     pub fn mode(&self, index: u32) -> Option<Mode> {
         Mode::ALL
             .into_iter()
-            .find(|&mode| self.is_attached(index, mode))
+            .find(|&mode| self.is_attached(index, Role::Balance(mode)))
     }
 
     pub fn indexes(&self) -> impl Iterator<Item = u32> {
@@ -67,7 +70,7 @@ impl Interfaces {
             let index = hook.index;
             match hook.replace(programs) {
                 Ok(()) => {
-                    self.attached.insert((index, hook.mode), hook);
+                    self.attached.insert((index, hook.role), hook);
                 }
                 Err(reason) => {
                     tracing::info!(index, reason, "an interface is gone since the last run");
@@ -93,19 +96,40 @@ impl Interfaces {
         }
         let mut there = Mode::ALL
             .into_iter()
-            .filter(|&it| self.is_attached(index, it));
+            .filter(|&it| self.is_attached(index, Role::Balance(it)));
         match there.find(|old| old.excludes(mode)) {
             Some(old) => self.exchange(programs, index, name, [old, mode])?,
-            None => self.put(programs, index, name, mode)?,
+            None => self.put(programs, index, name, Role::Balance(mode))?,
         }
         let mut others = Mode::ALL.into_iter().filter(|&other| other != mode);
         others
-            .try_for_each(|other| self.take(index, other))
+            .try_for_each(|other| self.take(index, Role::Balance(other)))
             .map_err(|error| Refused::Kernel(error.to_string()))
     }
 
-    /// Tells the packet path the interface's own MAC address.
+    /// Attaches the program of another role to an interface, or takes it off.
+    pub(crate) fn set_role(
+        &mut self,
+        programs: &mut Programs,
+        index: u32,
+        name: &str,
+        role: Role,
+        wanted: bool,
+    ) -> Result<(), Refused> {
+        match wanted {
+            true => self.put(programs, index, name, role),
+            false => self
+                .take(index, role)
+                .map_err(|error| Refused::Kernel(error.to_string())),
+        }
+    }
+
+    /// Tells the packet path the interface's own MAC address. Loopback's, which is all zeros, is
+    /// what an empty slot says.
     pub fn set_address(&self, index: u32, address: [u8; 6]) {
+        if index == LOOPBACK {
+            return;
+        }
         if let Some(slot) = self.tables.interface(interface::slot(index)) {
             slot.store(interface::word(index, address));
         }
@@ -113,15 +137,17 @@ impl Interfaces {
 
     /// Takes the program off an interface, which may be gone already.
     pub fn detach(&mut self, index: u32) -> Result<(), Error> {
-        if self.mode(index).is_none() {
+        if self.indexes().all(|other| other != index) {
             return Ok(());
         }
-        if let Some(slot) = self.tables.interface(interface::slot(index)) {
+        if let Some(slot) = self.tables.interface(interface::slot(index))
+            && index != LOOPBACK
+        {
             slot.store(0);
         }
-        Mode::ALL
+        Role::ALL
             .into_iter()
-            .try_for_each(|mode| self.take(index, mode))
+            .try_for_each(|role| self.take(index, role))
     }
 
     /// Where one mode excludes the other, tc serves in between.
@@ -130,15 +156,17 @@ impl Interfaces {
         programs: &mut Programs,
         index: u32,
         name: &str,
-        [old, new]: [Mode; 2],
+        modes: [Mode; 2],
     ) -> Result<(), Refused> {
-        self.put(programs, index, name, Mode::Tc)?;
+        let [old, new] = modes.map(Role::Balance);
+        let between = Role::Balance(Mode::Tc);
+        self.put(programs, index, name, between)?;
         let taken = self.take(index, old);
         taken.map_err(|error| Refused::Kernel(error.to_string()))?;
         let outcome = self.put(programs, index, name, new);
         if outcome.is_err() {
             self.put(programs, index, name, old)?;
-            let taken = self.take(index, Mode::Tc);
+            let taken = self.take(index, between);
             taken.map_err(|error| Refused::Kernel(error.to_string()))?;
         }
         outcome
@@ -149,30 +177,33 @@ impl Interfaces {
         programs: &mut Programs,
         index: u32,
         name: &str,
-        mode: Mode,
+        role: Role,
     ) -> Result<(), Refused> {
-        if self.is_attached(index, mode) {
+        if self.is_attached(index, role) {
             return Ok(());
         }
-        let hook = Hook::attach(programs, &self.links, index, mode)
+        let hook = Hook::attach(programs, &self.links, index, role)
             .map_err(|error| refused(name, &error))?;
-        self.attached.insert((index, mode), hook);
+        self.attached.insert((index, role), hook);
         Ok(())
     }
 
-    fn take(&mut self, index: u32, mode: Mode) -> Result<(), Error> {
-        let hook = self.attached.remove(&(index, mode));
+    fn take(&mut self, index: u32, role: Role) -> Result<(), Error> {
+        let hook = self.attached.remove(&(index, role));
         hook.map_or(Ok(()), |hook| hook.detach())
     }
 
-    fn is_attached(&self, index: u32, mode: Mode) -> bool {
-        self.attached.contains_key(&(index, mode))
+    fn is_attached(&self, index: u32, role: Role) -> bool {
+        self.attached.contains_key(&(index, role))
     }
 
     fn neighbour_in_slot(&self, index: u32) -> Option<u32> {
         let slot = interface::slot(index);
-        self.indexes()
-            .find(|&other| other != index && interface::slot(other) == slot)
+        let is_other = |&other: &u32| other != index && interface::slot(other) == slot;
+        match index {
+            LOOPBACK => None,
+            _ => self.indexes().filter(|&it| it != LOOPBACK).find(is_other),
+        }
     }
 }
 

@@ -16,12 +16,14 @@ mod plane;
 mod programs;
 mod store;
 pub mod tables;
+mod vlans;
 
 pub use error::Error;
 pub use interfaces::{Interfaces, Refused};
-pub use mode::{Mode, redirects_pieces};
+pub use mode::{Mode, Role, redirects_pieces};
 #[cfg(feature = "bench")]
 pub use plane::BENCH_OBJECT;
 pub use plane::{CLIENT_OBJECT, OBJECT, Plane, REAL_SERVER_OBJECT, Sizes, remove_all};
 pub use store::{IndexKey, Store};
 pub use tables::KernelTables;
+pub use vlans::{VlanInterface, Vlans};

@@ -13,6 +13,7 @@ use rlvs_engine::lease::Local;
 use rlvs_engine::service::Service;
 use rlvs_engine::settings::Settings;
 use rlvs_engine::statistics::Counters;
+use rlvs_engine::vlan::Vlan;
 use rlvs_word::Shared64;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
@@ -42,7 +43,8 @@ records!(
     Destination,
     Load,
     Local,
-    Counters
+    Counters,
+    Vlan
 );
 records!(Bucket<Words<2, 0>>, Bucket<Words<5, 1>>);
 
@@ -52,11 +54,13 @@ pub(crate) struct Mapped<T> {
     memory: MmapRaw,
     length: usize,
     records: PhantomData<T>,
+    /// Programs that are loaded later name the map by its descriptor.
+    _map: MapData,
 }
 
 impl<T: Record> Mapped<T> {
     /// Maps `map`, which must be an array of `T` made to be mapped.
-    pub(crate) fn new(map: &MapData) -> io::Result<Self> {
+    pub(crate) fn new(map: MapData) -> io::Result<Self> {
         let info = map.info().map_err(io::Error::other)?;
         if info.value_size() as usize != size_of::<T>() {
             return Err(io::Error::other(format!(
@@ -74,6 +78,7 @@ impl<T: Record> Mapped<T> {
             memory,
             length,
             records: PhantomData,
+            _map: map,
         })
     }
 }

@@ -35,3 +35,33 @@ impl Mode {
         self != other && self != Self::Tc && other != Self::Tc
     }
 }
+
+/// What a program is on an interface for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Role {
+    /// It balances what the interface receives.
+    Balance(Mode),
+    /// Behind XDP it hands answers that are for this host to its stack.
+    Answers,
+    /// It gives what the stack of this host answers the virtual address.
+    Leaving,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Balance(Mode::Native),
+        Self::Balance(Mode::Generic),
+        Self::Balance(Mode::Tc),
+        Self::Answers,
+        Self::Leaving,
+    ];
+
+    /// Of its pin.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Balance(mode) => mode.name(),
+            Self::Answers => "answers",
+            Self::Leaving => "leaving",
+        }
+    }
+}

@@ -27,9 +27,10 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use crate::error::Error;
 use crate::hook::Hook;
 use crate::interfaces::{Interfaces, Refused};
-use crate::mode::Mode;
+use crate::mode::{Mode, Role};
 use crate::programs::{self, Programs};
 use crate::tables::{KernelTables, MAPS};
+use crate::vlans::{self, VlanInterface};
 
 /// The programs and maps as they were compiled.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-ebpf"));
@@ -113,12 +114,12 @@ impl Plane {
             })?;
         }
         let mut loader = loader(sizes);
-        for name in MAPS {
+        for name in MAPS.into_iter().chain(vlans::MAPS) {
             loader.map_pin_path(name, maps.join(name));
         }
-        let mut ebpf = loader.load(OBJECT)?;
-        programs::load(&mut ebpf)?;
-        let tables = Arc::new(KernelTables::new(&mut ebpf)?);
+        let mut programs = Programs(loader.load(OBJECT)?);
+        programs.load()?;
+        let tables = Arc::new(KernelTables::new(&mut programs.0)?);
         let adopted = tables
             .settings()
             .is_some_and(|settings| settings.ready.load() == 1);
@@ -127,7 +128,7 @@ impl Plane {
         }
         let interfaces = Interfaces::new(links, Arc::clone(&tables));
         Ok(Self {
-            programs: Programs(ebpf),
+            programs,
             tables,
             interfaces,
             adopted,
@@ -163,6 +164,27 @@ impl Plane {
     pub fn attach(&mut self, index: u32, name: &str, mode: Mode) -> Result<(), Refused> {
         self.interfaces
             .attach(&mut self.programs, index, name, mode)
+    }
+
+    /// Attaches the program of a role beside balancing to an interface, or takes it off.
+    pub fn set_role(
+        &mut self,
+        index: u32,
+        name: &str,
+        role: Role,
+        wanted: bool,
+    ) -> Result<(), Refused> {
+        self.interfaces
+            .set_role(&mut self.programs, index, name, role, wanted)
+    }
+
+    /// Makes these the VLAN interfaces there are. The program for frames with tags is loaded with
+    /// the first that needs it.
+    pub fn set_vlans(&mut self, vlans: &[VlanInterface]) -> Result<(), Error> {
+        if vlans.iter().any(|vlan| vlan.receives) {
+            self.tables.vlans.connect(&mut self.programs.0)?;
+        }
+        self.tables.vlans.set(vlans)
     }
 }
 

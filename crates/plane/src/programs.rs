@@ -9,11 +9,15 @@ use aya::programs::{Program, ProgramError, RawTracePoint, SchedClassifier, Xdp};
 
 use crate::error::Error;
 use crate::kernel_types::KernelTypes;
+use crate::mode::{Mode, Role};
 
 /// Frames as the driver or the general receive path has them.
 const XDP: &str = "rlvs_xdp";
 /// Packets that an interface has received.
 const TC: &str = "rlvs_tc";
+const ANSWERS: &str = "rlvs_tc_answers";
+/// Packets that are about to leave by an interface.
+const LEAVING: &str = "rlvs_tc_leaving";
 
 const TRACEPOINTS: [(&str, &str); 4] = [
     ("rlvs_redirect_err", "xdp_redirect_err"),
@@ -42,7 +46,7 @@ pub(crate) enum Untraced {
     Program(#[from] ProgramError),
 }
 
-/// All programs, loaded.
+/// All programs. Those that most directors need are loaded, others when they are needed.
 #[derive(Debug)]
 pub(crate) struct Programs(pub(crate) Ebpf);
 
@@ -51,8 +55,29 @@ impl Programs {
         self.named(XDP)?.try_into()
     }
 
-    pub(crate) fn tc(&mut self) -> Result<&mut SchedClassifier, ProgramError> {
-        self.named(TC)?.try_into()
+    /// The one for a role in traffic control.
+    pub(crate) fn tc(&mut self, role: Role) -> Result<&mut SchedClassifier, ProgramError> {
+        let name = match role {
+            Role::Balance(_) => TC,
+            Role::Answers => ANSWERS,
+            Role::Leaving => LEAVING,
+        };
+        let program: &mut SchedClassifier = self.named(name)?.try_into()?;
+        if program.fd().is_err() {
+            program.load()?;
+        }
+        Ok(program)
+    }
+
+    /// Loads what is needed for anything.
+    pub(crate) fn load(&mut self) -> Result<(), ProgramError> {
+        self.xdp()?.load()?;
+        self.tc(Role::Balance(Mode::Tc))?;
+        for (program, _) in TRACEPOINTS {
+            let program: &mut RawTracePoint = self.named(program)?.try_into()?;
+            program.load()?;
+        }
+        Ok(())
     }
 
     /// Counts frames that XDP could not send, in the network namespace with this cookie, as long as

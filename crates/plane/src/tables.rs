@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::mapped::Mapped;
 use crate::plane::Sizes;
 use crate::store::{IndexKey, Store};
+use crate::vlans::Vlans;
 
 /// The tables of a data plane in the kernel.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub struct KernelTables {
     displaced6: Mapped<Shared64>,
     index4: Mutex<HashMap<MapData, [u8; 8], u32>>,
     index6: Mutex<HashMap<MapData, [u8; 20], u32>>,
+    pub vlans: Vlans,
 }
 
 /// Far longer than a program may run.
@@ -95,6 +97,7 @@ impl KernelTables {
             displaced6: mapped(ebpf, "DISPLACED6")?,
             index4: Mutex::new(hash(ebpf, "INDEX4")?),
             index6: Mutex::new(hash(ebpf, "INDEX6")?),
+            vlans: Vlans::new(ebpf)?,
         })
     }
 
@@ -148,7 +151,7 @@ fn mapped<T: crate::mapped::Record>(
 ) -> Result<Mapped<T>, Error> {
     match ebpf.take_map(name) {
         Some(Map::Array(data)) => {
-            Mapped::new(&data).map_err(|source| Error::Mapping { name, source })
+            Mapped::new(data).map_err(|source| Error::Mapping { name, source })
         }
         _ => Err(Error::NoMap { name }),
     }

@@ -19,6 +19,7 @@ pub mod ports;
 pub mod sctp;
 pub mod tcp;
 pub mod udp;
+pub mod vlan;
 
 pub use checksum::Checksum;
 pub use ethernet::Ethernet;

@@ -19,14 +19,18 @@ use rlvs_engine::memory::{self, Bytes, Entries, Memory};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::Event;
 use rlvs_engine::settings::ticks;
-use rlvs_engine::tables::{Context, KeyOf};
-use rlvs_engine::{Family, FamilyTables, Reason, Tables, V4, V6, table, tuple};
-use rlvs_plane::{KernelTables, Sizes, Store};
+use rlvs_engine::tables::{Context, KeyOf, interface};
+use rlvs_engine::vlan::Tags;
+use rlvs_engine::{Family, FamilyTables, Reason, Tables, V4, V6, Verdict, table, tuple};
+use rlvs_plane::{KernelTables, Sizes, Store, VlanInterface};
 use rlvs_testing::Packet;
 use rlvs_testing::fragments::cut;
-use rlvs_testing::packet::{ETHERNET, icmp_error};
-use rlvs_testing::site::{INTERFACE, Site, changes, clients, service_addresses, with_methods};
+use rlvs_testing::packet::{DIRECTOR, ETHERNET, icmp_error};
+use rlvs_testing::site::{
+    INTERFACE, OTHER_INTERFACE, Site, changes, clients, service_addresses, with_methods,
+};
 use rlvs_testing::strategy::{dressed, packets, spoilt};
+use rlvs_wire::ethernet::{SERVICE_VLAN, VLAN};
 
 use crate::loaded::{Loaded, code};
 use crate::network::Network;
@@ -35,6 +39,8 @@ use crate::network::Network;
 #[derive(Clone, Debug)]
 enum Step {
     Frame(Vec<u8>),
+    /// A frame of the VLAN interface in this place of [`vlans`].
+    Tagged(Vec<u8>, usize),
     /// An ICMP error about a frame that was forwarded, from a router behind.
     Error {
         about: prop::sample::Index,
@@ -58,6 +64,8 @@ struct Both {
     kernel: Site<KernelTables>,
     memory: Site<Memory>,
     forwarded: usize,
+    /// Of them those that came with tags.
+    of_vlans: usize,
     /// The last ones.
     sent: VecDeque<Vec<u8>>,
     network: Network,
@@ -101,7 +109,7 @@ fn compare(connections: u32, clients: u16, frames: usize) {
     while sent < frames {
         let step = pick(&steps, &mut runner);
         sent += match &step {
-            Step::Frame(_) => 1,
+            Step::Frame(_) | Step::Tagged(..) => 1,
             Step::Parts(parts) => parts.len(),
             _ => 0,
         };
@@ -113,6 +121,7 @@ fn compare(connections: u32, clients: u16, frames: usize) {
         both.forwarded > frames / 8,
         "too few were forwarded to compare"
     );
+    assert!(both.of_vlans > frames / 100, "{} had tags", both.of_vlans);
 }
 
 /// Another run each time.
@@ -153,12 +162,15 @@ fn steps(of_clients: u16) -> BoxedStrategy<Step> {
         frame
     });
     let frame = |packet: Packet| Step::Frame(packet.build());
+    let tagged = (dressed.clone(), 0..vlans().len());
+    let tagged = tagged.prop_map(|(packet, vlan)| Step::Tagged(packet.build(), vlan));
     prop_oneof![
         600 => plain.clone().prop_map(frame),
         200 => dressed.prop_map(frame),
         200 => spoilt.prop_map(frame),
         100 => garbled.prop_map(Step::Frame),
         40 => parts(plain).prop_map(Step::Parts),
+        100 => tagged,
         30 => with_methods(changes()).prop_map(Step::Change),
         4 => (1u32..4).prop_map(Step::Age),
         4 => Just(Step::Sweep),
@@ -237,17 +249,31 @@ impl Both {
         });
         let settings = tables.settings().expect("it is loaded");
         memory.settings.seed.store(settings.seed.load());
-        let both = Self {
+        let mut both = Self {
             program,
             kernel: Site::new(tables),
             memory: Site::new(memory),
             forwarded: 0,
+            of_vlans: 0,
             sent: VecDeque::new(),
             network,
             now: Instant::now(),
         };
         both.set_timeouts();
+        both.set_vlans();
         both
+    }
+
+    fn set_vlans(&mut self) {
+        let (kernel, memory) = (&self.kernel.store, &self.memory.store);
+        self.program.connect(&kernel.vlans);
+        kernel.vlans.set(&vlans()).expect("the maps can be written");
+        for index in vlans().map(|vlan| vlan.index) {
+            for slot in [kernel.interface(index), memory.interface(index)] {
+                slot.expect("there is room")
+                    .store(interface::word(index, DIRECTOR));
+            }
+        }
     }
 
     /// Far apart, and never where ages add up to.
@@ -265,7 +291,7 @@ impl Both {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Frame(frame) => self.send(&frame),
+            Step::Frame(frame) => self.send(&frame, None),
             Step::Error {
                 about,
                 kind,
@@ -275,10 +301,11 @@ impl Both {
             } => {
                 if !self.sent.is_empty() {
                     let about = &self.sent[about.index(self.sent.len())];
-                    self.send(&error(about, [kind, code], rest, kept));
+                    self.send(&error(about, [kind, code], rest, kept), None);
                 }
             }
-            Step::Parts(parts) => parts.iter().for_each(|part| self.send(part)),
+            Step::Parts(parts) => parts.iter().for_each(|part| self.send(part, None)),
+            Step::Tagged(frame, vlan) => self.send(&frame, Some(vlans()[vlan])),
             Step::Change(change) => self.change(change),
             Step::Age(by) => self.age(ticks(1000 * by)),
             Step::Sweep => self.sweep(),
@@ -294,11 +321,16 @@ impl Both {
         }
     }
 
-    fn send(&mut self, frame: &[u8]) {
+    /// A frame; the engine in user space gets it without tags.
+    fn send(&mut self, frame: &[u8], vlan: Option<VlanInterface>) {
+        let interface = vlan.map_or(INTERFACE, |vlan| vlan.index);
         let mut copy = Bytes {
-            bytes: frame.to_vec(),
-            interface: INTERFACE,
             route: self.network.route,
+            ..Bytes::received(frame.to_vec(), interface)
+        };
+        let sent = match vlan {
+            Some(vlan) => tagged(frame, Tags(vlan.tags.0 | PRIORITY)),
+            None => frame.to_vec(),
         };
         self.memory
             .store
@@ -310,12 +342,23 @@ impl Both {
         for settings in [of_kernel, &self.memory.store.settings] {
             settings.last_error.store(earlier);
         }
-        let (verdict, bytes) = self.program.run(frame);
+        let (verdict, bytes) = self.program.run(&sent);
         let expected = process(&mut copy, &self.memory.store);
-        assert_eq!(verdict, code(expected), "{expected:?} for {frame:02x?}");
-        assert_eq!(bytes, copy.bytes, "for {frame:02x?}");
+        let leaving = match (expected, vlan) {
+            (Verdict::Pass, Some(vlan)) => tagged(&copy.bytes, Tags(vlan.tags.0 | PRIORITY)),
+            (Verdict::Transmit, Some(vlan)) => tagged(&copy.bytes, vlan.tags),
+            (Verdict::Redirect(OTHER_INTERFACE), _) => tagged(&copy.bytes, vlans()[2].tags),
+            _ => copy.bytes.clone(),
+        };
+        let expected = match (expected, vlan) {
+            (Verdict::Transmit, Some(vlan)) if vlan.redirect => Verdict::Redirect(vlan.lower),
+            _ => expected,
+        };
+        assert_eq!(verdict, code(expected), "{expected:?} for {sent:02x?}");
+        assert_eq!(bytes, leaving, "for {sent:02x?}");
         if verdict > 2 {
             self.forwarded += 1;
+            self.of_vlans += usize::from(vlan.is_some());
             self.sent.push_back(copy.bytes);
             if self.sent.len() > REMEMBERED {
                 self.sent.pop_front();
@@ -451,6 +494,39 @@ where
     let mut all: Vec<_> = entries.trails.all().into_iter().map(of).collect();
     all.sort_unstable();
     all
+}
+
+/// VLAN interfaces: with one tag, with two, and the one that every fourth real server is behind.
+fn vlans() -> [VlanInterface; 3] {
+    let vlan = |index, vlans: &[(u16, u16)], redirect| VlanInterface {
+        index,
+        lower: INTERFACE,
+        tags: Tags::of(vlans).expect("one or two"),
+        receives: true,
+        redirect,
+    };
+    [
+        vlan(5, &[(VLAN, 10)], false),
+        vlan(6, &[(SERVICE_VLAN, 20), (VLAN, 10)], false),
+        vlan(OTHER_INTERFACE, &[(VLAN, 30)], true),
+    ]
+}
+
+/// In the outer tag of what comes in.
+const PRIORITY: u64 = 5 << 45;
+
+/// A frame with tags, written down anew.
+fn tagged(frame: &[u8], tags: Tags) -> Vec<u8> {
+    let Some((addresses, rest)) = frame.split_at_checked(12) else {
+        return frame.to_vec();
+    };
+    let tags = tags.0.to_be_bytes();
+    let tags = if tags[4..] == [0; 4] {
+        &tags[..4]
+    } else {
+        &tags
+    };
+    [addresses, tags, rest].concat()
 }
 
 /// States that time ends.

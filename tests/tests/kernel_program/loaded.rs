@@ -4,7 +4,7 @@ use aya::Ebpf;
 use aya::maps::{HashMap, MapData};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use rlvs_engine::Verdict;
-use rlvs_plane::{KernelTables, Plane, Sizes};
+use rlvs_plane::{KernelTables, Plane, Sizes, Vlans};
 
 /// XDP's verdicts (include/uapi/linux/bpf.h).
 const XDP_DROP: u32 = 1;
@@ -65,6 +65,11 @@ impl Loaded {
         map.try_into().expect("a hash map")
     }
 
+    /// Lets frames with VLAN tags through.
+    pub(crate) fn connect(&mut self, vlans: &Vlans) {
+        vlans.connect(&mut self.ebpf).expect("the program is there");
+    }
+
     /// One frame through the program: XDP's verdict, and the frame as it leaves it.
     pub(crate) fn run(&mut self, frame: &[u8]) -> (u32, &[u8]) {
         let program: &mut Xdp = self
@@ -100,6 +105,6 @@ pub(crate) fn code(verdict: Verdict) -> u32 {
         Verdict::Pass => XDP_PASS,
         Verdict::Transmit => XDP_TX,
         Verdict::Redirect(_) => XDP_REDIRECT,
-        Verdict::Drop | Verdict::Neighbour(_) => XDP_DROP,
+        Verdict::Drop | Verdict::Neighbour(_) | Verdict::Deliver => XDP_DROP,
     }
 }

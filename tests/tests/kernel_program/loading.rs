@@ -42,7 +42,10 @@ fn the_verifier_takes_every_program_and_reads_little() {
         "rlvs_exception",
         "rlvs_redirect_err",
         "rlvs_tc",
+        "rlvs_tc_answers",
+        "rlvs_tc_leaving",
         "rlvs_xdp",
+        "rlvs_xdp_tagged",
     ];
     assert_eq!(names, expected);
     assert!(most < MOST_INSTRUCTIONS, "{most}");

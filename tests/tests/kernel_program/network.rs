@@ -1,4 +1,5 @@
-//! A network namespace for test runs of the program, in which the kernel knows one way to anybody.
+//! A network namespace for test runs of the program, in which the kernel knows one way to anybody,
+//! and has interfaces that serve for VLANs.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -40,6 +41,8 @@ fn script() -> String {
     let (own, router) = (text(OWN), text(ROUTER));
     format!(
         "set -e
+         ip link add index 5 name vlan5 type veth peer index 6 name vlan6
+         ip link add index 7 name vlan7 type veth peer index 8 name unused
          ip link add way address {own} type veth peer name end
          ip link set way up
          ip link set end up

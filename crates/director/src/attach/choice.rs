@@ -28,6 +28,9 @@ pub(crate) fn choose(
     links: &[Link],
     redirects_pieces: bool,
 ) -> Result<Choice, String> {
+    if link.loopback {
+        return Ok(tc("for connections of this host itself".to_owned()));
+    }
     let choice = match interfaces.mode_of(&link.name) {
         config::Mode::Native => asked(Mode::Native),
         config::Mode::Generic => asked(Mode::Generic),
@@ -160,6 +163,23 @@ mod tests {
         for kind in ["veth", "bridge", "macvlan", "tun", "vlan"] {
             assert_eq!(suits(Some(kind)), (Mode::Tc, false), "{kind}");
         }
+    }
+
+    #[test]
+    fn loopback_has_no_other_mode() {
+        let interfaces = Interfaces {
+            mode: config::Mode::Native,
+            ..Interfaces::default()
+        };
+        let loopback = Link {
+            loopback: true,
+            ethernet: false,
+            ..link(None)
+        };
+        assert_eq!(
+            choose(&interfaces, &loopback, &[], true).unwrap().mode,
+            Mode::Tc
+        );
     }
 
     #[test]

@@ -42,11 +42,13 @@ fn the_ipv6_table_is_as_large_as_the_other_one_unless_said() {
 }
 
 #[test]
-fn every_interface_but_lo_is_wanted_unless_named() {
+fn every_interface_is_wanted_unless_some_are_named() {
     let all = Interfaces::default();
-    assert!(all.wants("eth0") && !all.wants("lo"));
-    let named = parse("interfaces.names = ['lo']").unwrap().interfaces;
-    assert!(named.wants("lo") && !named.wants("eth0"));
+    assert!(all.wants("eth0") && all.wants("lo"));
+    let named = parse("interfaces.names = ['eth1']").unwrap().interfaces;
+    assert!(named.wants("eth1") && named.wants("lo") && !named.wants("eth0"));
+    let without = parse("interfaces.loopback = false").unwrap().interfaces;
+    assert!(without.wants("eth0") && !without.wants("lo"));
 }
 
 #[test]
@@ -84,8 +86,8 @@ const ERRORS: &[(&str, &str)] = &[
     ),
     (
         "[interfaces]\nmdoe = 'native'",
-        "x.toml:2:1: interfaces.mdoe: unknown field `mdoe`, expected one of `names`, `mode`, \
-         `modes`; did you mean `mode`?",
+        "x.toml:2:1: interfaces.mdoe: unknown field `mdoe`, expected one of `names`, \
+         `loopback`, `mode`, `modes`; did you mean `mode`?",
     ),
     (
         "[interfaces]\nmode = 'natve'",

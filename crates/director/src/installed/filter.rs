@@ -7,7 +7,7 @@ use rlvs_engine::service::filter::{WORDS, place, place_of_server};
 use rlvs_engine::{V4, V6};
 use rlvs_plane::Store;
 
-use super::Installed;
+use super::{Hop, Installed};
 
 /// Lets through what goes to a service's address.
 pub(super) fn add<S: Store>(store: &S, key: &ServiceKey) {
@@ -40,6 +40,12 @@ impl Installed {
                 word.store(wanted);
             }
         }
+    }
+
+    /// Whether a masqueraded real server is this host.
+    pub fn masquerades_to_itself<S: Store>(&self, store: &S) -> bool {
+        self.masqueraded(store)
+            .any(|address| matches!(self.hops.get(&address), Some(Hop::Local)))
     }
 
     /// Real servers whose answers pass here. Removed ones are among them for as long as they have

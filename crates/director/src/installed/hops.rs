@@ -39,6 +39,11 @@ impl Installed {
         }
     }
 
+    /// Notes a next hop, and writes nothing yet.
+    pub(crate) fn note_hop(&mut self, address: IpAddr, hop: Hop) {
+        self.hops.insert(address, hop);
+    }
+
     /// Decides anew for every next hop whether frames go by redirect.
     pub fn redirect<S: Store>(&mut self, store: &S, needs: impl Fn(u32) -> bool) {
         let mut changed = Vec::new();

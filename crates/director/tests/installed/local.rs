@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use rlvs_director::installed::{Hop, Installed};
 use rlvs_engine::Verdict;
+use rlvs_engine::frame::Way;
 use rlvs_testing::Packet;
-use rlvs_testing::packet::{ACK, DIRECTOR, SYN};
+use rlvs_testing::packet::{ACK, DIRECTOR, ETHERNET, SYN};
 use rlvs_testing::site::{self, INTERFACE, mac};
 
 use crate::scene::{Scene, masqueraded, services};
@@ -86,6 +87,121 @@ fn a_new_daemon_leaves_it_local_until_it_knows_better() {
             assert_eq!(sent.verdict, Verdict::Pass);
         }
     }
+}
+
+#[test]
+fn what_its_stack_answers_leaves_as_from_the_virtual_address() {
+    for (service, client, vip) in services() {
+        let destination = masqueraded(service, 0, 8080);
+        let mut scene = Scene::with(service, &destination);
+        scene.set_hop(&destination, Hop::Local);
+        scene.send(&Packet::tcp(client, vip, SYN));
+        let server = SocketAddr::new(destination.key.address, 8080);
+        let answer = Packet::tcp(server, client, SYN | ACK);
+        let (sent, frame) = scene.send_by(Way::Out, &answer);
+        assert_eq!(
+            (sent.verdict, sent.from, sent.to),
+            (Verdict::Pass, vip, client)
+        );
+        // It is on its way: neither its frame nor its time to live are ours.
+        let expected = Packet {
+            source: vip,
+            ..answer.clone()
+        };
+        assert_eq!(but_checksum(frame), but_checksum(expected.build()));
+        let totals = scene.totals(service, &destination);
+        assert_eq!((totals.packets, totals.packets_back), (1, 1));
+
+        let last = Packet { hops: 1, ..answer };
+        let (sent, _) = scene.send_by(Way::Out, &last);
+        assert_eq!((sent.verdict, sent.from), (Verdict::Pass, vip));
+    }
+}
+
+#[test]
+fn what_its_stack_sends_otherwise_leaves_as_it_is() {
+    for (service, client, vip) in services() {
+        let destination = masqueraded(service, 0, 8080);
+        let mut scene = Scene::with(service, &destination);
+        scene.set_hop(&destination, Hop::Local);
+        scene.send(&Packet::tcp(client, vip, SYN));
+        let address = destination.key.address;
+        for (from, to) in [
+            (SocketAddr::new(address, 8081), client),
+            (
+                SocketAddr::new(address, 8080),
+                SocketAddr::new(client.ip(), 9),
+            ),
+            (vip, client),
+            // As a client of a service: that is balanced where it comes in, not here.
+            (SocketAddr::new(address, 5000), vip),
+        ] {
+            let packet = Packet::tcp(from, to, SYN);
+            let (sent, frame) = scene.send_by(Way::Out, &packet);
+            assert_eq!((sent.verdict, frame), (Verdict::Pass, packet.build()));
+        }
+        assert_eq!(scene.totals(service, &destination).connections, 1);
+    }
+}
+
+#[test]
+fn answers_to_this_host_itself_are_delivered_by_loopback() {
+    for (service, client, vip) in services() {
+        let destination = masqueraded(service, 0, 8080);
+        let scene = Scene::with(service, &destination);
+        let server = SocketAddr::new(destination.key.address, 8080);
+        let (sent, _) = scene.send_by(Way::Loopback, &Packet::tcp(client, vip, SYN));
+        assert_eq!((sent.verdict, sent.to), (Verdict::Transmit, server));
+        let answer = Packet {
+            hops: 1,
+            ..Packet::tcp(server, client, SYN | ACK)
+        };
+        let (sent, frame) = scene.send_by(Way::In, &answer);
+        assert_eq!(
+            (sent.verdict, sent.from, sent.to),
+            (Verdict::Deliver, vip, client)
+        );
+        // As a frame on the loopback interface, and marked as seen.
+        let expected = Packet {
+            source: vip,
+            to: [0; 6],
+            from: [2, b'r', b'l', b'v', b's', 0],
+            ..answer
+        };
+        assert_eq!(but_checksum(frame), but_checksum(expected.build()));
+    }
+}
+
+#[test]
+fn this_host_may_be_client_and_destination() {
+    for (service, client, vip) in services() {
+        let destination = masqueraded(service, 0, 8080);
+        let mut scene = Scene::with(service, &destination);
+        scene.set_hop(&destination, Hop::Local);
+        let server = SocketAddr::new(destination.key.address, 8080);
+        let (sent, _) = scene.send_by(Way::Loopback, &Packet::tcp(client, vip, SYN));
+        assert_eq!((sent.verdict, sent.to), (Verdict::Pass, server));
+        let answer = Packet::tcp(server, client, SYN | ACK);
+        let (sent, frame) = scene.send_by(Way::Loopback, &answer);
+        assert_eq!((sent.verdict, sent.from), (Verdict::Pass, vip));
+        let expected = Packet {
+            source: vip,
+            ..answer
+        };
+        assert_eq!(but_checksum(frame), but_checksum(expected.build()));
+    }
+}
+
+/// A frame without TCP's checksum, which is not right in what [`Packet`] builds.
+fn but_checksum(mut frame: Vec<u8>) -> Vec<u8> {
+    let transport = ETHERNET
+        + if frame[12..14] == [0x86, 0xdd] {
+            40
+        } else {
+            20
+        };
+    frame[transport + 16..transport + 18].fill(0);
+    frame
 }
 
 impl Scene {

@@ -11,7 +11,7 @@ use rlvs_control::model::Granularity;
 use rlvs_control::{Change, ServiceKey};
 use rlvs_director::installed::Totals as Counted;
 use rlvs_director::sweep;
-use rlvs_engine::frame::Route;
+use rlvs_engine::frame::{Route, Way};
 use rlvs_engine::memory::{self, Bytes, Memory};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::Event;
@@ -219,6 +219,7 @@ impl Both {
             bytes: packet.build(),
             interface: INTERFACE,
             route: Route::NONE,
+            way: Way::In,
         };
         let verdict = process(&mut frame, &self.site.store);
         (verdict, frame.bytes)

@@ -8,7 +8,7 @@ use rlvs_control::model::{Granularity, Persistence};
 use rlvs_control::{Change, ServiceKey};
 use rlvs_director::installed::{Installed, Totals};
 use rlvs_director::sweep;
-use rlvs_engine::frame::Route;
+use rlvs_engine::frame::{Route, Way};
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
 use rlvs_engine::service::filter;
@@ -73,12 +73,14 @@ impl Town {
                 bytes: packet.build(),
                 interface: INTERFACE,
                 route: Route::NONE,
+                way: Way::In,
             };
             to = match process(&mut frame, &self.site.store) {
                 Verdict::Pass | Verdict::Drop => None,
-                Verdict::Transmit | Verdict::Redirect(_) | Verdict::Neighbour(_) => {
-                    Some(frame.bytes[5])
-                }
+                Verdict::Transmit
+                | Verdict::Redirect(_)
+                | Verdict::Neighbour(_)
+                | Verdict::Deliver => Some(frame.bytes[5]),
             };
         }
         to

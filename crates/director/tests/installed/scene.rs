@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use rlvs_control::{Change, Destination, ForwardingMethod, Protocol, ServiceKey};
 use rlvs_director::installed::Totals;
 use rlvs_director::sweep;
-use rlvs_engine::frame::{Route, RouteKind};
+use rlvs_engine::frame::{Route, RouteKind, Way};
 use rlvs_engine::memory::{Bytes, Memory};
-use rlvs_engine::process::process;
+use rlvs_engine::process::{answers, process};
 use rlvs_engine::service::filter;
 use rlvs_engine::settings::ticks;
 use rlvs_engine::tables::interface;
@@ -81,13 +81,22 @@ impl Scene {
     }
 
     pub(crate) fn send(&self, packet: &Packet) -> Sent {
-        let (verdict, frame) = self.process(packet.build());
+        self.send_by(Way::In, packet).0
+    }
+
+    /// The same by another way; with it the frame as it leaves.
+    pub(crate) fn send_by(&self, way: Way, packet: &Packet) -> (Sent, Vec<u8>) {
+        let (verdict, frame) = self.process_by(way, packet.build());
         let (from, to) = ends(&frame[ETHERNET..], packet.source.is_ipv4());
-        Sent { verdict, from, to }
+        (Sent { verdict, from, to }, frame)
     }
 
     /// What becomes of a frame, and of its bytes.
     pub(crate) fn process(&self, bytes: Vec<u8>) -> (Verdict, Vec<u8>) {
+        self.process_by(Way::In, bytes)
+    }
+
+    fn process_by(&self, way: Way, bytes: Vec<u8>) -> (Verdict, Vec<u8>) {
         let mut frame = Bytes {
             bytes,
             interface: INTERFACE,
@@ -97,8 +106,12 @@ impl Scene {
                 destination: interface::mac(ROUTER),
                 source: interface::mac(packet::DIRECTOR),
             },
+            way,
         };
-        let verdict = process(&mut frame, &self.site.store);
+        let verdict = match way {
+            Way::Out => answers(&mut frame, &self.site.store),
+            Way::In | Way::Loopback => process(&mut frame, &self.site.store),
+        };
         (verdict, frame.bytes)
     }
 

@@ -12,7 +12,7 @@ use crate::connection::{Key, Meta, Slot, State};
 use crate::family::Endpoints;
 use crate::frame::{Brief, Frame, Route, RouteKind};
 use crate::lease::Lease;
-use crate::process::{Verdict, advance};
+use crate::process::{self, Verdict, advance};
 use crate::reason::Reason;
 use crate::table::{self, Entry, Seat};
 use crate::tables::{Context, FamilyTables};
@@ -42,12 +42,16 @@ pub fn answer<F: Packet, R: Frame, T: FamilyTables<F>>(
     if !entry.meta.is_clients() || table::is_over(context, entry, 0) {
         return Err(Reason::NoAnswer);
     }
+    let is_own = entry.meta.has(Meta::OWN);
+    if process::is_for_another(frame, is_own) {
+        return Ok(Verdict::Pass);
+    }
     let packet = F::inner(frame).ok_or(Reason::Internal)?;
-    if packet.hops <= 1 {
+    let key = slot.key.load();
+    let route = process::to_client::<F, R>(frame, is_own, &key);
+    if route.counts_hops() && packet.hops <= 1 {
         return Err(Reason::HopLimit);
     }
-    let key = slot.key.load();
-    let route = frame.route::<F>(&key);
     let verdict = leave(route)?;
     slot.seen.store(context.now);
     advance(tables, brief, tcp::From::Server, entry);
@@ -76,9 +80,25 @@ pub(crate) fn leave(route: Route) -> Result<Verdict, Reason> {
     match route.kind {
         RouteKind::Known => Ok(Verdict::Redirect(route.interface)),
         RouteKind::Ask => Ok(Verdict::Neighbour(route.interface)),
+        RouteKind::Here => Ok(Verdict::Deliver),
+        RouteKind::UnderWay => Ok(Verdict::Pass),
         RouteKind::Unresolved => Err(Reason::Unresolved),
         RouteKind::None => Err(Reason::NoRoute),
     }
+}
+
+/// Addresses the frame for a route.
+#[inline(always)]
+pub(crate) fn address<F: Packet, R: Frame>(frame: &mut R, route: Route) -> Option<()> {
+    if route.kind == RouteKind::UnderWay {
+        return Some(());
+    }
+    let addresses = frame.header_mut::<Addresses>(0)?;
+    addresses.set(route.destination, route.source);
+    if route.counts_hops() {
+        F::decrement_hops(frame)?;
+    }
+    Some(())
 }
 
 /// The client's entry of a reverse one, if it has still the local port that the packet came to.
@@ -115,9 +135,7 @@ fn write<F: Packet, R: Frame>(
     route: Route,
     is_full: bool,
 ) -> Option<()> {
-    let addresses = frame.header_mut::<Addresses>(0)?;
-    addresses.set(route.destination, route.source);
-    F::decrement_hops(frame)?;
+    address::<F, R>(frame, route)?;
     let (address, port) = (ends.virtual_address, ends.virtual_port);
     let mut changed = replace_end::<F, R>(frame, brief, Side::Source, address, port)?;
     if is_full {

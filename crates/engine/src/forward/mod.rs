@@ -9,7 +9,7 @@ mod translate;
 mod tunnel;
 
 pub use answer::answer;
-pub(crate) use answer::{client_of, leave};
+pub(crate) use answer::{address, client_of, leave};
 pub use client_address::{Announce, Stream};
 pub use direct_route::direct_route;
 pub use full_nat::{full_nat, tell};
@@ -45,7 +45,7 @@ pub fn forward<F: Respond, R: Frame, T: FamilyTables<F>>(
             let brief = Brief::of(tuple);
             let stream = tried!(full_nat::stream::<F, R, T>(frame, tables, tuple, to));
             // What is put into a fragment would move all behind it, which comes apart.
-            if tuple.fragment != 0 && !stream.is_none() {
+            if tuple.is_fragment() && !stream.is_none() {
                 return Outcome::failed(Reason::Encapsulation);
             }
             let told = match stream.is_none() {

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use rlvs_engine::destination::{Destination, Tunnel};
 use rlvs_engine::forward::Method;
 use rlvs_engine::fragment::LIFETIME;
-use rlvs_engine::frame::{Route, RouteKind};
+use rlvs_engine::frame::{Route, RouteKind, Way};
 use rlvs_engine::memory::Bytes;
-use rlvs_engine::process::process;
+use rlvs_engine::process::{answers, process};
 use rlvs_engine::schedule::Scheduler;
 use rlvs_engine::service::{filter, store_octets};
 use rlvs_engine::tables::interface;
@@ -186,17 +186,80 @@ fn without_a_checksum_it_stays_so() {
 
 /// What the real server sends, by a plane whose kernel knows the way to the client.
 fn answer(plane: &Plane, frame: &[u8]) -> (Verdict, Vec<u8>) {
+    send_by(plane, Way::In, frame)
+}
+
+fn send_by(plane: &Plane, way: Way, frame: &[u8]) -> (Verdict, Vec<u8>) {
     let mut frame = Bytes {
-        bytes: frame.to_vec(),
-        interface: INTERFACE,
         route: Route {
             kind: RouteKind::Known,
             interface: 7,
             destination: interface::mac([2, 0, 0, 0, 9, 9]),
             source: interface::mac([2, 0, 0, 0, 9, 1]),
         },
+        way,
+        ..Bytes::received(frame.to_vec(), INTERFACE)
     };
-    (process(&mut frame, &plane.memory), frame.bytes)
+    let verdict = match way {
+        Way::Out => answers(&mut frame, &plane.memory),
+        Way::In | Way::Loopback => process(&mut frame, &plane.memory),
+    };
+    (verdict, frame.bytes)
+}
+
+/// What a real server sends to the first client of both families.
+fn replies(payload: usize) -> [Vec<u8>; 2] {
+    [
+        Packet::udp(SocketAddr::from((REAL4, 5353)), client(1)),
+        Packet::udp(SocketAddr::from((REAL6, 5353)), client6(1)),
+    ]
+    .map(|packet| summed(Packet { payload, ..packet }.build()))
+}
+
+#[test]
+fn answers_to_this_host_itself_are_delivered_in_parts() {
+    for (question, reply) in datagrams(10).into_iter().zip(replies(4000)) {
+        let plane = masquerading(question[12] != 8);
+        let (verdict, _) = send_by(&plane, Way::Loopback, &question);
+        assert_eq!(verdict, Verdict::Transmit);
+        let (verdict, expected) = answer(&plane, &reply);
+        assert_eq!(verdict, Verdict::Deliver);
+        let parts = cut(&reply, 1480, 77);
+        let back = parts.iter().map(|part| answer(&plane, part));
+        let back: Vec<_> = back
+            .map(|(verdict, bytes)| {
+                assert_eq!(verdict, Verdict::Deliver);
+                assert_eq!(bytes[..12], expected[..12], "all come from the same sender");
+                bytes
+            })
+            .collect();
+        assert_eq!(join(&back), Some(expected));
+    }
+}
+
+#[test]
+fn what_this_host_answers_leaves_in_parts() {
+    for (question, reply) in datagrams(10).into_iter().zip(replies(4000)) {
+        let plane = masquerading(question[12] != 8);
+        plane.turn_on(1, Destination::LOCAL);
+        assert_eq!(answer(&plane, &question).0, Verdict::Pass);
+        let (verdict, expected) = send_by(&plane, Way::Out, &reply);
+        assert_eq!(verdict, Verdict::Pass);
+        assert_ne!(expected, reply);
+        let parts = cut(&reply, 1480, 77);
+        let out = parts.iter().map(|part| send_by(&plane, Way::Out, part));
+        let out: Vec<_> = out
+            .map(|(verdict, bytes)| {
+                assert_eq!(verdict, Verdict::Pass);
+                bytes
+            })
+            .collect();
+        assert_eq!(join(&out), Some(expected));
+        // Of what it sends otherwise no part is touched.
+        for part in cut(&summed(reply), 1480, 78).drain(1..) {
+            assert_eq!(send_by(&plane, Way::Out, &part), (Verdict::Pass, part));
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use rlvs_engine::connection::{Bucket, Key, Meta, State};
 use rlvs_engine::destination::Destination;
-use rlvs_engine::frame::Route;
+use rlvs_engine::frame::{Route, Way};
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
 use rlvs_engine::schedule::{Scheduler, layout};
@@ -198,6 +198,7 @@ impl Plane {
             bytes: bytes.clone(),
             interface,
             route: self.route.get(),
+            way: Way::In,
         };
         let mut verdict = process(&mut frame, &self.memory);
         let after = self.reasons();
@@ -212,7 +213,7 @@ impl Plane {
             verdict = Verdict::Drop;
         }
         match verdict {
-            Verdict::Transmit | Verdict::Redirect(_) | Verdict::Neighbour(_) => {
+            Verdict::Transmit | Verdict::Redirect(_) | Verdict::Neighbour(_) | Verdict::Deliver => {
                 assert_eq!(counted.len(), 0)
             }
             Verdict::Drop | Verdict::Pass => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rlvs_lab::address::with_port;
-use rlvs_lab::{Director, Host, Masquerading, Process, RealServer, wait};
+use rlvs_lab::{DirectRouting, Director, Host, Masquerading, Process, RealServer, wait};
 use rlvs_tests::in_both_modes;
 use rlvs_tests::scene::{Mode, SOON, Scene, statistics, status};
 
@@ -23,23 +23,23 @@ const EACH: u64 = 5;
 /// 8000 bytes in frames of 1500.
 const FRAGMENTS: u64 = 6;
 
-/// Sends back what it gets, with its name in front.
+/// Sends back what it gets, so many times in one, with its name in front.
 const SERVER: &str = "
 import socket, sys
-name, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+name, address, port, times = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 family = socket.AF_INET6 if ':' in address else socket.AF_INET
 s = socket.socket(family, socket.SOCK_DGRAM)
 s.bind((address, port))
 while True:
     data, client = s.recvfrom(65536)
-    s.sendto(name.encode() + data, client)
+    s.sendto(name.encode() + data * times, client)
 ";
 
 /// Clients with ports of their own send what nobody else does, and want it back from whom the
 /// first answer came; prints who answered.
 const CLIENT: &str = "
 import random, socket, sys
-vip, port, clients, each = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+vip, (port, clients, each, size, times) = sys.argv[1], map(int, sys.argv[2:])
 family = socket.AF_INET6 if ':' in vip else socket.AF_INET
 names = set()
 for client in range(clients):
@@ -48,36 +48,53 @@ for client in range(clients):
     s.connect((vip, port))
     own = set()
     for number in range(each):
-        sent = random.Random(client * 1000 + number).randbytes(8000)
+        sent = random.Random(client * 1000 + number).randbytes(size)
         s.send(sent)
         got = s.recv(65536)
-        assert got[3:] == sent, 'something else came back'
+        assert got[3:] == sent * times, 'something else came back'
         own.add(got[:3].decode())
     assert len(own) == 1, own
     names |= own
 print(' '.join(sorted(names)))
 ";
 
-fn serve(server: &RealServer, address: &str, port: u16) -> Result<Process> {
-    let host = &server.host;
-    let port = port.to_string();
-    let process = host.spawn(
-        "echo",
-        "python3",
-        ["-c", SERVER, host.name(), address, &port],
-    )?;
+/// How large datagrams are, and how many times larger what comes back.
+#[derive(Clone, Copy)]
+struct Size {
+    bytes: u32,
+    times: u32,
+}
+
+const LARGE: Size = Size {
+    bytes: 8000,
+    times: 1,
+};
+const LARGE_BACK: Size = Size {
+    bytes: 100,
+    times: 80,
+};
+
+fn serve(host: &Host, address: IpAddr, port: u16, size: Size) -> Result<Process> {
+    let [address, port, times] = [
+        address.to_string(),
+        port.to_string(),
+        size.times.to_string(),
+    ];
+    let name = &host.name()[..3];
+    let words = ["-c", SERVER, name, &address, &port, &times];
+    let process = host.spawn("echo", "python3", words)?;
     wait::until("the server listens", SOON, || {
         let filter = format!("sport = :{port}");
         let sockets = host.run("ss", ["-lunH", &filter])?;
-        Ok(sockets.contains(address))
+        Ok(sockets.contains(&address))
     })?;
     Ok(process)
 }
 
-fn exchange(client: &Host, vip: IpAddr) -> Result<String> {
-    let (vip, port) = (vip.to_string(), PORT.to_string());
-    let (clients, each) = (CLIENTS.to_string(), EACH.to_string());
-    let words = ["-c", CLIENT, &vip, &port, &clients, &each];
+fn exchange(client: &Host, vip: IpAddr, size: Size) -> Result<String> {
+    let Size { bytes, times } = size;
+    let line = format!("{vip} {PORT} {CLIENTS} {EACH} {bytes} {times}");
+    let words = ["-c", CLIENT].into_iter().chain(line.split(' '));
     Ok(client.run("python3", words)?.trim().to_owned())
 }
 
@@ -104,7 +121,7 @@ fn large_datagrams_reach_one_real_server_whole(mode: Mode) -> Result<()> {
         scene.add_http(vip, "rr", &[])?;
         let mut servers = Vec::new();
         for (number, server) in scene.real_servers.iter().enumerate() {
-            servers.push(serve(server, &vip.to_string(), PORT)?);
+            servers.push(serve(&server.host, vip, PORT, LARGE)?);
             // Which waits until it is known where the server is.
             scene.add_server(vip, number, 1)?;
             let [v4, v6] = server.host.address().both();
@@ -113,7 +130,7 @@ fn large_datagrams_reach_one_real_server_whole(mode: Mode) -> Result<()> {
                 .director
                 .ipvsadm(&format!("-a -u {service} -r {real} -g"))?;
         }
-        let names = exchange(&scene.client, vip)?;
+        let names = exchange(&scene.client, vip, LARGE)?;
         ensure!(names == "rs1 rs2", "{vip}: {names}");
         all_are_counted(&scene.director, vip)?;
         servers.iter_mut().try_for_each(Process::stop)?;
@@ -143,7 +160,7 @@ fn masqueraded_datagrams_go_both_ways_in_parts() -> Result<()> {
         for server in &lab.real_servers {
             let [v4, v6] = server.host.address().both();
             let real = if vip.is_ipv4() { v4 } else { v6 };
-            servers.push(serve(server, &real.to_string(), REAL_PORT)?);
+            servers.push(serve(&server.host, real, REAL_PORT, LARGE)?);
             let real = with_port(real, REAL_PORT);
             lab.director
                 .ipvsadm(&format!("-a -u {service} -r {real} -m"))?;
@@ -152,12 +169,84 @@ fn masqueraded_datagrams_go_both_ways_in_parts() -> Result<()> {
             Ok(answers(&lab.client, vip)? && answers(&lab.client, vip)?)
         })?;
         lab.director.ipvsadm("-Z")?;
-        let names = exchange(&lab.client, vip)?;
+        let names = exchange(&lab.client, vip, LARGE)?;
         ensure!(names == "rs1 rs2", "{vip}: {names}");
         all_are_counted(&lab.director, vip)?;
         servers.iter_mut().try_for_each(Process::stop)?;
     }
     Ok(())
+}
+
+/// The director as real server: its stack gets fragments, and sends fragments.
+#[test]
+fn what_the_director_itself_answers_leaves_in_parts() -> Result<()> {
+    let mut lab = Masquerading::new(1)?;
+    lab.director.start_rlvs_with("connections = 65536\n")?;
+    for vip in lab.vips() {
+        let own = address_of(&lab.director.host, vip);
+        let mut server = masquerade(&lab.director, &lab.director.host, [vip, own], LARGE)?;
+        wait::until("the director answers", LONG, || answers(&lab.client, vip))?;
+        lab.director.ipvsadm("-Z")?;
+        let names = exchange(&lab.client, vip, LARGE)?;
+        ensure!(names == "dir", "{vip}: {names}");
+        all_are_counted(&lab.director, vip)?;
+        server.stop()?;
+    }
+    Ok(())
+}
+
+/// The director as client: what comes back in parts reaches its socket, by tc and behind XDP.
+#[test]
+fn the_director_itself_gets_answers_in_parts() -> Result<()> {
+    let mut lab = Masquerading::new(1)?;
+    lab.director.start_rlvs_with("connections = 65536\n")?;
+    for vip in lab.vips() {
+        ask_in_small(&lab.director, &lab.real_servers[0], vip)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_director_itself_gets_answers_in_parts_behind_xdp() -> Result<()> {
+    let mut lab = DirectRouting::new(1)?;
+    lab.director.add_vips(&lab.vips())?;
+    let modes = "[interfaces.modes]\neth0 = \"native\"\n";
+    let configuration = format!("connections = 65536\n{modes}");
+    lab.director.start_rlvs_with(&configuration)?;
+    for vip in lab.vips() {
+        ask_in_small(&lab.director, &lab.real_servers[0], vip)?;
+    }
+    Ok(())
+}
+
+fn ask_in_small(director: &Director, server: &RealServer, vip: IpAddr) -> Result<()> {
+    let real = address_of(&server.host, vip);
+    let mut server = masquerade(director, &server.host, [vip, real], LARGE_BACK)?;
+    wait::until("the real server answers", LONG, || {
+        answers(&director.host, vip)
+    })?;
+    let names = exchange(&director.host, vip, LARGE_BACK)?;
+    ensure!(names == "rs1", "{vip}: {names}");
+    server.stop()
+}
+
+/// A service with one masqueraded real server.
+fn masquerade(
+    director: &Director,
+    host: &Host,
+    [vip, real]: [IpAddr; 2],
+    size: Size,
+) -> Result<Process> {
+    let server = serve(host, real, REAL_PORT, size)?;
+    let (service, real) = (with_port(vip, PORT), with_port(real, REAL_PORT));
+    director.ipvsadm(&format!("-A -u {service}"))?;
+    director.ipvsadm(&format!("-a -u {service} -r {real} -m"))?;
+    Ok(server)
+}
+
+fn address_of(host: &Host, vip: IpAddr) -> IpAddr {
+    let [v4, v6] = host.address().both();
+    if vip.is_ipv4() { v4 } else { v6 }
 }
 
 const LONG: Duration = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 //! BPF_PROG_TEST_RUN gives the same packet to every round. So a round here leaves the next one's
 //! packet behind: what the engine changed is restored, and the client becomes another one.
 #![no_std]
-#![feature(asm_experimental_arch)]
+#![feature(asm_experimental_arch, macro_metavar_expr_concat)]
 #![no_main]
 
 mod maps;
@@ -11,6 +11,7 @@ mod object;
 mod outcome;
 mod plan;
 mod route;
+mod stages;
 mod tagged;
 mod window;
 mod xdp;

@@ -2,13 +2,14 @@
 //!
 //! Nothing is decided here. [`window`] has the only pointer arithmetic, [`maps`] the tables.
 #![no_std]
-#![feature(asm_experimental_arch)]
+#![feature(asm_experimental_arch, macro_metavar_expr_concat)]
 #![no_main]
 
 mod maps;
 mod object;
 mod outcome;
 mod route;
+mod stages;
 mod tagged;
 mod tc;
 mod transmit;

@@ -1,10 +1,9 @@
 //! What a stage says of a frame, in one number: the verifier takes nothing else of a global
 //! function.
 
-use rlvs_engine::fragment::Followed;
+use rlvs_engine::answers::Answer;
 use rlvs_engine::frame::Brief;
 use rlvs_engine::outcome::Outcome;
-use rlvs_engine::process::Answer;
 use rlvs_engine::related::Inward;
 use rlvs_engine::table::Seat;
 use rlvs_engine::{Reason, Verdict};
@@ -12,11 +11,6 @@ use rlvs_engine::{Reason, Verdict};
 #[inline(always)]
 pub(crate) fn pack(outcome: Result<Verdict, Reason>) -> u64 {
     Outcome::from(outcome).0
-}
-
-#[inline(always)]
-pub(crate) fn pack_followed(followed: Followed) -> u64 {
-    followed.0
 }
 
 /// The number of a destination, or the reason for none.

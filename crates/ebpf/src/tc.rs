@@ -14,12 +14,13 @@ use aya_ebpf::helpers::generated::{
     bpf_skb_change_head, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
 };
 use aya_ebpf::programs::TcContext;
+use rlvs_engine::answers::{self, Answer};
 use rlvs_engine::forward::{self, Outer, Stream};
 use rlvs_engine::fragment::{self, Followed, Origin};
 use rlvs_engine::frame::{Brief, Change, DELIVERED, Route, Way};
 use rlvs_engine::lease::Lease;
 use rlvs_engine::outcome::Outcome;
-use rlvs_engine::process::{self, Answer, process};
+use rlvs_engine::process::process;
 use rlvs_engine::related;
 use rlvs_engine::respond::{self, Respond};
 use rlvs_engine::table::Seat;
@@ -32,6 +33,7 @@ use rlvs_wire::{Checksum, Ethernet, Header, ipv4, ipv6, protocol};
 
 use crate::maps::{Maps, moved};
 use crate::outcome::Relating;
+use crate::stages::{seams, stages};
 use crate::window::Window;
 use crate::{outcome, route};
 
@@ -57,7 +59,7 @@ pub(crate) fn answers(context: TcContext) -> i32 {
         return TC_ACT_UNSPEC;
     }
     let mut frame = Received::new(context);
-    let verdict = process::answers(&mut frame, &Maps);
+    let verdict = answers::answers(&mut frame, &Maps);
     code(&frame, verdict)
 }
 
@@ -65,7 +67,7 @@ pub(crate) fn answers(context: TcContext) -> i32 {
 #[inline(always)]
 pub(crate) fn leaving(context: TcContext) -> i32 {
     let mut frame = Leaving::new(context);
-    let verdict = process::answers(&mut frame, &Maps);
+    let verdict = answers::answers(&mut frame, &Maps);
     code(&frame, verdict)
 }
 
@@ -180,13 +182,6 @@ impl<const OUT: bool> TcFrame<OUT> {
 }
 
 impl<const OUT: bool> TcFrame<OUT> {
-    #[inline(always)]
-    fn stage(&mut self, stage: extern "C" fn(*mut __sk_buff) -> u64) -> Outcome {
-        let outcome = stage(self.context.skb.skb);
-        self.refresh();
-        Outcome(outcome)
-    }
-
     /// Whether a transport checksum is to be filled in by a later device: then the kernel's helper
     /// leaves its field alone when something under it changes.
     #[inline(always)]
@@ -360,399 +355,8 @@ impl<const OUT: bool> Frame for TcFrame<OUT> {
         route::look_up::<F>(self.context.as_ptr(), self.interface(), ends)
     }
 
-    #[inline(always)]
-    fn recognise<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Answer, Reason> {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_tc_recognise4(context),
-            _ => rlvs_tc_recognise6(context),
-        };
-        self.refresh();
-        outcome::unpack_answer(outcome)
-    }
-
-    #[inline(always)]
-    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, answer: Answer) -> Outcome {
-        let context = self.context.as_ptr().cast();
-        let (seat, brief) = (answer.seat.0, answer.brief.0);
-        let outcome = match (F::INDEX, OUT) {
-            (0, false) => rlvs_tc_answer4(context, seat, brief),
-            (0, true) => rlvs_tc_answer4_out(context, seat, brief),
-            (_, false) => rlvs_tc_answer6(context, seat, brief),
-            (_, true) => rlvs_tc_answer6_out(context, seat, brief),
-        };
-        self.refresh();
-        Outcome(outcome)
-    }
-
-    #[inline(always)]
-    fn keep<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, origin: Origin) -> Result<(), Reason> {
-        let context = self.context.skb.skb;
-        let outcome = match F::INDEX {
-            0 => rlvs_tc_keep4(context, origin.0),
-            _ => rlvs_tc_keep6(context, origin.0),
-        };
-        self.refresh();
-        Outcome(outcome).reason().map_or(Ok(()), Err)
-    }
-
-    #[inline(always)]
-    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Followed {
-        let outcome = self.stage(match (F::INDEX, OUT) {
-            (0, false) => rlvs_tc_follow4,
-            (0, true) => rlvs_tc_follow4_out,
-            (_, false) => rlvs_tc_follow6,
-            (_, true) => rlvs_tc_follow6_out,
-        });
-        Followed(outcome.0)
-    }
-
-    #[inline(always)]
-    fn relate<F, T>(&mut self, _: &T) -> Outcome
-    where
-        F: Respond,
-        T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
-    {
-        if OUT {
-            // Nothing that leaves so is about full NAT, or about a tunnel.
-            return self.stage(match F::INDEX {
-                0 => rlvs_tc_relate4_out,
-                _ => rlvs_tc_relate6_out,
-            });
-        }
-        let context = self.context.skb.skb;
-        let outcome = match F::INDEX {
-            0 => Relating {
-                relate: [rlvs_tc_relate4, rlvs_tc_relate_full_nat4],
-                for_tunnel: rlvs_tc_for_tunnel4,
-                tunnel: rlvs_tc_tunnel4,
-                tunnelled: rlvs_tc_tunnelled4,
-                tell_client: rlvs_tc_tell_client4,
-            }
-            .run(context),
-            _ => Relating {
-                relate: [rlvs_tc_relate6, rlvs_tc_relate_full_nat6],
-                for_tunnel: rlvs_tc_for_tunnel6,
-                tunnel: rlvs_tc_tunnel6,
-                tunnelled: rlvs_tc_tunnelled6,
-                tell_client: rlvs_tc_tell_client6,
-            }
-            .run(context),
-        };
-        self.refresh();
-        outcome
-    }
-
-    #[inline(always)]
-    fn tunnel<F: Respond, T: Tables>(&mut self, _: &T, number: u32, hash: u32) -> Outcome {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_tc_tunnel4(context, number, hash),
-            _ => rlvs_tc_tunnel6(context, number, hash),
-        };
-        self.refresh();
-        Outcome(outcome)
-    }
-
-    #[inline(always)]
-    fn full_nat<F: Respond, T: FamilyTables<F>>(
-        &mut self,
-        _: &T,
-        number: u32,
-        lease: Lease,
-        brief: Brief,
-        told: u64,
-    ) -> Outcome {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_tc_full_nat4(context, number, lease.0, brief.0, told),
-            _ => rlvs_tc_full_nat6(context, number, lease.0, brief.0, told),
-        };
-        self.refresh();
-        Outcome(outcome)
-    }
-
-    #[inline(always)]
-    fn tell<F: Respond>(&mut self, stream: Stream, brief: Brief) -> Result<u64, Reason> {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_tc_tell4(context, stream.0, brief.0),
-            _ => rlvs_tc_tell6(context, stream.0, brief.0),
-        };
-        self.refresh();
-        outcome::unpack_word(outcome)
-    }
-
-    #[inline(always)]
-    fn mend_sctp<F: Packet>(&mut self, at: usize, difference: u32) -> Option<()> {
-        let context = self.context.skb.skb;
-        let done = match F::INDEX {
-            0 => rlvs_tc_mend_sctp4(context, at as u32, difference),
-            _ => rlvs_tc_mend_sctp6(context, at as u32, difference),
-        };
-        self.refresh();
-        (done != 0).then_some(())
-    }
-
-    #[inline(always)]
-    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Outcome {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_tc_respond4(context, reason as u32),
-            _ => rlvs_tc_respond6(context, reason as u32),
-        };
-        self.refresh();
-        Outcome(outcome)
-    }
+    seams!(tc, OUT => tc_leaving);
 }
 
-/// A stage as a global function, like those in `maps`: it takes the program's context and finds
-/// the frame anew.
-macro_rules! stage {
-    ($name:ident, $frame:ty, $pack:path, $stage:expr) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut __sk_buff) -> u64 {
-            let mut frame = <$frame>::new(TcContext::new(context));
-            $pack($stage(&mut frame, &Maps))
-        }
-    };
-}
-
-stage!(
-    rlvs_tc_recognise4,
-    Received,
-    outcome::pack_answer,
-    process::recognise::<V4, _, _>
-);
-stage!(
-    rlvs_tc_recognise6,
-    Received,
-    outcome::pack_answer,
-    process::recognise::<V6, _, _>
-);
-stage!(
-    rlvs_tc_relate4,
-    Received,
-    outcome::pack,
-    related::relate::<V4, _, _>
-);
-stage!(
-    rlvs_tc_relate6,
-    Received,
-    outcome::pack,
-    related::relate::<V6, _, _>
-);
-stage!(
-    rlvs_tc_relate4_out,
-    Leaving,
-    outcome::pack,
-    related::relate::<V4, _, _>
-);
-stage!(
-    rlvs_tc_relate6_out,
-    Leaving,
-    outcome::pack,
-    related::relate::<V6, _, _>
-);
-stage!(
-    rlvs_tc_follow4,
-    Received,
-    outcome::pack_followed,
-    fragment::follow::<V4, _, _>
-);
-stage!(
-    rlvs_tc_follow6,
-    Received,
-    outcome::pack_followed,
-    fragment::follow::<V6, _, _>
-);
-
-stage!(
-    rlvs_tc_follow4_out,
-    Leaving,
-    outcome::pack_followed,
-    fragment::follow::<V4, _, _>
-);
-stage!(
-    rlvs_tc_follow6_out,
-    Leaving,
-    outcome::pack_followed,
-    fragment::follow::<V6, _, _>
-);
-
-/// The same for first fragments.
-macro_rules! keep {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut __sk_buff, origin: u64) -> u64 {
-            let frame = Received::new(TcContext::new(context));
-            let kept = fragment::keep::<$family, _, _>(&frame, &Maps, Origin(origin));
-            outcome::pack(kept.map(|()| Verdict::Pass))
-        }
-    };
-}
-
-keep!(rlvs_tc_keep4, V4);
-keep!(rlvs_tc_keep6, V6);
-
-stage!(
-    rlvs_tc_relate_full_nat4,
-    Received,
-    outcome::pack,
-    related::relate_full_nat::<V4, _, _>
-);
-stage!(
-    rlvs_tc_relate_full_nat6,
-    Received,
-    outcome::pack,
-    related::relate_full_nat::<V6, _, _>
-);
-
-/// The same for ICMP errors that go on through a tunnel.
-macro_rules! for_tunnel {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut __sk_buff) -> u64 {
-            let frame = Received::new(TcContext::new(context));
-            let inward = related::for_tunnel::<$family, _, _>(&frame, &Maps);
-            outcome::pack_word(inward.map(|inward| inward.0))
-        }
-    };
-}
-
-for_tunnel!(rlvs_tc_for_tunnel4, V4);
-for_tunnel!(rlvs_tc_for_tunnel6, V6);
-
-/// The same for ICMP errors about packets in tunnels.
-macro_rules! tunnelled {
-    ($find:ident, $tell:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $find(context: *mut __sk_buff) -> u64 {
-            let frame = Received::new(TcContext::new(context));
-            outcome::pack_number(tunnelled::find::<$family, _, _>(&frame, &Maps))
-        }
-
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $tell(context: *mut __sk_buff, number: u32) -> u64 {
-            let mut frame = Received::returned(TcContext::new(context));
-            outcome::pack(tunnelled::tell::<$family, _, _>(&mut frame, &Maps, number))
-        }
-    };
-}
-
-tunnelled!(rlvs_tc_tunnelled4, rlvs_tc_tell_client4, V4);
-tunnelled!(rlvs_tc_tunnelled6, rlvs_tc_tell_client6, V6);
-
-/// The same for what is told of a dropped packet.
-macro_rules! respond {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut __sk_buff, reason: u32) -> u64 {
-            let mut frame = Received::returned(TcContext::new(context));
-            let reason = Reason::from_bits(reason as u8);
-            let verdict = respond::respond::<$family, _, _>(&mut frame, &Maps, reason);
-            outcome::pack(Ok(verdict))
-        }
-    };
-}
-
-respond!(rlvs_tc_respond4, V4);
-respond!(rlvs_tc_respond6, V6);
-
-/// The same for tunnels.
-macro_rules! tunnel {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut __sk_buff, number: u32, hash: u32) -> u64 {
-            let mut frame = Received::new(TcContext::new(context));
-            outcome::pack(forward::tunnel::<$family, _, _>(
-                &mut frame, &Maps, number, hash,
-            ))
-        }
-    };
-}
-
-tunnel!(rlvs_tc_tunnel4, V4);
-tunnel!(rlvs_tc_tunnel6, V6);
-
-/// The same for full NAT.
-macro_rules! full_nat {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(
-            context: *mut __sk_buff,
-            number: u32,
-            lease: u32,
-            brief: u32,
-            told: u64,
-        ) -> u64 {
-            let mut frame = Received::new(TcContext::new(context));
-            let (lease, brief) = (Lease(lease), Brief(brief));
-            outcome::pack(forward::full_nat::<$family, _, _>(
-                &mut frame, &Maps, number, lease, brief, told,
-            ))
-        }
-    };
-}
-
-full_nat!(rlvs_tc_full_nat4, V4);
-full_nat!(rlvs_tc_full_nat6, V6);
-
-/// The same for what the real server is told.
-macro_rules! tell {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut __sk_buff, stream: u64, brief: u32) -> u64 {
-            let mut frame = Received::new(TcContext::new(context));
-            let (stream, brief) = (Stream(stream), Brief(brief));
-            outcome::pack_word(forward::tell::<$family, _>(&mut frame, stream, brief))
-        }
-    };
-}
-
-tell!(rlvs_tc_tell4, V4);
-tell!(rlvs_tc_tell6, V6);
-
-/// The same for answers.
-macro_rules! answer {
-    ($name:ident, $frame:ty, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut __sk_buff, seat: u32, brief: u32) -> u64 {
-            let mut frame = <$frame>::new(TcContext::new(context));
-            let (seat, brief) = (Seat(seat), Brief(brief));
-            outcome::pack(forward::answer::<$family, _, _>(
-                &mut frame, &Maps, seat, brief,
-            ))
-        }
-    };
-}
-
-answer!(rlvs_tc_answer4, Received, V4);
-answer!(rlvs_tc_answer6, Received, V6);
-answer!(rlvs_tc_answer4_out, Leaving, V4);
-answer!(rlvs_tc_answer6_out, Leaving, V6);
-
-/// The same for SCTP's checksum.
-macro_rules! mend_sctp {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut __sk_buff, at: u32, difference: u32) -> u32 {
-            let mut frame = Received::new(TcContext::new(context));
-            forward::mend_sctp::<$family, _>(&mut frame, at as usize, difference).is_some() as u32
-        }
-    };
-}
-
-mend_sctp!(rlvs_tc_mend_sctp4, V4);
-mend_sctp!(rlvs_tc_mend_sctp6, V6);
+stages!(tc, Received, TcContext(__sk_buff));
+stages!(leaving tc_leaving, Leaving, TcContext(__sk_buff));

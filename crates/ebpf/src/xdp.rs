@@ -9,12 +9,13 @@ use aya_ebpf::helpers::generated::{
     bpf_xdp_store_bytes,
 };
 use aya_ebpf::programs::XdpContext;
+use rlvs_engine::answers::{self, Answer};
 use rlvs_engine::forward::{self, Outer, Stream};
 use rlvs_engine::fragment::{self, Followed, Origin};
 use rlvs_engine::frame::{Brief, Change, Route, RouteKind};
 use rlvs_engine::lease::Lease;
 use rlvs_engine::outcome::Outcome;
-use rlvs_engine::process::{self, Answer, process};
+use rlvs_engine::process::process;
 use rlvs_engine::related;
 use rlvs_engine::respond::{self, Respond};
 use rlvs_engine::table::Seat;
@@ -27,6 +28,7 @@ use rlvs_wire::{Ethernet, Header, vlan};
 
 use crate::maps::{Maps, moved};
 use crate::outcome::Relating;
+use crate::stages::{seams, stages};
 use crate::window::Window;
 use crate::{outcome, route, tagged};
 
@@ -66,11 +68,10 @@ impl<const PLAIN: bool> AnyFrame<PLAIN> {
         Self { context, window }
     }
 
+    /// For stages that read more than headers, which are there.
     #[inline(always)]
-    fn stage(&mut self, stage: extern "C" fn(*mut xdp_md) -> u64) -> Outcome {
-        let outcome = stage(self.context.as_ptr().cast());
-        self.refresh();
-        Outcome(outcome)
+    fn returned(context: XdpContext) -> Self {
+        Self::new(context)
     }
 
     #[inline(always)]
@@ -205,139 +206,7 @@ impl<const PLAIN: bool> Frame for AnyFrame<PLAIN> {
         route
     }
 
-    #[inline(always)]
-    fn recognise<F: Packet, T: FamilyTables<F>>(&mut self, _: &T) -> Result<Answer, Reason> {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_xdp_recognise4(context),
-            _ => rlvs_xdp_recognise6(context),
-        };
-        self.refresh();
-        outcome::unpack_answer(outcome)
-    }
-
-    #[inline(always)]
-    fn answer<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, answer: Answer) -> Outcome {
-        let context = self.context.as_ptr().cast();
-        let (seat, brief) = (answer.seat.0, answer.brief.0);
-        let outcome = match F::INDEX {
-            0 => rlvs_xdp_answer4(context, seat, brief),
-            _ => rlvs_xdp_answer6(context, seat, brief),
-        };
-        self.refresh();
-        Outcome(outcome)
-    }
-
-    #[inline(always)]
-    fn keep<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, origin: Origin) -> Result<(), Reason> {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_xdp_keep4(context, origin.0),
-            _ => rlvs_xdp_keep6(context, origin.0),
-        };
-        self.refresh();
-        Outcome(outcome).reason().map_or(Ok(()), Err)
-    }
-
-    #[inline(always)]
-    fn follow<F: Respond, T: FamilyTables<F>>(&mut self, _: &T) -> Followed {
-        let outcome = self.stage(match F::INDEX {
-            0 => rlvs_xdp_follow4,
-            _ => rlvs_xdp_follow6,
-        });
-        Followed(outcome.0)
-    }
-
-    #[inline(always)]
-    fn relate<F, T>(&mut self, _: &T) -> Outcome
-    where
-        F: Respond,
-        T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
-    {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => Relating {
-                relate: [rlvs_xdp_relate4, rlvs_xdp_relate_full_nat4],
-                for_tunnel: rlvs_xdp_for_tunnel4,
-                tunnel: rlvs_xdp_tunnel4,
-                tunnelled: rlvs_xdp_tunnelled4,
-                tell_client: rlvs_xdp_tell_client4,
-            }
-            .run(context),
-            _ => Relating {
-                relate: [rlvs_xdp_relate6, rlvs_xdp_relate_full_nat6],
-                for_tunnel: rlvs_xdp_for_tunnel6,
-                tunnel: rlvs_xdp_tunnel6,
-                tunnelled: rlvs_xdp_tunnelled6,
-                tell_client: rlvs_xdp_tell_client6,
-            }
-            .run(context),
-        };
-        self.refresh();
-        outcome
-    }
-
-    #[inline(always)]
-    fn tunnel<F: Respond, T: Tables>(&mut self, _: &T, number: u32, hash: u32) -> Outcome {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_xdp_tunnel4(context, number, hash),
-            _ => rlvs_xdp_tunnel6(context, number, hash),
-        };
-        self.refresh();
-        Outcome(outcome)
-    }
-
-    #[inline(always)]
-    fn full_nat<F: Respond, T: FamilyTables<F>>(
-        &mut self,
-        _: &T,
-        number: u32,
-        lease: Lease,
-        brief: Brief,
-        told: u64,
-    ) -> Outcome {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_xdp_full_nat4(context, number, lease.0, brief.0, told),
-            _ => rlvs_xdp_full_nat6(context, number, lease.0, brief.0, told),
-        };
-        self.refresh();
-        Outcome(outcome)
-    }
-
-    #[inline(always)]
-    fn tell<F: Respond>(&mut self, stream: Stream, brief: Brief) -> Result<u64, Reason> {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_xdp_tell4(context, stream.0, brief.0),
-            _ => rlvs_xdp_tell6(context, stream.0, brief.0),
-        };
-        self.refresh();
-        outcome::unpack_word(outcome)
-    }
-
-    #[inline(always)]
-    fn mend_sctp<F: Packet>(&mut self, at: usize, difference: u32) -> Option<()> {
-        let context = self.context.as_ptr().cast();
-        let done = match F::INDEX {
-            0 => rlvs_xdp_mend_sctp4(context, at as u32, difference),
-            _ => rlvs_xdp_mend_sctp6(context, at as u32, difference),
-        };
-        self.refresh();
-        (done != 0).then_some(())
-    }
-
-    #[inline(always)]
-    fn respond<F: Respond, T: FamilyTables<F>>(&mut self, _: &T, reason: Reason) -> Outcome {
-        let context = self.context.as_ptr().cast();
-        let outcome = match F::INDEX {
-            0 => rlvs_xdp_respond4(context, reason as u32),
-            _ => rlvs_xdp_respond6(context, reason as u32),
-        };
-        self.refresh();
-        Outcome(outcome)
-    }
+    seams!(xdp);
 }
 
 /// Whether `here` bytes are so many. The verifier learns nothing of it: it would read all that follows
@@ -361,210 +230,4 @@ fn is_at_least(here: usize, mut length: usize) -> bool {
     compared >= length
 }
 
-/// A stage as a global function, like those in `maps`: it takes the program's context and finds
-/// the frame anew.
-macro_rules! stage {
-    ($name:ident, $pack:path, $stage:expr) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut xdp_md) -> u64 {
-            let mut frame = XdpFrame::new(XdpContext::new(context));
-            $pack($stage(&mut frame, &Maps))
-        }
-    };
-}
-
-stage!(
-    rlvs_xdp_recognise4,
-    outcome::pack_answer,
-    process::recognise::<V4, _, _>
-);
-stage!(
-    rlvs_xdp_recognise6,
-    outcome::pack_answer,
-    process::recognise::<V6, _, _>
-);
-stage!(rlvs_xdp_relate4, outcome::pack, related::relate::<V4, _, _>);
-stage!(rlvs_xdp_relate6, outcome::pack, related::relate::<V6, _, _>);
-stage!(
-    rlvs_xdp_follow4,
-    outcome::pack_followed,
-    fragment::follow::<V4, _, _>
-);
-stage!(
-    rlvs_xdp_follow6,
-    outcome::pack_followed,
-    fragment::follow::<V6, _, _>
-);
-
-/// The same for first fragments.
-macro_rules! keep {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut xdp_md, origin: u64) -> u64 {
-            let frame = XdpFrame::new(XdpContext::new(context));
-            let kept = fragment::keep::<$family, _, _>(&frame, &Maps, Origin(origin));
-            outcome::pack(kept.map(|()| Verdict::Pass))
-        }
-    };
-}
-
-keep!(rlvs_xdp_keep4, V4);
-keep!(rlvs_xdp_keep6, V6);
-
-stage!(
-    rlvs_xdp_relate_full_nat4,
-    outcome::pack,
-    related::relate_full_nat::<V4, _, _>
-);
-stage!(
-    rlvs_xdp_relate_full_nat6,
-    outcome::pack,
-    related::relate_full_nat::<V6, _, _>
-);
-
-/// The same for ICMP errors that go on through a tunnel.
-macro_rules! for_tunnel {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut xdp_md) -> u64 {
-            let frame = XdpFrame::new(XdpContext::new(context));
-            let inward = related::for_tunnel::<$family, _, _>(&frame, &Maps);
-            outcome::pack_word(inward.map(|inward| inward.0))
-        }
-    };
-}
-
-for_tunnel!(rlvs_xdp_for_tunnel4, V4);
-for_tunnel!(rlvs_xdp_for_tunnel6, V6);
-
-/// The same for ICMP errors about packets in tunnels.
-macro_rules! tunnelled {
-    ($find:ident, $tell:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $find(context: *mut xdp_md) -> u64 {
-            let frame = XdpFrame::new(XdpContext::new(context));
-            outcome::pack_number(tunnelled::find::<$family, _, _>(&frame, &Maps))
-        }
-
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $tell(context: *mut xdp_md, number: u32) -> u64 {
-            let mut frame = XdpFrame::new(XdpContext::new(context));
-            outcome::pack(tunnelled::tell::<$family, _, _>(&mut frame, &Maps, number))
-        }
-    };
-}
-
-tunnelled!(rlvs_xdp_tunnelled4, rlvs_xdp_tell_client4, V4);
-tunnelled!(rlvs_xdp_tunnelled6, rlvs_xdp_tell_client6, V6);
-
-/// The same for what is told of a dropped packet.
-macro_rules! respond {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut xdp_md, reason: u32) -> u64 {
-            let mut frame = XdpFrame::new(XdpContext::new(context));
-            let reason = Reason::from_bits(reason as u8);
-            let verdict = respond::respond::<$family, _, _>(&mut frame, &Maps, reason);
-            outcome::pack(Ok(verdict))
-        }
-    };
-}
-
-respond!(rlvs_xdp_respond4, V4);
-respond!(rlvs_xdp_respond6, V6);
-
-/// The same for tunnels.
-macro_rules! tunnel {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut xdp_md, number: u32, hash: u32) -> u64 {
-            let mut frame = XdpFrame::new(XdpContext::new(context));
-            outcome::pack(forward::tunnel::<$family, _, _>(
-                &mut frame, &Maps, number, hash,
-            ))
-        }
-    };
-}
-
-tunnel!(rlvs_xdp_tunnel4, V4);
-tunnel!(rlvs_xdp_tunnel6, V6);
-
-/// The same for full NAT.
-macro_rules! full_nat {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(
-            context: *mut xdp_md,
-            number: u32,
-            lease: u32,
-            brief: u32,
-            told: u64,
-        ) -> u64 {
-            let mut frame = XdpFrame::new(XdpContext::new(context));
-            let (lease, brief) = (Lease(lease), Brief(brief));
-            outcome::pack(forward::full_nat::<$family, _, _>(
-                &mut frame, &Maps, number, lease, brief, told,
-            ))
-        }
-    };
-}
-
-full_nat!(rlvs_xdp_full_nat4, V4);
-full_nat!(rlvs_xdp_full_nat6, V6);
-
-/// The same for what the real server is told.
-macro_rules! tell {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut xdp_md, stream: u64, brief: u32) -> u64 {
-            let mut frame = XdpFrame::new(XdpContext::new(context));
-            let (stream, brief) = (Stream(stream), Brief(brief));
-            outcome::pack_word(forward::tell::<$family, _>(&mut frame, stream, brief))
-        }
-    };
-}
-
-tell!(rlvs_xdp_tell4, V4);
-tell!(rlvs_xdp_tell6, V6);
-
-/// The same for answers.
-macro_rules! answer {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut xdp_md, seat: u32, brief: u32) -> u64 {
-            let mut frame = XdpFrame::new(XdpContext::new(context));
-            let (seat, brief) = (Seat(seat), Brief(brief));
-            outcome::pack(forward::answer::<$family, _, _>(
-                &mut frame, &Maps, seat, brief,
-            ))
-        }
-    };
-}
-
-answer!(rlvs_xdp_answer4, V4);
-answer!(rlvs_xdp_answer6, V6);
-
-/// The same for SCTP's checksum.
-macro_rules! mend_sctp {
-    ($name:ident, $family:ty) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $name(context: *mut xdp_md, at: u32, difference: u32) -> u32 {
-            let mut frame = XdpFrame::new(XdpContext::new(context));
-            forward::mend_sctp::<$family, _>(&mut frame, at as usize, difference).is_some() as u32
-        }
-    };
-}
-
-mend_sctp!(rlvs_xdp_mend_sctp4, V4);
-mend_sctp!(rlvs_xdp_mend_sctp6, V6);
+stages!(xdp, XdpFrame, XdpContext(xdp_md));

@@ -16,6 +16,7 @@ use rlvs_wire::ethernet::Addresses;
 use rlvs_wire::{Checksum, Ports, protocol, tcp};
 use rlvs_word::{Shared32, Shared64};
 
+use crate::answers::{self, Answer};
 use crate::connection::{Key, Meta, State};
 use crate::destination::Destination;
 use crate::family::{Endpoints, Family};
@@ -23,7 +24,7 @@ use crate::forward::{Method, address, client_of, leave};
 use crate::frame::{Brief, Frame, Way};
 use crate::lease::Lease;
 use crate::outcome::Outcome;
-use crate::process::{self, Answer, Verdict, passes};
+use crate::process::{Verdict, passes};
 use crate::reason::Reason;
 use crate::related::Inward;
 use crate::respond::Respond;
@@ -381,7 +382,7 @@ where
         return Err(Reason::FragmentOverlap);
     }
     let is_answer = trail.has(Trail::ANSWER);
-    if is_answer && process::is_for_another(frame, trail.has(Trail::OWN)) {
+    if is_answer && answers::is_for_another(frame, trail.has(Trail::OWN)) {
         return Ok(done(Verdict::Pass));
     }
     trail.pass(&piece);
@@ -505,7 +506,7 @@ where
         virtual_port: [0, 0],
         protocol: trail.protocol(),
     });
-    let route = process::to_client::<F, R>(frame, trail.has(Trail::OWN), &key);
+    let route = answers::to_client::<F, R>(frame, trail.has(Trail::OWN), &key);
     if route.counts_hops() && piece.hops <= 1 {
         return Err(Reason::HopLimit);
     }

@@ -2,12 +2,12 @@
 
 use rlvs_wire::{Checksum, Header};
 
+use crate::answers::{self, Answer};
 use crate::family::{Family, V4, V6};
 use crate::forward::{self, Outer, Stream};
 use crate::fragment::{self, Followed, Origin};
 use crate::lease::Lease;
 use crate::outcome::Outcome;
-use crate::process::{self, Answer};
 use crate::reason::Reason;
 use crate::related;
 use crate::respond::{self, Respond};
@@ -95,10 +95,10 @@ pub trait Frame: Sized {
     /// `ends` is the key of a connection whose client is the receiver.
     fn route<F: Family>(&mut self, ends: &KeyOf<F>) -> Route;
 
-    /// A packet from a real server: [`process::recognise`], behind a seam as those of
+    /// A packet from a real server: [`answers::recognise`], behind a seam as those of
     /// [`FamilyTables`].
     fn recognise<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T) -> Result<Answer, Reason> {
-        process::recognise::<F, Self, T>(self, tables)
+        answers::recognise::<F, Self, T>(self, tables)
     }
 
     /// An answer that was recognised: [`forward::answer`], a seam as well.

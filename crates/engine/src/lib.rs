@@ -17,6 +17,7 @@
 #[cfg(not(target_arch = "bpf"))]
 extern crate std;
 
+pub mod answers;
 pub mod connection;
 pub mod destination;
 pub mod failure;

@@ -6,12 +6,13 @@ use rlvs_wire::tcp::{RST, SYN};
 use rlvs_wire::{Ethernet, protocol};
 use rlvs_word::Shared64;
 
+use crate::answers::reply;
 use crate::connection::{Meta, State};
 use crate::destination::Destination;
-use crate::family::{Endpoints, Family, V4, V6};
+use crate::family::{Endpoints, V4, V6};
 use crate::forward::{Method, forward};
 use crate::fragment::Origin;
-use crate::frame::{Brief, Frame, Route, Way};
+use crate::frame::{Brief, Frame};
 use crate::lease::Lease;
 use crate::outcome::{Outcome, tried};
 use crate::reason::{Event, Reason};
@@ -19,8 +20,8 @@ use crate::respond::Respond;
 use crate::schedule;
 use crate::service::{Service, ServiceKey, filter};
 use crate::settings::{elapsed, ticks};
-use crate::table::{self, Entry, Inserted, Seat};
-use crate::tables::{Context, FamilyTables, KeyOf, Tables, interface};
+use crate::table::{self, Entry, Inserted};
+use crate::tables::{Context, FamilyTables, Tables, interface};
 use crate::tuple::{Packet, Tuple};
 use crate::{sctp, tcp};
 
@@ -65,61 +66,9 @@ where
     reason.verdict()
 }
 
-/// Looks for nothing but answers in masqueraded connections: where only those are of interest,
-/// which the stack of this host gives or gets.
-#[inline(always)]
-pub fn answers<R, T>(frame: &mut R, tables: &T) -> Verdict
-where
-    R: Frame,
-    T: FamilyTables<V4> + FamilyTables<V6>,
-{
-    let ethertype = frame
-        .header::<Ethernet>(0)
-        .map(|ethernet| ethernet.ethertype.get());
-    let outcome = match ethertype {
-        Some(ethernet::IPV4) => answers_of::<V4, R, T>(frame, tables),
-        Some(ethernet::IPV6) => answers_of::<V6, R, T>(frame, tables),
-        _ => Outcome::failed(Reason::NotIp),
-    };
-    let Some(reason) = outcome.reason() else {
-        return outcome.verdict();
-    };
-    let verdict = reason.verdict();
-    if verdict != Verdict::Pass {
-        tables.count(reason);
-    }
-    verdict
-}
-
-#[inline(always)]
-fn answers_of<F, R, T>(frame: &mut R, tables: &T) -> Outcome
-where
-    F: Respond,
-    R: Frame,
-    T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
-{
-    let [source, _] = tried!(F::addresses(frame));
-    if !passes(tables, filter::place_of_server::<F>(source)) {
-        return Outcome::failed(Reason::NotVirtual);
-    }
-    if frame.way() != Way::Out && !is_for_us(frame, tables) {
-        return Outcome::failed(Reason::OtherHost);
-    }
-    if F::is_icmp(frame) {
-        return frame.relate::<F, T>(tables);
-    }
-    let outcome = reply::<F, R, T>(frame, tables);
-    match outcome.reason() {
-        Some(Reason::FragmentUnknown | Reason::FragmentTiny) => {
-            follow_first::<F, R, T>(frame, tables)
-        }
-        _ => outcome,
-    }
-}
-
 /// Another fragment, on the way of its first.
 #[inline(always)]
-fn follow_first<F, R, T>(frame: &mut R, tables: &T) -> Outcome
+pub(crate) fn follow_first<F, R, T>(frame: &mut R, tables: &T) -> Outcome
 where
     F: Respond,
     R: Frame,
@@ -130,21 +79,6 @@ where
         Some(inward) => frame.tunnel::<F, T>(tables, inward.destination(), inward.hash()),
         None => followed.outcome(),
     }
-}
-
-/// A real server's packet, back to the client of its connection.
-#[inline(always)]
-fn reply<F, R, T>(frame: &mut R, tables: &T) -> Outcome
-where
-    F: Respond,
-    R: Frame,
-    T: FamilyTables<F>,
-{
-    let answer = tried!(frame.recognise::<F, T>(tables));
-    if answer.brief.is_fragment() {
-        tried!(frame.keep::<F, T>(tables, Origin::server(answer)));
-    }
-    frame.answer::<F, T>(tables, answer)
 }
 
 #[inline(always)]
@@ -213,54 +147,9 @@ pub(crate) fn passes<T: Tables>(tables: &T, (word, bit): (u32, u64)) -> bool {
         .is_some_and(|word| word.load() & bit != 0)
 }
 
-/// A packet from an address that a destination has whose answers pass here: an answer, or something
-/// else, which passes.
-#[inline(always)]
-pub fn recognise<F, R, T>(frame: &mut R, tables: &T) -> Result<Answer, Reason>
-where
-    F: Packet,
-    R: Frame,
-    T: FamilyTables<F>,
-{
-    let tuple = F::read(frame).map_err(|reason| match reason {
-        Reason::FragmentUnknown | Reason::FragmentTiny => reason,
-        _ => Reason::NoAnswer,
-    })?;
-    let context = Context::new(tables).ok_or(Reason::Internal)?;
-    let turned = F::turned(&tuple.key);
-    let found = table::find_answered::<F, T>(context, &turned).ok_or(Reason::NoAnswer)?;
-    Ok(Answer {
-        seat: found.seat,
-        brief: Brief::of(&tuple),
-    })
-}
-
-/// An answer: the seat of its connection, or of that one's reverse entry.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Answer {
-    pub seat: Seat,
-    pub brief: Brief,
-}
-
-/// Whether another program takes an answer to a connection of this host, see [`Frame::delivers`].
-#[inline(always)]
-pub(crate) fn is_for_another<R: Frame>(frame: &R, is_own: bool) -> bool {
-    is_own && frame.way() == Way::In && !frame.delivers()
-}
-
-/// The way of an answer to the client of a connection, which may be this host itself.
-#[inline(always)]
-pub(crate) fn to_client<F: Family, R: Frame>(frame: &mut R, is_own: bool, key: &KeyOf<F>) -> Route {
-    match (frame.way(), is_own) {
-        (Way::Out, _) | (Way::Loopback, true) => Route::UNDER_WAY,
-        (Way::In, true) => Route::HERE,
-        (Way::In | Way::Loopback, false) => frame.route::<F>(key),
-    }
-}
-
 /// Whether the frame was sent to the MAC address of the interface it came in on.
 #[inline(always)]
-fn is_for_us<R: Frame, T: Tables>(frame: &R, tables: &T) -> bool {
+pub(crate) fn is_for_us<R: Frame, T: Tables>(frame: &R, tables: &T) -> bool {
     let index = frame.interface();
     let (Some(own), Some(addresses)) = (
         tables.interface(interface::slot(index)),

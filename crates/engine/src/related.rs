@@ -12,13 +12,14 @@
 use rlvs_wire::ethernet::Addresses;
 use rlvs_wire::{Checksum, Ports, icmp};
 
+use crate::answers;
 use crate::connection::{Key, Meta, Slot, State};
 use crate::destination::Destination;
 use crate::family::Endpoints;
 use crate::forward::{Method, address, leave};
 use crate::frame::{Change, Frame, Way};
 use crate::lease::Lease;
-use crate::process::{self, Verdict};
+use crate::process::Verdict;
 use crate::reason::Reason;
 use crate::respond::Respond;
 use crate::table::{self, Seat};
@@ -175,11 +176,11 @@ fn from_full_nat<F: Respond, R: Frame>(
     slot: &Slot<F::Key>,
 ) -> Result<Verdict, Reason> {
     let is_own = Meta(slot.meta.load()).has(Meta::OWN);
-    if process::is_for_another(frame, is_own) {
+    if answers::is_for_another(frame, is_own) {
         return Ok(Verdict::Pass);
     }
     let key = slot.key.load();
-    let route = process::to_client::<F, R>(frame, is_own, &key);
+    let route = answers::to_client::<F, R>(frame, is_own, &key);
     if route.counts_hops() && embedded.hops <= 1 {
         return Err(Reason::Protocol);
     }
@@ -246,11 +247,11 @@ where
         return Err(Reason::Protocol);
     }
     let is_own = entry.meta.has(Meta::OWN);
-    if process::is_for_another(frame, is_own) {
+    if answers::is_for_another(frame, is_own) {
         return Ok(Verdict::Pass);
     }
     let key = entry.slot.key.load();
-    let route = process::to_client::<F, R>(frame, is_own, &key);
+    let route = answers::to_client::<F, R>(frame, is_own, &key);
     if route.counts_hops() && embedded.hops <= 1 {
         return Err(Reason::HopLimit);
     }

@@ -8,11 +8,12 @@ use super::Stream;
 use super::client_address::restore;
 use super::full_nat::ends;
 use super::translate::{mend, replace_end};
+use crate::answers;
 use crate::connection::{Key, Meta, Slot, State};
 use crate::family::Endpoints;
 use crate::frame::{Brief, Frame, Route, RouteKind};
 use crate::lease::Lease;
-use crate::process::{self, Verdict, advance};
+use crate::process::{Verdict, advance};
 use crate::reason::Reason;
 use crate::table::{self, Entry, Seat};
 use crate::tables::{Context, FamilyTables};
@@ -43,12 +44,12 @@ pub fn answer<F: Packet, R: Frame, T: FamilyTables<F>>(
         return Err(Reason::NoAnswer);
     }
     let is_own = entry.meta.has(Meta::OWN);
-    if process::is_for_another(frame, is_own) {
+    if answers::is_for_another(frame, is_own) {
         return Ok(Verdict::Pass);
     }
     let packet = F::inner(frame).ok_or(Reason::Internal)?;
     let key = slot.key.load();
-    let route = process::to_client::<F, R>(frame, is_own, &key);
+    let route = answers::to_client::<F, R>(frame, is_own, &key);
     if route.counts_hops() && packet.hops <= 1 {
         return Err(Reason::HopLimit);
     }

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
+use rlvs_engine::answers::answers;
 use rlvs_engine::destination::{Destination, Tunnel};
 use rlvs_engine::forward::Method;
 use rlvs_engine::fragment::LIFETIME;
 use rlvs_engine::frame::{Route, RouteKind, Way};
 use rlvs_engine::memory::Bytes;
-use rlvs_engine::process::{answers, process};
+use rlvs_engine::process::process;
 use rlvs_engine::schedule::Scheduler;
 use rlvs_engine::service::{filter, store_octets};
 use rlvs_engine::tables::interface;

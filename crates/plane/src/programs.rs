@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io;
+use std::panic::resume_unwind;
+use std::thread;
 
 use aya::Ebpf;
 use aya::maps::{Array, MapError};
@@ -9,7 +11,7 @@ use aya::programs::{Program, ProgramError, RawTracePoint, SchedClassifier, Xdp};
 
 use crate::error::Error;
 use crate::kernel_types::KernelTypes;
-use crate::mode::{Mode, Role};
+use crate::mode::Role;
 
 /// Frames as the driver or the general receive path has them.
 const XDP: &str = "rlvs_xdp";
@@ -69,15 +71,21 @@ impl Programs {
         Ok(program)
     }
 
-    /// Loads what is needed for anything.
+    /// Loads what is needed for anything. The verifier reads each for a good part of a second, so it
+    /// gets all at once.
     pub(crate) fn load(&mut self) -> Result<(), ProgramError> {
-        self.xdp()?.load()?;
-        self.tc(Role::Balance(Mode::Tc))?;
-        for (program, _) in TRACEPOINTS {
-            let program: &mut RawTracePoint = self.named(program)?.try_into()?;
-            program.load()?;
-        }
-        Ok(())
+        let of_tracepoints = TRACEPOINTS.map(|(program, _)| program);
+        let is_needed = |name: &str| [XDP, TC].contains(&name) || of_tracepoints.contains(&name);
+        let needed = self.0.programs_mut().filter(|(name, _)| is_needed(name));
+        thread::scope(|scope| {
+            let loading: Vec<_> = needed
+                .map(|(_, program)| scope.spawn(|| load_one(program)))
+                .collect();
+            loading.into_iter().try_for_each(|loading| {
+                let loaded = loading.join();
+                loaded.unwrap_or_else(|panic| resume_unwind(panic))
+            })
+        })
     }
 
     /// Counts frames that XDP could not send, in the network namespace with this cookie, as long as
@@ -107,11 +115,15 @@ impl Programs {
 /// Loads all programs of an object.
 pub(crate) fn load(ebpf: &mut Ebpf) -> Result<(), Error> {
     for (_, program) in ebpf.programs_mut() {
-        match program {
-            Program::SchedClassifier(program) => program.load()?,
-            Program::RawTracePoint(program) => program.load()?,
-            program => TryInto::<&mut Xdp>::try_into(program)?.load()?,
-        }
+        load_one(program)?;
     }
     Ok(())
+}
+
+fn load_one(program: &mut Program) -> Result<(), ProgramError> {
+    match program {
+        Program::SchedClassifier(program) => program.load(),
+        Program::RawTracePoint(program) => program.load(),
+        program => TryInto::<&mut Xdp>::try_into(program)?.load(),
+    }
 }

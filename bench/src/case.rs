@@ -71,7 +71,9 @@ pub(crate) fn all() -> Vec<Case> {
     }
     let sctp = Packet::new(Version::V4, SCTP);
     cases.push(established("sctp4-established-1k".to_owned(), sctp, 1_000));
-    for scheduler in ["rr", "wrr", "lc", "wlc"] {
+    for scheduler in [
+        "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh", "twos",
+    ] {
         cases.extend([3, 100, 1000].map(|destinations| new(scheduler, destinations)));
     }
     cases.extend([

@@ -8,11 +8,11 @@ use rlvs_control::{Service, ServiceKey};
 
 /// Schedulers of the data plane; a name that LVS does not know at all is
 /// [`Desired`](crate::desired::Desired)'s to refuse.
-const SCHEDULERS: [&str; 4] = ["rr", "wrr", "lc", "wlc"];
-/// Schedulers of LVS that are still to come.
-const LATER_SCHEDULERS: [&str; 11] = [
-    "dh", "fo", "lblc", "lblcr", "mh", "none", "nq", "ovf", "sed", "sh", "twos",
+const SCHEDULERS: [&str; 13] = [
+    "dh", "fo", "lc", "mh", "none", "nq", "ovf", "rr", "sed", "sh", "twos", "wlc", "wrr",
 ];
+/// Schedulers of LVS that are still to come.
+const LATER_SCHEDULERS: [&str; 2] = ["lblc", "lblcr"];
 
 /// Refuses what would not be carried out.
 pub fn check(change: &Change) -> Result<(), Error> {
@@ -57,7 +57,7 @@ fn in_scheduler(service: &Service) -> Option<String> {
             "{key}: the scheduler `{scheduler}' (there are {have})"
         ));
     }
-    (service.scheduler_flags != 0).then(|| format!("{key}: scheduler flags (-b)"))
+    None
 }
 
 fn in_destination(destination: &Destination) -> Option<String> {
@@ -114,9 +114,8 @@ mod tests {
 
     #[test]
     fn names_what_is_missing() {
-        let edits: [fn(&mut Service); 6] = [
-            |service| service.scheduler = "mh".into(),
-            |service| service.scheduler_flags = 1,
+        let edits: [fn(&mut Service); 5] = [
+            |service| service.scheduler = "lblc".into(),
             |service| service.one_packet = true,
             |service| service.persistence_engine = Some("sip".into()),
             |service| {

@@ -190,9 +190,13 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn pick(&self, service: u32) -> Option<u32> {
-        let destination = rlvs_pick(service);
-        (destination != NONE).then_some(destination)
+    fn turn(&self, service: u32, members: Members) -> Option<u32> {
+        some(rlvs_turn(service, members.0))
+    }
+
+    #[inline(always)]
+    fn walk(&self, members: Members) -> Option<u32> {
+        some(rlvs_walk(members.0))
     }
 
     #[inline(always)]
@@ -217,14 +221,22 @@ impl Tables for Maps {
 /// No destination.
 const NONE: u32 = u32::MAX;
 
+#[inline(always)]
+fn some(destination: u32) -> Option<u32> {
+    (destination != NONE).then_some(destination)
+}
+
 /// A global function: the verifier reads it once, for any service number.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn rlvs_pick(service: u32) -> u32 {
-    let service = Maps.service_at(service);
-    service
-        .and_then(|service| schedule::pick(&Maps, service))
-        .unwrap_or(NONE)
+extern "C" fn rlvs_turn(service: u32, members: u64) -> u32 {
+    schedule::turn(&Maps, service, Members(members)).unwrap_or(NONE)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_walk(members: u64) -> u32 {
+    schedule::walk(&Maps, Members(members)).unwrap_or(NONE)
 }
 
 #[unsafe(no_mangle)]

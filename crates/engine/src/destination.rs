@@ -37,7 +37,9 @@ pub struct Destination {
     pub tunnel: Shared32,
     /// When a router told that `mtu` is less than the route lets through; 0: none did.
     pub mtu_told: Shared32,
-    pub reserved: [Shared32; 10],
+    /// Its weight, or the last one that was not 0: mh's shares (`last_weight` in IPVS).
+    pub last_weight: Shared32,
+    pub reserved: [Shared32; 9],
 }
 
 const _: () = assert!(size_of::<Destination>() == 128);

@@ -53,6 +53,9 @@ pub trait Family: Copy + fmt::Debug + 'static {
     /// 32 bits of an address for filters.
     fn folded(address: Self::Address) -> u32;
 
+    /// 32 bits of an address as IPVS's schedulers hash it: of IPv6 the four words, xored.
+    fn word(address: Self::Address) -> u32;
+
     /// In 16 bytes, IPv4 first in them.
     fn octets(address: Self::Address) -> [u8; 16];
 
@@ -147,6 +150,11 @@ impl Family for V4 {
     }
 
     #[inline(always)]
+    fn word(address: [u8; 4]) -> u32 {
+        u32::from_be_bytes(address)
+    }
+
+    #[inline(always)]
     fn octets([a, b, c, d]: [u8; 4]) -> [u8; 16] {
         [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     }
@@ -232,6 +240,14 @@ impl Family for V6 {
         let [high, low] = halves(address);
         let both = high ^ low.rotate_left(7);
         (both ^ (both >> 32)) as u32
+    }
+
+    #[inline(always)]
+    fn word(address: [u8; 16]) -> u32 {
+        let [high, low] = halves(address);
+        let both = high ^ low;
+        // The halves are in memory's order, and so is what is left of them.
+        u32::from_be_bytes(((both ^ (both >> 32)) as u32).to_ne_bytes())
     }
 
     #[inline(always)]

@@ -119,7 +119,7 @@ impl Default for Sizes {
             connections: 1024,
             services: 16,
             destinations: 64,
-            nodes: 1024,
+            nodes: 8192,
         }
     }
 }

@@ -298,6 +298,25 @@ fn follow<'t, F: Packet, T: FamilyTables<F>>(
     Ok(destination)
 }
 
+/// The same where another CPU entered the connection a moment ago: seldom, and so by the seam.
+#[inline(always)]
+fn join<F: Packet, T: FamilyTables<F>>(
+    context: Context<'_, T>,
+    tuple: &Tuple<F>,
+    entry: Entry<'_, F::Key>,
+) -> Result<u32, Reason> {
+    let (tables, number) = (context.tables, entry.meta.destination());
+    let destination = tables.destination(number).ok_or(Reason::Internal)?;
+    if !destination.is(Destination::AVAILABLE) {
+        return Err(Reason::DestinationGone);
+    }
+    entry.slot.seen.store(context.now);
+    let from = sender(destination);
+    tables.contend(&entry.slot.meta, entry.meta, Brief::of(tuple), from);
+    count(context, tuple, number, false);
+    Ok(number)
+}
+
 /// Moves a connection's state, and its destination's counts.
 #[inline(always)]
 pub(crate) fn advance<K, T: Tables>(
@@ -341,7 +360,8 @@ pub fn contend<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, packet: Brief
                 let event = sctp::Event::of_chunk(packet.flags());
                 sctp::next(now.state(), event, from)
             }
-            _ => tcp::next(now.state(), packet.flags(), from),
+            protocol::TCP => tcp::next(now.state(), packet.flags(), from),
+            _ => return,
         };
         if shift(tables, slot, now, next) {
             return;
@@ -381,15 +401,16 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
         false => (constant(now(tables)?, tuple, service)?, 0),
     };
     let state = first(tables, tuple, starts, destination);
-    let marks = flags | tuple.flags_of_entry();
-    match table::add(tables, &tuple.key, Meta::new(destination, state, marks)) {
-        Inserted::New(_) => enter(now(tables)?, tuple, destination, state),
+    // All in one word: kept apart over the calls they would cost stack.
+    let meta = Meta::new(destination, state, flags | tuple.flags_of_entry());
+    match table::add(tables, &tuple.key, meta) {
+        Inserted::New(_) => enter(now(tables)?, tuple, meta.destination(), meta.state()),
         Inserted::Existing(entry) => {
-            forgo(tables, tuple, destination, flags);
-            follow(now(tables)?, tuple, entry).map(|_| entry.meta.destination())
+            forgo(tables, tuple, meta);
+            join(now(tables)?, tuple, entry)
         }
         Inserted::Full => {
-            forgo(tables, tuple, destination, flags);
+            forgo(tables, tuple, meta);
             stateless(now(tables)?, tuple, service)
         }
     }
@@ -454,13 +475,15 @@ fn choose<F: Packet, T: FamilyTables<F>>(
     service: u32,
 ) -> Result<(u32, u8), Reason> {
     let record = tables.service_at(service).ok_or(Reason::Internal)?;
-    if !record.is(Service::PERSISTENT) {
-        return Ok((tables.pick(service).ok_or(Reason::NoDestination)?, 0));
-    }
-    if let Some(remembered) = tables.recall(&tuple.key, service) {
+    let remembers = record.is(Service::PERSISTENT);
+    if remembers && let Some(remembered) = tables.recall(&tuple.key, service) {
         return Ok((remembered, Meta::CONTROLLED));
     }
-    let chosen = tables.pick(service).ok_or(Reason::NoDestination)?;
+    let chosen = schedule::pick(tables, &tuple.key, service);
+    let chosen = chosen.ok_or(Reason::NoDestination)?;
+    if !remembers {
+        return Ok((chosen, 0));
+    }
     match tables.remember(&tuple.key, service, chosen) {
         Some(remembered) => Ok((remembered, Meta::CONTROLLED)),
         None => Ok((chosen, 0)),
@@ -469,9 +492,9 @@ fn choose<F: Packet, T: FamilyTables<F>>(
 
 /// Takes back what [`choose`] counted.
 #[inline(always)]
-fn forgo<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>, destination: u32, flags: u8) {
-    if flags & Meta::CONTROLLED != 0 {
-        tables.forget(&tuple.key, destination);
+fn forgo<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>, meta: Meta) {
+    if meta.has(Meta::CONTROLLED) {
+        tables.forget(&tuple.key, meta.destination());
     }
 }
 
@@ -508,20 +531,19 @@ fn count<F: Packet, T: Tables>(
 
 /// The destination that a flow without an entry has, now and later.
 #[inline(always)]
-fn constant<F: Packet, T: Tables>(
+fn constant<F: Packet, T: FamilyTables<F>>(
     context: Context<'_, T>,
     tuple: &Tuple<F>,
     service: u32,
 ) -> Result<u32, Reason> {
-    let service = context.tables.service_at(service).ok_or(Reason::Internal)?;
-    let hash = F::hash(&tuple.key, context.settings.seed.load());
-    schedule::stateless(context.tables, service, hash).ok_or(Reason::NoDestination)
+    let chosen = context.tables.pick_stateless(&tuple.key, service);
+    chosen.ok_or(Reason::NoDestination)
 }
 
 /// Forwards without an entry: no client is refused for want of memory, but by masquerading and
 /// full NAT, where nobody could tell whose the answer is.
 #[inline(always)]
-fn stateless<F: Packet, T: Tables>(
+fn stateless<F: Packet, T: FamilyTables<F>>(
     context: Context<'_, T>,
     tuple: &Tuple<F>,
     service: u32,

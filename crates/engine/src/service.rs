@@ -4,7 +4,7 @@ use rlvs_word::{Shared32, Shared64};
 
 use crate::family::Family;
 use crate::lease::Pool;
-use crate::schedule::{Members, Scheduler};
+use crate::schedule::{Flags, Members, Scheduler};
 
 /// One virtual service; its place in the table is its number.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub struct Service {
     pub members: Shared64,
     /// The scheduler's memory: where it stands among them.
     pub cursor: Shared64,
-    /// Scheduler in the lowest byte, flags above.
+    /// Flags.
     pub mode: Shared32,
     /// How long a persistence template outlives its last connection, in ticks.
     pub persistence: Shared32,
@@ -31,9 +31,22 @@ impl Service {
     /// A client's connections go to the destination of its first.
     pub const PERSISTENT: u32 = 1 << 8;
 
+    /// Where the scheduler's flags lie among others.
+    const SCHEDULER_FLAGS: u32 = 16;
+
+    /// The scheduler's flags, to be or-ed in.
+    pub const fn with_flags(flags: Flags) -> u32 {
+        flags.0 << Self::SCHEDULER_FLAGS
+    }
+
+    #[inline(always)]
+    pub fn flags(&self) -> Flags {
+        Flags(self.mode.load() >> Self::SCHEDULER_FLAGS)
+    }
+
     #[inline(always)]
     pub fn scheduler(&self) -> Scheduler {
-        Scheduler::from_bits(self.mode.load() as u8)
+        self.members().scheduler()
     }
 
     #[inline(always)]

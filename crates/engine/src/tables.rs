@@ -12,7 +12,7 @@ use crate::frame::Brief;
 use crate::lease::{self, Beginning, Lease, Local, Taken};
 use crate::process;
 use crate::reason::{Event, Reason};
-use crate::schedule::{self, Members};
+use crate::schedule::{self, Members, stateless};
 use crate::service::{Service, ServiceKey};
 use crate::settings::Settings;
 use crate::statistics::Counters;
@@ -55,12 +55,20 @@ pub trait Tables {
     /// Counts an event.
     fn note(&self, event: Event);
 
-    /// [`schedule::pick`] for a service; a seam, see [`FamilyTables`].
-    fn pick(&self, service: u32) -> Option<u32>
+    /// [`schedule::turn`]; a seam, see [`FamilyTables`].
+    fn turn(&self, service: u32, members: Members) -> Option<u32>
     where
         Self: Sized,
     {
-        schedule::pick(self, self.service_at(service)?)
+        schedule::turn(self, service, members)
+    }
+
+    /// [`schedule::walk`]; a seam as well.
+    fn walk(&self, members: Members) -> Option<u32>
+    where
+        Self: Sized,
+    {
+        schedule::walk(self, members)
     }
 
     /// [`Members::next`]: a [`schedule::Member`]; a seam as well.
@@ -110,6 +118,15 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
 
     fn begin(&self, tuple: &Tuple<F>) -> Result<u32, Reason> {
         process::begin(self, tuple)
+    }
+
+    fn hash(&self, key: &KeyOf<F>, service: u32, members: Members) -> Option<u32> {
+        schedule::hash(self, key, service, members)
+    }
+
+    /// [`stateless::pick`].
+    fn pick_stateless(&self, key: &KeyOf<F>, service: u32) -> Option<u32> {
+        stateless::pick(self, key, service)
     }
 
     fn insert(&self, key: &KeyOf<F>, meta: Meta) -> Spot {

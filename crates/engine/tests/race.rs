@@ -17,7 +17,7 @@ use rlvs_engine::lease::Local;
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::{Event, ROOM, Reason};
-use rlvs_engine::schedule::{Scheduler, layout};
+use rlvs_engine::schedule::{Scheduler, layout, rows};
 use rlvs_engine::service::{Service, ServiceKey, filter, store_octets};
 use rlvs_engine::settings::Settings;
 use rlvs_engine::statistics::{Counters, bump};
@@ -193,7 +193,6 @@ fn tables(connections: u32) -> Memory {
         let key = ServiceKey::new([192, 0, 2, 80], port.to_be_bytes(), TCP);
         memory.v4.set_service(key, Some(number));
         let service = &memory.services[number as usize];
-        service.mode.store(scheduler as u32);
         let members: Vec<_> = (0..DESTINATIONS)
             .map(|place| (1, number * DESTINATIONS + place))
             .collect();
@@ -208,9 +207,10 @@ fn tables(connections: u32) -> Memory {
                 .flags
                 .store(Destination::AVAILABLE | Destination::RESOLVED | Destination::USED);
         }
-        let members = layout(number * 64, &members, |node, word| {
-            memory.nodes[node as usize].store(word);
-        });
+        let rows = [0, 1, 2, 3, 4];
+        let store = |node: u32, word| memory.nodes[node as usize].store(word);
+        let members = layout(1 + number * 64, &members, scheduler, store);
+        rows::lay(members, &rows, store);
         service.members.store(members.0);
     }
     // One that is overloaded half of the time.
@@ -463,7 +463,7 @@ fn masquerade(memory: &Memory, server: [u8; 4]) {
     let (word, bit) = filter::place_of_server::<V4>(server);
     let word = &memory.filter[word as usize];
     word.store(word.load() | bit);
-    let members = layout(0, &[(1, 0)], |node, word| {
+    let members = layout(1, &[(1, 0)], Scheduler::Lc, |node, word| {
         memory.nodes[node as usize].store(word);
     });
     memory.services[0].members.store(members.0);

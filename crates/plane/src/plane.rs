@@ -19,7 +19,7 @@ use rlvs_engine::Tables;
 use rlvs_engine::fragment::trails_for;
 use rlvs_engine::lease::Local;
 use rlvs_engine::reason::ROOM;
-use rlvs_engine::schedule::NODES_PER_MEMBER;
+use rlvs_engine::schedule::{NODES_PER_MEMBER, rows, stateless};
 use rlvs_engine::table::buckets_for;
 
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -255,11 +255,17 @@ fn loader<'a>(sizes: Sizes) -> EbpfLoader<'a> {
     loader
 }
 
-/// Room for every destination in a tree of its own size, twice: a new tree is written before the
-/// old one is given up. Lists of local addresses lie there, too.
+/// Room for every destination in a tree of its own size and with rows as most schedulers have them,
+/// twice: a new tree is written before the old one is given up. Lists of local addresses lie there,
+/// too.
 fn nodes(sizes: Sizes) -> u32 {
-    2 * (NODES_PER_MEMBER * sizes.destinations + 2 * sizes.services + Local::MOST)
+    let a_service = 2 + rows::nodes(stateless::rows(1) as u32);
+    let a_destination = NODES_PER_MEMBER + ROW_NODES_PER_MEMBER;
+    2 * (a_destination * sizes.destinations + a_service * sizes.services + Local::MOST)
 }
+
+/// Rows' nodes for each member at most, where they are more than the fewest.
+const ROW_NODES_PER_MEMBER: u32 = 16;
 
 fn cpus() -> u32 {
     aya::util::nr_cpus().map_or(1, |cpus| cpus as u32)

@@ -57,6 +57,7 @@ fn service() -> Vec<Edit> {
     let mut edits = vec![Edit::BeginService(Virtual {
         service: SERVICE,
         scheduler: "rr",
+        flags: 0,
         persistence: None,
     })];
     edits.extend((0..2).map(|server| {

@@ -306,6 +306,7 @@ pub(crate) fn anchors() -> Vec<Change> {
         let service = crate::scenario::Virtual {
             service: 1,
             scheduler: "rr",
+            flags: 0,
             persistence: None,
         };
         changes.push(world.change(&Edit::BeginService(service)));

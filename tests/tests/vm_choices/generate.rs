@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::scenario::{CLIENTS, Edit, Kind, Packet, Real, SERVERS, Scenario, Step, Virtual};
 
-const SCHEDULERS: [&str; 4] = ["rr", "wrr", "lc", "wlc"];
+const SCHEDULERS: [&str; 11] = [
+    "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh",
+];
 /// The last two not with thresholds: rlvs does not look for a lighter destination through that
 /// many passes of wrr when the heaviest is full.
 const LARGE_WEIGHTS: [u32; 6] = [30, 100, 255, 1000, 4000, 65_535];
@@ -36,8 +38,8 @@ impl Random {
 }
 
 /// A scenario that is valid: nothing is added twice, nothing changed that is not there.
-pub(crate) fn scenario(seed: u64) -> Scenario {
-    let mut maker = Maker::new(seed);
+pub(crate) fn scenario(seed: u64, only: Option<&'static str>) -> Scenario {
+    let mut maker = Maker::new(seed, only);
     let services: &[u8] = match maker.random.below(4) {
         0 => &[1],
         1 => &[0, 1],
@@ -67,8 +69,32 @@ pub(crate) fn scenario(seed: u64) -> Scenario {
     }
 }
 
+/// The scheduler of this name, to be the only one.
+pub(crate) fn named(name: &str) -> Option<&'static str> {
+    SCHEDULERS.into_iter().find(|&known| known == name)
+}
+
+/// Without changes of what is changed again: rlvs makes the last alone, the kernel sets and clears
+/// overload flags by each.
+fn last_of_each(edits: Vec<Edit>) -> Vec<Edit> {
+    let server = |edit: &Edit| match edit {
+        Edit::Change(real) => Some(real.server),
+        _ => None,
+    };
+    let is_last = |&place: &usize| {
+        let mine = server(&edits[place]);
+        let mut later = edits[place + 1..].iter();
+        mine.is_none() || later.all(|edit| server(edit) != mine)
+    };
+    (0..edits.len())
+        .filter(is_last)
+        .map(|place| edits[place])
+        .collect()
+}
+
 struct Maker {
     random: Random,
+    only: Option<&'static str>,
     ipv6: bool,
     has_thresholds: bool,
     has_large_weights: bool,
@@ -82,7 +108,7 @@ struct Maker {
 }
 
 impl Maker {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, only: Option<&'static str>) -> Self {
         let mut random = Random(seed);
         let ipv6 = random.percent(30);
         let has_thresholds = random.percent(30);
@@ -90,6 +116,7 @@ impl Maker {
         let persistent = random.percent(30);
         Self {
             random,
+            only,
             ipv6,
             has_thresholds,
             has_large_weights,
@@ -119,12 +146,24 @@ impl Maker {
         };
         let persistence = (self.persistent && self.random.percent(80))
             .then(|| (100 + self.random.below(500), self.random.of(bits)));
-        let scheduler = self.random.of(&SCHEDULERS);
+        let scheduler = self.scheduler();
         self.schedulers.insert(service, scheduler);
+        let flags = match scheduler {
+            "sh" | "mh" => self.random.below(4) as u8,
+            _ => 0,
+        };
         Virtual {
             service,
             scheduler,
+            flags,
             persistence,
+        }
+    }
+
+    fn scheduler(&mut self) -> &'static str {
+        match self.only {
+            Some(only) => only,
+            None => self.random.of(&SCHEDULERS),
         }
     }
 
@@ -141,7 +180,7 @@ impl Maker {
                 let count = self.random.of(&[1, 1, 1, 2, 3]);
                 let kind = self.random.below(3);
                 let edits = (0..count).filter_map(|_| self.edit(service, kind));
-                vec![Step::Edit(edits.collect())]
+                vec![Step::Edit(last_of_each(edits.collect()))]
             }
         }
     }

@@ -43,6 +43,8 @@ pub(crate) enum Edit {
 pub(crate) struct Virtual {
     pub(crate) service: u8,
     pub(crate) scheduler: &'static str,
+    /// Of the scheduler: its first bit falls back, its second adds the port.
+    pub(crate) flags: u8,
     /// Timeout, and how many bits of the client's address count (of 32, or 128).
     pub(crate) persistence: Option<(u32, u8)>,
 }
@@ -205,7 +207,7 @@ impl World {
         Service {
             key: self.key(of.service),
             scheduler: of.scheduler.to_owned(),
-            scheduler_flags: 0,
+            scheduler_flags: of.flags,
             persistence: of.persistence.map(|(timeout, bits)| Persistence {
                 timeout,
                 granularity: granularity(bits),
@@ -279,6 +281,14 @@ pub(crate) fn line(change: &Change) -> String {
 
 fn service_words(service: &Service) -> String {
     let mut words = format!("{} -s {}", key_words(&service.key), service.scheduler);
+    let flags: Vec<_> = [(1, "flag-1"), (2, "flag-2")]
+        .into_iter()
+        .filter(|(bit, _)| service.scheduler_flags & bit != 0)
+        .map(|(_, name)| name)
+        .collect();
+    if !flags.is_empty() {
+        words += &format!(" -b {}", flags.join(","));
+    }
     if let Some(persistence) = service.persistence {
         let granularity = match persistence.granularity {
             Granularity::Mask(mask) => mask.to_string(),

@@ -35,11 +35,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let build = ["build", "--release", "--package", "rlvs"];
         tally.check("release build", workspace::cargo().args(build))?;
     }
+    let mut in_machines = Vec::new();
     for (package, directory) in PACKAGES {
-        run_package(arguments, &mut tally, package, directory)?;
+        in_machines.extend(run_package(arguments, &mut tally, package, directory)?);
     }
+    tally.tests_at_once(MACHINES, in_machines)?;
     Ok(tally.finish())
 }
+
+/// How many emulated machines run at once: each keeps one CPU busy.
+const MACHINES: usize = 2;
 
 /// The seed of generated tests; another in `RLVS_SEED` tries others.
 const SEED: &str = "1";
@@ -63,33 +68,41 @@ impl Arguments {
     }
 
     fn wants(&self, program: &str) -> bool {
-        if program == "vm" || program.starts_with("vm_") {
-            !self.no_vm
-        } else {
-            !self.no_lab
+        match is_in_machine(program) {
+            true => !self.no_vm,
+            false => !self.no_lab,
         }
     }
 }
 
-/// Runs the package's own tests and the test programs that are wanted.
+fn is_in_machine(program: &str) -> bool {
+    program == "vm" || program.starts_with("vm_")
+}
+
+/// Runs the package's own tests and the test programs that are wanted, but for those that boot the
+/// emulated machine: they are left to be run later.
 fn run_package(
     arguments: &Arguments,
     tally: &mut Tally,
     package: &str,
     directory: &str,
-) -> Result<()> {
+) -> Result<Vec<(String, Command)>> {
     let mut cargo = test_package(package);
     tally.tests(&format!("{package}: library"), cargo.arg("--lib"))?;
+    let mut in_machines = Vec::new();
     for program in test_programs(&workspace::root().join(directory).join("tests"))? {
-        if arguments.wants(&program) {
-            let mut cargo = test_package(package);
-            tally.tests(
-                &format!("{package}: {program}"),
-                cargo.args(["--test", &program]),
-            )?;
+        if !arguments.wants(&program) {
+            continue;
+        }
+        let name = format!("{package}: {program}");
+        let mut cargo = test_package(package);
+        cargo.args(["--test", &program]);
+        match is_in_machine(&program) {
+            true => in_machines.push((name, cargo)),
+            false => tally.tests(&name, &mut cargo)?,
         }
     }
-    Ok(())
+    Ok(in_machines)
 }
 
 fn test_package(package: &str) -> Command {

@@ -1,7 +1,9 @@
 //! What passed and what failed, over several runs of cargo.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write, stdout};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,7 +26,7 @@ pub(crate) struct Tally {
 impl Tally {
     /// Runs what passes or fails as a whole.
     pub(crate) fn check(&mut self, name: &str, command: &mut Command) -> Result<()> {
-        let (succeeded, _) = run(name, command)?;
+        let (succeeded, _) = run(name, command, &mut stdout())?;
         self.note(
             name,
             succeeded,
@@ -38,8 +40,37 @@ impl Tally {
 
     /// Runs test programs, and counts their tests.
     pub(crate) fn tests(&mut self, name: &str, command: &mut Command) -> Result<()> {
-        let (succeeded, counts) = run(name, command)?;
+        let (succeeded, counts) = run(name, command, &mut stdout())?;
         self.note(name, succeeded, counts);
+        Ok(())
+    }
+
+    /// The same of several at a time, as many as there are `workers`; the output of each is shown
+    /// when it ends.
+    pub(crate) fn tests_at_once(
+        &mut self,
+        workers: usize,
+        runs: Vec<(String, Command)>,
+    ) -> Result<()> {
+        let queue = Mutex::new(VecDeque::from(runs));
+        let ended = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    while let Some((name, mut command)) = next(&queue) {
+                        println!("{}", bold(&format!("── {name}: begins")));
+                        let mut output = Vec::new();
+                        let ran = run(&name, &mut command, &mut output);
+                        let _ = stdout().write_all(&output);
+                        lock(&ended).push((name, ran));
+                    }
+                });
+            }
+        });
+        for (name, ran) in ended.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            let (succeeded, counts) = ran?;
+            self.note(&name, succeeded, counts);
+        }
         Ok(())
     }
 
@@ -73,40 +104,50 @@ struct Counts {
     failed: u64,
 }
 
+fn next<T>(queue: &Mutex<VecDeque<T>>) -> Option<T> {
+    lock(queue).pop_front()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs `command`, its output shown as it comes; whether it succeeded, and its tests.
-fn run(name: &str, command: &mut Command) -> Result<(bool, Counts)> {
-    println!(
-        "\n{} {}",
-        bold(&format!("── {name}:")),
-        command::line(command)
-    );
+fn run(
+    name: &str,
+    command: &mut Command,
+    shown: &mut (impl Write + Send),
+) -> Result<(bool, Counts)> {
+    let title = bold(&format!("── {name}:"));
+    writeln!(shown, "\n{title} {}", command::line(command))?;
     let started = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
     let output = child.stdout.take().context("a child without output")?;
-    let reader = thread::spawn(move || show_and_count(output));
-    let status = command::wait(&mut child, LIMIT, |_| ())?;
-    let counts = reader.join().unwrap_or_default();
+    let (status, counts) = thread::scope(|scope| {
+        let reader = scope.spawn(|| show_and_count(output, &mut *shown));
+        let status = command::wait(&mut child, LIMIT, |_| ());
+        (status, reader.join().unwrap_or_default())
+    });
+    let status = status?;
     let word = if status.success() {
         green("done")
     } else {
         red("failed")
     };
-    println!(
-        "── {name}: {word} in {:.1} s",
-        started.elapsed().as_secs_f32()
-    );
+    let seconds = started.elapsed().as_secs_f32();
+    writeln!(shown, "── {name}: {word} in {seconds:.1} s")?;
     Ok((status.success(), counts))
 }
 
-fn show_and_count(output: impl Read) -> Counts {
+fn show_and_count(output: impl Read, shown: &mut impl Write) -> Counts {
     let mut counts = Counts::default();
     let mut lines = BufReader::new(output).split(b'\n');
     while let Some(Ok(line)) = lines.next() {
         // A closed standard output does not end the tests.
-        let _ = stdout().write_all(&[&line[..], b"\n"].concat());
+        let _ = shown.write_all(&[&line[..], b"\n"].concat());
         if let Some(more) = summary(&String::from_utf8_lossy(&line)) {
             counts.passed += more.passed;
             counts.failed += more.failed;

@@ -49,7 +49,8 @@ impl Cursor {
         match scheduler {
             Scheduler::Rr => self.word = self.kept(members),
             Scheduler::Wrr => self.realign(scheduler, members, steps),
-            Scheduler::Lc | Scheduler::Wlc => {}
+            // They have no place among them.
+            _ => {}
         }
     }
 

@@ -37,9 +37,13 @@ impl Installed {
     ) -> Result<Vec<(u32, u32)>, rlvs_plane::Error> {
         let mut members = Vec::with_capacity(desired.destinations().len());
         for destination in desired.destinations() {
+            let is_new = self.destination(service, &destination.key).is_none();
             let number = self.number(store, service, &destination.key)?;
             let record = &store.destinations()[number as usize];
             record.service.store(service_number);
+            if is_new || destination.weight != 0 {
+                record.last_weight.store(destination.weight);
+            }
             write(store, number, destination);
             write_method(store, number, destination, desired.service().client_address);
             members.push((destination.weight, number));

@@ -10,6 +10,7 @@ mod destinations;
 mod filter;
 mod hops;
 mod locals;
+mod rows;
 mod services;
 mod statistics;
 
@@ -82,7 +83,7 @@ impl Installed {
             hops: HashMap::new(),
             free_services: free(store.services().len()),
             free_destinations: free(store.destinations().len()),
-            regions: RangeAllocator::new(0..store.nodes().len() as u32),
+            regions: RangeAllocator::new(services::FIRST_NODE..store.nodes().len() as u32),
             locals: locals::Locals::new(store),
             retired: Vec::new(),
         }

@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use rlvs_control::model::Granularity;
 use rlvs_control::{Protocol, Service as DesiredRecord, ServiceKey};
-use rlvs_engine::schedule::{Members, NODES_PER_MEMBER, Scheduler, layout};
+use rlvs_engine::schedule::{Flags, Members, NODES_PER_MEMBER, Scheduler, layout, rows};
 use rlvs_engine::service::{self, Service, ServiceKey as Key};
 use rlvs_engine::settings::ticks;
 use rlvs_plane::{IndexKey, Store};
 use rlvs_wire::protocol;
 
 use super::cursor::Cursor;
+use super::rows::rows;
 use super::{Installed, InstalledService, Retired};
 use crate::desired::DesiredService;
 
@@ -55,20 +56,21 @@ impl Installed {
         }
         let number = self.services[key].number;
         let record = &store.services()[number as usize];
+        let scheduler = scheduler(desired.service());
         if is_new {
-            record.members.store(Members::default().0);
+            // What another service left there is no scheduler to change from.
+            let none = Members::new(0, 0, 0, scheduler);
+            record.members.store(none.0);
             record.cursor.store(0);
             record.pool.store(0);
-            // What another service left there is no scheduler to change from.
-            write_service(record, desired.service());
             self.begin_counters(store, key);
         }
         let mut cursor = Cursor::read(store, record);
         let members = self.write_destinations(store, key, desired, number)?;
         self.write_pool(store, key, desired, now)?;
         write_service(record, desired.service());
-        cursor.moved(record.scheduler(), &members, steps);
-        self.write_members(store, key, &members, now)?;
+        cursor.moved(scheduler, &members, steps);
+        self.write_members(store, key, scheduler, &members, now)?;
         record.cursor.store(cursor.word());
         self.retire_missing(store, key, desired, now);
         if is_new {
@@ -82,16 +84,18 @@ impl Installed {
         &mut self,
         store: &S,
         key: &ServiceKey,
+        scheduler: Scheduler,
         members: &[(u32, u32)],
         now: Instant,
     ) -> Result<(), rlvs_plane::Error> {
         let leaves = (members.len() as u32).next_power_of_two();
         debug_assert!(2 * leaves <= NODES_PER_MEMBER * (members.len() as u32).max(1));
-        let region = self.region(store, 2 * leaves)?;
+        let rows = rows(store, scheduler, members);
+        let region = self.region(store, 2 * leaves + rows::nodes(rows.len() as u32))?;
         let nodes = store.nodes();
-        let word = layout(region.start, members, |node, word| {
-            nodes[node as usize].store(word)
-        });
+        let write = |node: u32, word| nodes[node as usize].store(word);
+        let word = layout(region.start, members, scheduler, write);
+        rows::lay(word, &rows, write);
         let service = self.services.get_mut(key).expect("it was written just now");
         store.services()[service.number as usize]
             .members
@@ -182,8 +186,10 @@ impl Installed {
         let mut taken = Vec::new();
         for service in self.services.values_mut() {
             let members = store.services()[service.number as usize].members();
-            if members.nodes() > 1 && members != Members::default() {
-                let region = members.base()..members.base() + members.nodes();
+            if members != Members::default() {
+                let rows = rows::count(store, members).unwrap_or(0);
+                let length = members.nodes() + rows::nodes(rows);
+                let region = members.base()..members.base() + length;
                 service.region = Some(region.clone());
                 taken.push(region);
             }
@@ -209,12 +215,15 @@ impl InstalledService {
     }
 }
 
+/// No region begins at 0: then the word of one is never that of none.
+pub(super) const FIRST_NODE: u32 = 1;
+
 /// An allocator from which `taken` are allocated: all of it in pieces, the others freed again.
 fn allocator_without(mut taken: Vec<Range<u32>>, end: u32) -> range_alloc::RangeAllocator<u32> {
-    let mut allocator = range_alloc::RangeAllocator::new(0..end);
+    let mut allocator = range_alloc::RangeAllocator::new(FIRST_NODE..end);
     taken.sort_by_key(|range| range.start);
-    let _ = allocator.allocate_range(end);
-    let mut free_from = 0;
+    let _ = allocator.allocate_range(end - FIRST_NODE);
+    let mut free_from = FIRST_NODE;
     for range in taken {
         if range.start > free_from {
             allocator.free_range(free_from..range.start);
@@ -227,9 +236,13 @@ fn allocator_without(mut taken: Vec<Range<u32>>, end: u32) -> range_alloc::Range
     allocator
 }
 
+fn scheduler(desired: &DesiredRecord) -> Scheduler {
+    Scheduler::from_name(&desired.scheduler).unwrap_or(Scheduler::Wlc)
+}
+
+/// All but the scheduler, which is written with what is laid out for it.
 fn write_service(record: &Service, desired: &DesiredRecord) {
-    let scheduler = Scheduler::from_name(&desired.scheduler).unwrap_or(Scheduler::Wlc);
-    let mut mode = scheduler as u32;
+    let mut mode = Service::with_flags(Flags(desired.scheduler_flags.into()));
     if let Some(persistence) = desired.persistence {
         record.persistence.store(ticks(persistence.timeout));
         service::store_octets(&record.mask, mask(persistence.granularity));

@@ -76,7 +76,7 @@ proptest! {
     /// Much ado about one service: every choice, through every change.
     #[test]
     fn one_service_chooses_as_the_model_does(
-        scheduler in prop::sample::select(vec!["rr", "wrr", "lc", "wlc"]),
+        scheduler in prop::sample::select(vec!["rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf"]),
         steps in vec(steps_of_one(), 100..400),
     ) {
         let mut both = Both::new();

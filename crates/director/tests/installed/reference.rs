@@ -14,6 +14,10 @@ impl Candidate {
         self.weight >= least_weight.max(1) && !self.overloaded
     }
 
+    fn delay(&self) -> u64 {
+        u64::from(self.active) + 1
+    }
+
     fn overhead(&self) -> u64 {
         u64::from(self.active) * 256 + u64::from(self.inactive)
     }
@@ -76,7 +80,11 @@ impl Memory {
             "rr" => self.rr(all),
             "wrr" => self.wrr(all),
             "lc" => lc(all),
-            "wlc" => wlc(all),
+            "wlc" => least(all, Candidate::overhead),
+            "sed" => least(all, Candidate::delay),
+            "nq" => idle(all).or_else(|| least(all, Candidate::delay)),
+            "fo" => heaviest(all, |_| true),
+            "ovf" => heaviest(all, |it| it.active <= it.weight),
             other => panic!("{other}?"),
         }
     }
@@ -117,15 +125,25 @@ fn lc(all: &[Candidate]) -> Option<usize> {
     places.min_by_key(|&place| all[place].overhead())
 }
 
-/// The one with the least overhead for its weight; the first of equals.
-fn wlc(all: &[Candidate]) -> Option<usize> {
+/// The one with the least load for its weight; the first of equals.
+fn least(all: &[Candidate], load: fn(&Candidate) -> u64) -> Option<usize> {
     let places = (0..all.len()).filter(|&place| all[place].takes(1));
     places.reduce(|best, place| {
         let (mine, other) = (all[place], all[best]);
-        let is_less = u128::from(mine.overhead()) * u128::from(other.weight)
-            < u128::from(other.overhead()) * u128::from(mine.weight);
+        let is_less = u128::from(load(&mine)) * u128::from(other.weight)
+            < u128::from(load(&other)) * u128::from(mine.weight);
         if is_less { place } else { best }
     })
+}
+
+fn idle(all: &[Candidate]) -> Option<usize> {
+    all.iter().position(|it| it.takes(1) && it.active == 0)
+}
+
+/// The heaviest of those that `may` be taken; the first of equals.
+fn heaviest(all: &[Candidate], may: fn(&Candidate) -> bool) -> Option<usize> {
+    let places = (0..all.len()).filter(|&place| all[place].takes(1) && may(&all[place]));
+    places.min_by_key(|&place| std::cmp::Reverse(all[place].weight))
 }
 
 /// The largest number that divides all weights, and where wrr's passes start.

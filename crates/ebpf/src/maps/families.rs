@@ -4,6 +4,7 @@ use rlvs_engine::connection::{Bucket, Meta};
 use rlvs_engine::fragment::{Draft, Trail};
 use rlvs_engine::lease::{self, Beginning, Lease, Taken};
 use rlvs_engine::reason::Reason;
+use rlvs_engine::schedule::{self, Members, stateless};
 use rlvs_engine::service::ServiceKey;
 use rlvs_engine::table::{self, Seat, Spot};
 use rlvs_engine::tables::KeyOf;
@@ -13,7 +14,7 @@ use rlvs_word::Shared64;
 
 use super::{
     CONNECTIONS4, CONNECTIONS6, DISPLACED4, DISPLACED6, DRAFTS4, DRAFTS6, FRAGMENTS4, FRAGMENTS6,
-    INDEX4, INDEX6, MOST_CPUS, Maps, NONE, Place, cpu, scratch,
+    INDEX4, INDEX6, MOST_CPUS, Maps, NONE, Place, cpu, scratch, some,
 };
 
 macro_rules! family_tables {
@@ -109,9 +110,18 @@ macro_rules! family_tables {
             }
 
             #[inline(always)]
+            fn hash(&self, key: &KeyOf<$family>, service: u32, members: Members) -> Option<u32> {
+                some(${concat(rlvs_hash, $version)}(key, service, members.0))
+            }
+
+            #[inline(always)]
+            fn pick_stateless(&self, key: &KeyOf<$family>, service: u32) -> Option<u32> {
+                some(${concat(rlvs_pick_stateless, $version)}(key, service))
+            }
+
+            #[inline(always)]
             fn recall(&self, key: &KeyOf<$family>, service: u32) -> Option<u32> {
-                let destination = ${concat(rlvs_recall, $version)}(key, service);
-                (destination != NONE).then_some(destination)
+                some(${concat(rlvs_recall, $version)}(key, service))
             }
 
             #[inline(always)]
@@ -121,8 +131,7 @@ macro_rules! family_tables {
                 service: u32,
                 destination: u32,
             ) -> Option<u32> {
-                let destination = ${concat(rlvs_remember, $version)}(key, service, destination);
-                (destination != NONE).then_some(destination)
+                some(${concat(rlvs_remember, $version)}(key, service, destination))
             }
 
             #[inline(always)]
@@ -191,6 +200,24 @@ macro_rules! family_tables {
                 Some(key) => table::victim::<$family, _>(&Maps, key).0,
                 None => Spot::NONE.0,
             }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_hash, $version)}(key: *const KeyOf<$family>, service: u32, members: u64) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            let key = unsafe { key.as_ref() };
+            key.and_then(|key| schedule::hash::<$family, _>(&Maps, key, service, Members(members)))
+                .unwrap_or(NONE)
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_pick_stateless, $version)}(key: *const KeyOf<$family>, service: u32) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            let key = unsafe { key.as_ref() };
+            key.and_then(|key| stateless::pick::<$family, _>(&Maps, key, service))
+                .unwrap_or(NONE)
         }
 
         #[unsafe(no_mangle)]

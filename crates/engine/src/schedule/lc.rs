@@ -1,14 +1,12 @@
-//! Least connections: the destination with the smallest overhead, whatever its weight.
+//! Least connections: the destination with the smallest overhead, whatever its weight (ip_vs_lc.c).
 
 use core::ops::ControlFlow;
 
-use super::{NONE, some};
-use crate::service::Service;
+use super::{Members, NONE, some};
 use crate::tables::Tables;
 
 #[inline(always)]
-pub(super) fn pick<T: Tables>(tables: &T, service: &Service) -> Option<u32> {
-    let members = service.members();
+pub(super) fn pick<T: Tables>(tables: &T, members: Members) -> Option<u32> {
     let mut least = NONE;
     let mut least_overhead = u64::MAX;
     tables.repeat(members.count(), |index| {

@@ -15,9 +15,12 @@
 
 use core::ops::ControlFlow;
 
+use super::Scheduler;
 use crate::tables::Tables;
 
-/// Where a service's members are: base (32 bits), how many (24) and the tree's depth (8).
+/// Where a service's members are, and who chooses among them: base (32 bits), how many (23), the
+/// tree's depth (5) and the [`Scheduler`] (4). One word, so that a packet finds a scheduler with
+/// what was laid out for it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Members(pub u64);
 
@@ -28,8 +31,12 @@ pub const NODES_PER_MEMBER: u32 = 4;
 const MOST_STEPS: u32 = 3 * 25;
 
 impl Members {
-    pub const fn new(base: u32, count: u32, depth: u32) -> Self {
-        Self(base as u64 | (count as u64) << 32 | (depth as u64) << 56)
+    /// No region is so long as to need more.
+    const COUNT: u32 = (1 << 23) - 1;
+
+    pub const fn new(base: u32, count: u32, depth: u32, scheduler: Scheduler) -> Self {
+        let high = count & Self::COUNT | (depth & 31) << 23 | (scheduler as u32) << 28;
+        Self(base as u64 | (high as u64) << 32)
     }
 
     #[inline(always)]
@@ -39,16 +46,22 @@ impl Members {
 
     #[inline(always)]
     pub const fn count(self) -> u32 {
-        (self.0 >> 32) as u32 & 0x00ff_ffff
+        (self.0 >> 32) as u32 & Self::COUNT
+    }
+
+    #[inline(always)]
+    pub const fn scheduler(self) -> Scheduler {
+        Scheduler::from_bits((self.0 >> 60) as u8)
     }
 
     /// Number of leaves, a power of two.
     #[inline(always)]
     pub const fn leaves(self) -> u32 {
-        1 << ((self.0 >> 56) as u32 & 31)
+        1 << ((self.0 >> 55) as u32 & 31)
     }
 
-    /// Length of the region.
+    /// Length of the tree.
+    #[inline(always)]
     pub const fn nodes(self) -> u32 {
         2 * self.leaves()
     }
@@ -75,8 +88,14 @@ impl Members {
         self.node(tables, 0)
     }
 
+    /// The largest weight.
     #[inline(always)]
-    fn node<T: Tables>(self, tables: &T, node: u32) -> Option<(u32, u32)> {
+    pub fn heaviest<T: Tables>(self, tables: &T) -> Option<u32> {
+        self.node(tables, 1).map(|(most, _)| most)
+    }
+
+    #[inline(always)]
+    pub(super) fn node<T: Tables>(self, tables: &T, node: u32) -> Option<(u32, u32)> {
         let word = tables.node(self.base().wrapping_add(node))?.load();
         Some((word as u32, (word >> 32) as u32))
     }
@@ -142,10 +161,15 @@ fn after(node: u32) -> u32 {
 
 /// Writes the tree of `members` (weight, destination) with `store(node, word)`; the region's
 /// base, at which there must be room for [`Members::nodes`], is the caller's choice.
-pub fn layout(base: u32, members: &[(u32, u32)], mut store: impl FnMut(u32, u64)) -> Members {
+pub fn layout(
+    base: u32,
+    members: &[(u32, u32)],
+    scheduler: Scheduler,
+    mut store: impl FnMut(u32, u64),
+) -> Members {
     let count = members.len() as u32;
     let depth = count.next_power_of_two().trailing_zeros();
-    let region = Members::new(base, count, depth);
+    let region = Members::new(base, count, depth, scheduler);
     let leaves = region.leaves();
     let at = |index: u32| members.get(index as usize).copied().unwrap_or((0, 0));
     let gcd = members
@@ -173,11 +197,11 @@ pub fn layout(base: u32, members: &[(u32, u32)], mut store: impl FnMut(u32, u64)
 }
 
 #[inline(always)]
-fn word(low: u32, high: u32) -> u64 {
+pub(super) fn word(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
 }
 
-fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
+pub(super) fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
     while b != 0 {
         (a, b) = (b, a % b);
     }
@@ -194,7 +218,7 @@ mod tests {
     fn walk(weights: &[u32], start: u32, weight: u32) -> Option<u32> {
         let memory = Memory::default();
         let members: Vec<_> = weights.iter().map(|&w| (w, 7)).collect();
-        let members = layout(16, &members, |node, word| {
+        let members = layout(16, &members, Scheduler::Rr, |node, word| {
             memory.nodes[node as usize].store(word)
         });
         members.next(&memory, start, weight).map(Member::index)
@@ -224,7 +248,9 @@ mod tests {
         ] {
             let memory = Memory::default();
             let members: Vec<_> = weights.iter().map(|&w| (w, 0)).collect();
-            let members = layout(0, &members, |n, word| memory.nodes[n as usize].store(word));
+            let members = layout(0, &members, Scheduler::Wrr, |n, word| {
+                memory.nodes[n as usize].store(word);
+            });
             assert_eq!(members.weights(&memory), Some(expected), "{weights:?}");
         }
     }

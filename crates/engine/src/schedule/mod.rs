@@ -7,72 +7,143 @@
 //! the loads a moment before another's choice may show: as in the kernel, the rules hold over
 //! many connections.
 
+mod dh;
+mod fo;
+mod heaviest;
 mod lc;
+mod least;
 mod members;
+pub mod mh;
+mod nq;
+mod ovf;
+pub mod rows;
 mod rr;
-mod stateless;
+mod scheduler;
+mod sed;
+pub mod sh;
+mod sip;
+pub mod stateless;
+mod twos;
 mod wlc;
 mod wrr;
 
 pub use members::{Member, Members, NODES_PER_MEMBER, layout, next};
-pub use stateless::pick as stateless;
+pub use scheduler::Scheduler;
 pub use wrr::Step as WrrStep;
 
-use crate::service::Service;
-use crate::tables::Tables;
+use crate::family::Family;
+use crate::tables::{FamilyTables, KeyOf, Tables};
+use crate::tuple::Packet;
 
-/// The schedulers by name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u8)]
-pub enum Scheduler {
-    /// Round robin.
-    Rr = 0,
-    /// Weighted round robin.
-    Wrr = 1,
-    /// Least connections.
-    Lc = 2,
-    /// Weighted least connections, the default.
-    Wlc = 3,
+/// What schedulers that hash know of a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    /// The client's [`word`](Family::word).
+    client: u32,
+    /// That of the address it asks for.
+    target: u32,
+    /// The client's port.
+    port: u32,
 }
 
-impl Scheduler {
-    pub const ALL: [Self; 4] = [Self::Rr, Self::Wrr, Self::Lc, Self::Wlc];
-
-    /// Bits that were stored from a scheduler; others count as round robin.
+impl Flow {
     #[inline(always)]
-    pub const fn from_bits(bits: u8) -> Self {
-        match bits {
-            1 => Self::Wrr,
-            2 => Self::Lc,
-            3 => Self::Wlc,
-            _ => Self::Rr,
+    pub fn of<F: Family>(key: &KeyOf<F>) -> Self {
+        let ends = F::endpoints(key);
+        Self {
+            client: F::word(ends.client),
+            target: F::word(ends.virtual_address),
+            port: u16::from_be_bytes(ends.client_port) as u32,
         }
     }
 
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rr => "rr",
-            Self::Wrr => "wrr",
-            Self::Lc => "lc",
-            Self::Wlc => "wlc",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|scheduler| scheduler.name() == name)
+    /// What sh and mh hash.
+    #[inline(always)]
+    fn key(self, flags: Flags) -> u32 {
+        let port = if flags.has(Flags::PORT) { self.port } else { 0 };
+        port.wrapping_add(self.client)
     }
 }
 
-/// The destination that `service`'s scheduler chooses now, if there is one to choose.
+/// Scheduler flags, with the kernel's numbers (IP_VS_SVC_F_SCHED1 and 2) moved down.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    /// `sh-fallback`, `mh-fallback`.
+    pub const FALLBACK: u32 = 1;
+    /// `sh-port`, `mh-port`.
+    pub const PORT: u32 = 2;
+
+    #[inline(always)]
+    pub const fn has(self, flag: u32) -> bool {
+        self.0 & flag != 0
+    }
+
+    #[inline(always)]
+    pub const fn with(self, flag: u32) -> Self {
+        Self(self.0 | flag)
+    }
+}
+
+/// The destination that a service's scheduler chooses now, if there is one to choose.
 #[inline(always)]
-pub fn pick<T: Tables>(tables: &T, service: &Service) -> Option<u32> {
-    match service.scheduler() {
-        Scheduler::Rr => rr::pick(tables, service),
-        Scheduler::Wrr => wrr::pick(tables, service),
-        Scheduler::Lc => lc::pick(tables, service),
-        Scheduler::Wlc => wlc::pick(tables, service),
+pub fn pick<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    key: &KeyOf<F>,
+    service: u32,
+) -> Option<u32> {
+    let members = tables.service_at(service)?.members();
+    match members.scheduler() {
+        Scheduler::Rr | Scheduler::Wrr => tables.turn(service, members),
+        Scheduler::Lc | Scheduler::Wlc | Scheduler::Sed => tables.walk(members),
+        Scheduler::Nq | Scheduler::Fo | Scheduler::Ovf => tables.walk(members),
+        _ => tables.hash(key, service, members),
+    }
+}
+
+/// The choice of a scheduler that takes one destination after another: behind the seam
+/// [`Tables::turn`].
+#[inline(always)]
+pub fn turn<T: Tables>(tables: &T, service: u32, members: Members) -> Option<u32> {
+    let service = tables.service_at(service)?;
+    match members.scheduler() {
+        Scheduler::Wrr => wrr::pick(tables, service, members),
+        _ => rr::pick(tables, service, members),
+    }
+}
+
+/// The choice of a scheduler that asks every destination: behind the seam [`Tables::walk`].
+#[inline(always)]
+pub fn walk<T: Tables>(tables: &T, members: Members) -> Option<u32> {
+    match members.scheduler() {
+        Scheduler::Lc => lc::pick(tables, members),
+        Scheduler::Wlc => wlc::pick(tables, members),
+        Scheduler::Sed => sed::pick(tables, members),
+        Scheduler::Nq => nq::pick(tables, members),
+        Scheduler::Fo => fo::pick(tables, members),
+        Scheduler::Ovf => ovf::pick(tables, members),
+        _ => None,
+    }
+}
+
+/// The choice of a scheduler that asks the packet, or chance: behind the seam
+/// [`FamilyTables::hash`].
+#[inline(always)]
+pub fn hash<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    key: &KeyOf<F>,
+    service: u32,
+    members: Members,
+) -> Option<u32> {
+    let service = tables.service_at(service)?;
+    let flow = Flow::of::<F>(key);
+    match members.scheduler() {
+        Scheduler::Dh => dh::pick(tables, members, flow),
+        Scheduler::Sh => sh::pick(tables, members, flow, service.flags()),
+        Scheduler::Mh => mh::pick(tables, members, flow, service.flags()),
+        Scheduler::Twos => twos::pick(tables, service, members),
+        _ => None,
     }
 }
 
@@ -84,10 +155,23 @@ fn some(number: u32) -> Option<u32> {
     (number != NONE).then_some(number)
 }
 
+/// The destination of a member, if it takes connections.
+#[inline(always)]
+fn takes<T: Tables>(tables: &T, members: Members, index: u32) -> Option<u32> {
+    let (weight, destination) = members.member(tables, index)?;
+    (weight > 0 && !is_overloaded(tables, destination)).then_some(destination)
+}
+
 /// Whether a destination is at its upper threshold.
 #[inline(always)]
 fn is_overloaded<T: Tables>(tables: &T, destination: u32) -> bool {
     tables
         .load(destination)
         .is_none_or(|load| load.overloaded.load() != 0)
+}
+
+/// The kernel's `hash_32` (include/linux/hash.h).
+#[inline(always)]
+const fn hash_32(word: u32, bits: u32) -> u32 {
+    word.wrapping_mul(0x61c8_8647) >> (32 - bits)
 }

@@ -4,13 +4,12 @@
 
 use core::ops::ControlFlow;
 
-use super::{NONE, is_overloaded, some};
+use super::{Members, NONE, is_overloaded, some};
 use crate::service::Service;
 use crate::tables::Tables;
 
 #[inline(always)]
-pub(super) fn pick<T: Tables>(tables: &T, service: &Service) -> Option<u32> {
-    let members = service.members();
+pub(super) fn pick<T: Tables>(tables: &T, service: &Service, members: Members) -> Option<u32> {
     let before = service.cursor.load();
     let mut start = before as u32;
     let mut wrapped = false;

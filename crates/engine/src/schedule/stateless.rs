@@ -1,20 +1,43 @@
-//! The choice when the connection table has no room: by the client alone, so that a flow's next
+//! The choice when the connection table has no room: by the packet alone, so that a flow's next
 //! packets, which find no entry either, go where its first went.
 //!
-//! The flow's hash says where in the list to begin; the first destination from there that takes
-//! connections has it. While the members stay the same the answer does, however many directors
-//! or CPUs ask.
+//! Schedulers that hash choose as always. For the others maglev hashing does, in rows that are
+//! made for it: when a destination comes or goes, few of these flows change theirs.
 
-use super::Member;
-use crate::service::Service;
-use crate::tables::Tables;
+use super::rows;
+use super::{Flags, Flow, Scheduler, dh, mh, sh};
+use crate::tables::{FamilyTables, KeyOf};
+use crate::tuple::Packet;
+
+/// Rows for others than sh and mh: a prime, enough for shares to be nearly equal.
+pub const fn rows(members: usize) -> usize {
+    match members {
+        0..=16 => 251,
+        17..=128 => 1021,
+        129..=512 => 4093,
+        513..=2048 => 16_381,
+        _ => 65_521,
+    }
+}
 
 #[inline(always)]
-pub fn pick<T: Tables>(tables: &T, service: &Service, hash: u64) -> Option<u32> {
+pub fn pick<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    key: &KeyOf<F>,
+    service: u32,
+) -> Option<u32> {
+    let service = tables.service_at(service)?;
     let members = service.members();
-    let start = ((hash >> 32).wrapping_mul(members.count() as u64) >> 32) as u32;
-    let found = members
-        .next(tables, start, 1)
-        .or_else(|| members.next(tables, 0, 1));
-    found.map(Member::destination)
+    let flow = Flow::of::<F>(key);
+    let flags = service.flags().with(Flags::FALLBACK);
+    match members.scheduler() {
+        Scheduler::Dh => dh::pick(tables, members, flow),
+        Scheduler::Sh => sh::pick(tables, members, flow, flags),
+        Scheduler::Mh => mh::pick(tables, members, flow, flags),
+        Scheduler::None => None,
+        _ => {
+            let hash = F::hash(key, tables.settings()?.seed.load());
+            rows::pick::<T, mh::Row>(tables, members, (hash >> 32) as u32, flags)
+        }
+    }
 }

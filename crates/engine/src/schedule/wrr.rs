@@ -7,13 +7,12 @@
 
 use core::ops::ControlFlow;
 
-use super::{NONE, is_overloaded, some};
+use super::{Members, NONE, is_overloaded, some};
 use crate::service::Service;
 use crate::tables::Tables;
 
 #[inline(always)]
-pub(super) fn pick<T: Tables>(tables: &T, service: &Service) -> Option<u32> {
-    let members = service.members();
+pub(super) fn pick<T: Tables>(tables: &T, service: &Service, members: Members) -> Option<u32> {
     let (gcd, reach) = members.weights(tables)?;
     if reach == 0 {
         return None;

@@ -32,9 +32,21 @@ fn without_destinations_new_connections_are_dropped() {
     }
 }
 
+/// Those that always find a destination that takes connections, if there is one.
+const FINDING: [Scheduler; 8] = [
+    Scheduler::Rr,
+    Scheduler::Wrr,
+    Scheduler::Lc,
+    Scheduler::Wlc,
+    Scheduler::Sed,
+    Scheduler::Nq,
+    Scheduler::Fo,
+    Scheduler::Twos,
+];
+
 #[test]
 fn weight_0_keeps_connections_and_gets_no_new_ones() {
-    for scheduler in Scheduler::ALL {
+    for scheduler in FINDING {
         let plane = Plane::with_members(scheduler, &[(1, 1)]);
         assert_eq!(plane.tcp(1, &[SYN, ACK]), Some(1));
         plane.members(0, &[(1, 2), (0, 1)]);
@@ -90,7 +102,7 @@ fn a_removed_service_keeps_its_connections_until_their_destinations_go() {
 
 #[test]
 fn at_its_upper_threshold_a_destination_is_passed_over() {
-    for scheduler in Scheduler::ALL {
+    for scheduler in FINDING {
         let plane = Plane::with_members(scheduler, &[(1, 1), (1, 2)]);
         plane.destination(1).upper_threshold.store(2);
         for number in 0..8 {

@@ -9,6 +9,7 @@ mod full_nat;
 mod persistence;
 mod plane;
 mod reading;
+mod schedulers;
 mod sctp;
 mod tunnel_errors;
 mod tunnels;

@@ -1,6 +1,7 @@
 //! A data plane in memory with hand-written records: no daemon between test and engine.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 
@@ -9,7 +10,8 @@ use rlvs_engine::destination::Destination;
 use rlvs_engine::frame::{Route, Way};
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
-use rlvs_engine::schedule::{Scheduler, layout};
+use rlvs_engine::schedule::mh::{self, Taker};
+use rlvs_engine::schedule::{Flags, Scheduler, layout, rows, sh};
 use rlvs_engine::service::{Service, ServiceKey, filter, store_octets};
 use rlvs_engine::settings::ticks;
 use rlvs_engine::tables::{Context, interface};
@@ -24,6 +26,7 @@ pub(crate) const INTERFACE: u32 = 2;
 pub(crate) struct Plane {
     pub(crate) memory: Memory,
     region: Cell<u32>,
+    schedulers: RefCell<HashMap<u32, Scheduler>>,
     /// Where the kernel would send anything.
     route: Cell<Route>,
 }
@@ -83,7 +86,8 @@ impl Plane {
             .store(interface::word(INTERFACE, DIRECTOR));
         Self {
             memory,
-            region: Cell::new(0),
+            region: Cell::new(1),
+            schedulers: RefCell::default(),
             route: Cell::new(Route::NONE),
         }
     }
@@ -124,9 +128,7 @@ impl Plane {
         protocol: u8,
         scheduler: Scheduler,
     ) {
-        self.memory.services[number as usize]
-            .mode
-            .store(scheduler as u32);
+        self.schedulers.borrow_mut().insert(number, scheduler);
         let port = address.port().to_be_bytes();
         let (word, bit) = match address.ip() {
             IpAddr::V4(ip) => {
@@ -163,13 +165,41 @@ impl Plane {
                 .flags
                 .store(Destination::USED | Destination::AVAILABLE | Destination::RESOLVED);
         }
-        let region = layout(self.region.get(), members, |node, word| {
-            self.memory.nodes[node as usize].store(word);
-        });
-        self.region.set(region.base() + region.nodes());
+        let scheduler = self.schedulers.borrow()[&service];
+        let write = |node: u32, word| self.memory.nodes[node as usize].store(word);
+        let region = layout(self.region.get(), members, scheduler, write);
+        let rows = self.rows(scheduler, members);
+        rows::lay(region, &rows, write);
+        let length = region.nodes() + rows::nodes(rows.len() as u32);
+        self.region.set(region.base() + length);
         self.memory.services[service as usize]
             .members
             .store(region.0);
+    }
+
+    pub(crate) fn flags(&self, service: u32, flags: u32) {
+        let mode = &self.memory.services[service as usize].mode;
+        mode.store(mode.load() | Service::with_flags(Flags(flags)));
+    }
+
+    fn rows(&self, scheduler: Scheduler, members: &[(u32, u32)]) -> Vec<u16> {
+        let mut rows = vec![
+            0;
+            if scheduler == Scheduler::Sh {
+                sh::ROWS
+            } else {
+                251
+            }
+        ];
+        match scheduler {
+            Scheduler::Sh => sh::fill(&mut rows, members.iter().map(|member| member.0)),
+            _ => {
+                let taker = |&(weight, number): &(u32, u32)| Taker::new(number, 80, weight);
+                let mut takers: Vec<_> = members.iter().map(taker).collect();
+                mh::fill(&mut rows, &mut takers);
+            }
+        }
+        rows
     }
 
     pub(crate) fn destination(&self, number: u32) -> &Destination {

@@ -190,8 +190,7 @@ fn what_is_not_there_yet_says_so() {
         "ipvsadm -A -u 192.0.2.1:53 -o",
         "ipvsadm -A -u 192.0.2.1:5060 -p --pe sip",
         "ipvsadm -A -t 192.0.2.1:0 -p",
-        "ipvsadm -A -t 192.0.2.1:81 -s mh",
-        "ipvsadm -A -t 192.0.2.1:81 -b flag-1",
+        "ipvsadm -A -t 192.0.2.1:81 -s lblc",
         "ipvsadm --start-daemon master",
     ] {
         let Outcome {

@@ -68,7 +68,8 @@ where
     };
     let error = F::error(reason, mtu).filter(|_| is_allowed(tables));
     match error.and_then(|error| turn_back::<F, R>(frame, error)) {
-        Some(()) => Verdict::Transmit,
+        // As what is routed: a veth device sends back nothing by itself, unless its peer has XDP.
+        Some(()) => Verdict::Redirect(frame.interface()),
         None => Verdict::Drop,
     }
 }

@@ -238,7 +238,7 @@ impl Plane {
             .collect();
         let reason = counted.first().map(|&&reason| reason);
         let mut told = None;
-        if verdict == Verdict::Transmit && reason.is_some() {
+        if verdict == Verdict::Redirect(interface) && reason.is_some() {
             told = Some(std::mem::replace(&mut frame.bytes, bytes.clone()));
             verdict = Verdict::Drop;
         }

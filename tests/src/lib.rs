@@ -1,6 +1,8 @@
 //! Shared by the tests that need root.
 
 pub mod foreign;
+pub mod place;
 pub mod scene;
 pub mod tunnel_site;
 pub mod tunnels;
+pub mod wire;

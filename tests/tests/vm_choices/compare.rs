@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use rlvs_control::Change;
+use rlvs_tests::place::server_mac;
 
-use crate::frame::{self, server_mac};
+use crate::frame;
 use crate::kernel::Kernel;
 use crate::rlvs::Rlvs;
 use crate::scenario::{Edit, Packet, SERVERS, Scenario, Step, World, line};

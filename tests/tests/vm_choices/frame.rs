@@ -3,20 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use rlvs_control::Protocol;
+use rlvs_tests::wire::{CLIENT, DIRECTOR};
 use rlvs_wire::Checksum;
 use rlvs_wire::sctp::INIT;
 use rlvs_wire::tcp::{ACK, FIN, RST, SYN};
 
 use crate::scenario::{Kind, Packet, World, protocol};
-
-/// The director's interface, on both sides.
-pub(crate) const DIRECTOR: [u8; 6] = [2, 0, 0x0a, 0, 0, 5];
-const CLIENT: [u8; 6] = [2, 0, 0x0a, 0, 0, 2];
-
-/// MAC address of a real server.
-pub(crate) fn server_mac(server: u8) -> [u8; 6] {
-    [2, 0, 0x0a, 0, 0x98, server + 1]
-}
 
 /// A packet as it comes in; `number` is in it, and comes out again.
 pub(crate) fn build(world: &World, packet: &Packet, number: u32) -> Vec<u8> {
@@ -63,27 +55,6 @@ pub(crate) fn number(frame: &[u8], vip: IpAddr) -> Option<u32> {
     let at = body + if protocol == 17 { 8 } else { 4 };
     let number = frame.get(at..at + 4)?;
     Some(u32::from_be_bytes(number.try_into().ok()?))
-}
-
-/// Asks the director's stack for a sign that all frames before this one are done with.
-pub(crate) fn arp_request(tag: u8) -> Vec<u8> {
-    let mut frame = [[0xff; 6], CLIENT].concat();
-    frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
-    frame.extend(CLIENT);
-    frame.extend(asker(tag));
-    frame.extend([0; 6]);
-    frame.extend([10, 98, 0, 254]);
-    frame
-}
-
-pub(crate) fn is_arp_reply(frame: &[u8], tag: u8) -> bool {
-    frame.get(12..14) == Some(&[8, 6])
-        && frame.get(20..22) == Some(&[0, 2])
-        && frame.get(38..42) == Some(&asker(tag))
-}
-
-fn asker(tag: u8) -> [u8; 4] {
-    [10, 98, 0, 100 + tag % 100]
 }
 
 fn flags(kind: Kind) -> u8 {

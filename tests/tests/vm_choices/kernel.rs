@@ -10,9 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rlvs_control::Change;
 use rlvs_lab::{Lab, command, wait};
+use rlvs_tests::place::Place;
 
-use crate::place::Place;
-use crate::scenario::line;
+use crate::scenario::{SERVERS, line};
 use crate::side::{Connection, Side};
 
 /// The real one, not rlvs by that name.
@@ -36,7 +36,7 @@ impl Kernel {
             let limit = Duration::from_secs(60);
             command::finish(Command::new("modprobe").arg(module), limit)?.success()?;
         }
-        let place = Place::new(lab, "kernel")?;
+        let place = Place::new(lab, "kernel", SERVERS)?;
         let mut ipvsadm = place
             .host
             .command(IPVSADM)

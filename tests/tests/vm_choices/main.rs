@@ -28,11 +28,9 @@ mod frame;
 mod generate;
 mod kernel;
 mod minimise;
-mod place;
 mod rlvs;
 mod scenario;
 mod side;
-mod wire;
 
 use std::env;
 use std::time::Duration;

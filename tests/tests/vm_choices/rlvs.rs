@@ -8,8 +8,9 @@ use anyhow::Result;
 use rlvs_control::status::{Attachment, NextHop};
 use rlvs_control::{Change, Client, Director as _, Transaction};
 use rlvs_lab::{Lab, Process, director, wait};
+use rlvs_tests::place::Place;
 
-use crate::place::Place;
+use crate::scenario::SERVERS;
 use crate::side::{Connection, Side};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -26,7 +27,7 @@ pub(crate) struct Rlvs {
 impl Rlvs {
     pub(crate) fn start(lab: &Lab) -> Result<Self> {
         lab.install_rlvs(&director::rlvs_binary())?;
-        let place = Place::new(lab, "rlvs")?;
+        let place = Place::new(lab, "rlvs", SERVERS)?;
         let file = place.host.directory()?.join("rlvs.toml");
         fs::write(&file, director::CONFIGURATION)?;
         let words = ["run".as_ref(), "--config".as_ref(), file.as_os_str()];

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use rlvs_control::model::{Granularity, Persistence};
 use rlvs_control::{Change, Destination, DestinationKey, ForwardingMethod, Protocol};
 use rlvs_control::{Service, ServiceKey};
+use rlvs_tests::place::server_address;
 
 /// Real servers there are.
 pub(crate) const SERVERS: u8 = 8;
@@ -233,13 +234,6 @@ impl World {
             address: self.server(server),
             port: self.virtual_address(service).port(),
         }
-    }
-}
-
-pub(crate) fn server_address(ipv6: bool, server: u8) -> IpAddr {
-    match ipv6 {
-        false => Ipv4Addr::new(10, 98, 0, server + 1).into(),
-        true => Ipv6Addr::new(0xfd98, 0, 0, 0, 0, 0, 0, u16::from(server) + 1).into(),
     }
 }
 

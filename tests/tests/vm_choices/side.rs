@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use rlvs_control::Change;
-
-use crate::place::Place;
+use rlvs_tests::place::Place;
 
 /// A director that a scenario runs on.
 pub(crate) trait Side {

@@ -1,6 +1,7 @@
 //! A network namespace for a director, with nothing behind it but neighbours that never answer.
 
 use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -9,19 +10,18 @@ use anyhow::{Context, Result};
 use rlvs_lab::{Host, Lab, command};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::frame::{DIRECTOR, server_mac};
-use crate::scenario::{SERVERS, server_address};
-use crate::wire::Wire;
+use crate::wire::{CLIENT, DIRECTOR, Wire};
 
 /// One side's namespace and the far end of its cable, which is in the test's own namespace.
 #[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) host: Host,
-    pub(crate) wire: Wire,
+pub struct Place {
+    pub host: Host,
+    pub wire: Wire,
 }
 
 impl Place {
-    pub(crate) fn new(lab: &Lab, name: &str) -> Result<Self> {
+    /// With so many real servers.
+    pub fn new(lab: &Lab, name: &str, servers: u8) -> Result<Self> {
         let host = Host::new(lab, name)?;
         let cable = format!("to-{name}");
         let add = format!(
@@ -35,7 +35,7 @@ impl Place {
             ("net.ipv4.conf.all.rp_filter", "0"),
             ("net.ipv4.conf.eth0.rp_filter", "0"),
         ])?;
-        host.shell(&settings().join("\n"))?;
+        host.shell(&settings(servers).join("\n"))?;
         Ok(Self {
             host,
             wire: Wire::open(&cable)?,
@@ -43,7 +43,7 @@ impl Place {
     }
 
     /// Runs `work` on this thread in this namespace.
-    pub(crate) fn within<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub fn within<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let own = File::open("/proc/thread-self/ns/net")?;
         enter(&File::open(self.host.namespace_file())?)?;
         let outcome = work();
@@ -52,12 +52,40 @@ impl Place {
     }
 
     /// What `ipvsadm` prints, but for the line with the size of the connection table.
-    pub(crate) fn listing(&self, ipvsadm: &Path, options: &str) -> Result<String> {
+    pub fn listing(&self, ipvsadm: &Path, options: &str) -> Result<String> {
         let mut command = self.host.command(ipvsadm);
         command.args(options.split_whitespace());
         let listing = command::finish(&mut command, Duration::from_secs(60))?.success()?;
         let (_, rest) = listing.split_once('\n').context("an empty listing")?;
         Ok(rest.to_owned())
+    }
+}
+
+pub fn server_address(ipv6: bool, server: u8) -> IpAddr {
+    match ipv6 {
+        false => Ipv4Addr::new(10, 98, 0, server + 1).into(),
+        true => Ipv6Addr::new(0xfd98, 0, 0, 0, 0, 0, 0, u16::from(server) + 1).into(),
+    }
+}
+
+/// MAC address of a real server.
+pub fn server_mac(server: u8) -> [u8; 6] {
+    [2, 0, 0x0a, 0, 0x98, server + 1]
+}
+
+/// The router that clients are behind; its MAC address is [`CLIENT`].
+pub fn router_address(ipv6: bool) -> IpAddr {
+    match ipv6 {
+        false => Ipv4Addr::new(10, 98, 0, 99).into(),
+        true => Ipv6Addr::new(0xfd98, 0, 0, 0, 0, 0, 0, 0x99).into(),
+    }
+}
+
+/// The director's own.
+pub fn own_address(ipv6: bool) -> IpAddr {
+    match ipv6 {
+        false => Ipv4Addr::new(10, 98, 0, 254).into(),
+        true => Ipv6Addr::new(0xfd98, 0, 0, 0, 0, 0, 0, 0xfe).into(),
     }
 }
 
@@ -77,7 +105,7 @@ fn ip(line: &str) -> Result<()> {
 }
 
 /// Virtual addresses are local; real servers and the way to the clients are known for good.
-fn settings() -> Vec<String> {
+fn settings(servers: u8) -> Vec<String> {
     let mut lines: Vec<String> = [
         "set -e",
         "ip link set eth0 up",
@@ -85,21 +113,19 @@ fn settings() -> Vec<String> {
         "ip addr add fd98::fe/64 dev eth0 nodad",
         "ip route add local 10.99.0.0/16 dev lo",
         "ip route add local fd99::/16 dev lo",
-        "ip neigh add 10.98.0.99 lladdr 02:00:0a:00:00:02 dev eth0 nud permanent",
-        "ip neigh add fd98::99 lladdr 02:00:0a:00:00:02 dev eth0 nud permanent",
         "ip route add default via 10.98.0.99",
         "ip route add default via fd98::99",
     ]
     .map(str::to_owned)
     .to_vec();
-    for server in 0..SERVERS {
-        for ipv6 in [false, true] {
-            let address = server_address(ipv6, server);
-            let mac = mac(server_mac(server));
-            lines.push(format!(
-                "ip neigh add {address} lladdr {mac} dev eth0 nud permanent"
-            ));
-        }
+    let neighbour = |address: IpAddr, at| {
+        let mac = mac(at);
+        format!("ip neigh add {address} lladdr {mac} dev eth0 nud permanent")
+    };
+    for ipv6 in [false, true] {
+        lines.push(neighbour(router_address(ipv6), CLIENT));
+        let servers = 0..servers;
+        lines.extend(servers.map(|it| neighbour(server_address(ipv6, it), server_mac(it))));
     }
     lines
 }

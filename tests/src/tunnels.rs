@@ -1,6 +1,7 @@
 //! Destinations behind every kind of tunnel, and what clients see of them.
 
 use std::fmt;
+use std::fs;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -15,8 +16,11 @@ use rlvs_lab::{DirectRouting, Get, Host, wait};
 pub const GUE_PORT: u16 = 6080;
 /// Enough for the emulated machine, too.
 const SOON: Duration = Duration::from_secs(40);
-/// HTTP, an upload, and DNS.
-const SERVICES: [(&str, u16); 3] = [("-t", 80), ("-t", 9000), ("-u", 53)];
+/// HTTP, an upload, DNS, and large datagrams.
+const SERVICES: [(&str, u16); 4] = [("-t", 80), ("-t", 9000), ("-u", 53), ("-u", DATAGRAMS)];
+const DATAGRAMS: u16 = 9001;
+/// Of one datagram.
+const LARGE: usize = 8192;
 
 /// Tunnels as `ipvsadm` knows them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -118,6 +122,40 @@ pub fn upload(lab: &DirectRouting, vip: IpAddr, server: &Host, bytes: usize) -> 
         .shell(&format!("{content} | timeout 50 socat -t 40 - TCP:{vip}"))?;
     socat.stop()?;
     ensure!(got == sum, "the sum is {got}, not {sum}");
+    Ok(())
+}
+
+/// Sends large datagrams until the real server has one: whole, though the first is in fragments that
+/// do not go through the tunnel, before the client has been told what does.
+pub fn datagram(lab: &DirectRouting, vip: IpAddr, server: &Host) -> Result<()> {
+    let sent = lab.client.directory()?.join("datagram");
+    let got = server.directory()?.join("datagram");
+    lab.client.shell(&format!(
+        "head -c {LARGE} /dev/urandom > {}",
+        sent.display()
+    ))?;
+    // What other tunnels have left of the path is forgotten.
+    lab.client
+        .shell("ip route flush cache && ip -6 route flush cache")?;
+    let before = dropped(lab, "too-long")?;
+    let listen = format!("UDP6-RECVFROM:{DATAGRAMS},ipv6only=0");
+    let create = format!("CREATE:{}", got.display());
+    let mut socat = server.spawn("socat", "socat", ["-u", "-b65536", &listen, &create])?;
+    let filter = format!("sport = :{DATAGRAMS}");
+    wait::until("the server listens", SOON, || {
+        Ok(!server.run("ss", ["-lunH", &filter])?.is_empty())
+    })?;
+    let (open, to) = (
+        format!("OPEN:{}", sent.display()),
+        with_port(vip, DATAGRAMS),
+    );
+    wait::until("a datagram has arrived", SOON, || {
+        let words = ["-u", "-b65536", &open, &format!("UDP:{to}")];
+        lab.client.run("socat", words)?;
+        Ok(socat.exited()?.is_some())
+    })?;
+    ensure!(fs::read(&sent)? == fs::read(&got)?, "another datagram came");
+    ensure!(dropped(lab, "too-long")? > before, "it was not too large");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Tunnels to a real server without tunnel devices (`rlvs realserver up --tunnel`), with an MTU of
-//! 1500 everywhere: what a client sends is too large for them, until it is told.
+//! 1500 everywhere: what a client sends is too large for them, until it is told. So are the fragments
+//! of its large datagrams.
 
 use std::fs;
 use std::net::IpAddr;
@@ -7,7 +8,7 @@ use std::net::IpAddr;
 use anyhow::{Context, Result, ensure};
 use rlvs_lab::address::with_port;
 use rlvs_lab::{DirectRouting, Get};
-use rlvs_tests::tunnels::{Kind, add_services, answers, direct, dropped, upload};
+use rlvs_tests::tunnels::{Kind, add_services, answers, datagram, direct, dropped, upload};
 
 /// Bytes that each transfer has at least.
 const MUCH: usize = 50_000_000;
@@ -35,6 +36,7 @@ fn every_tunnel_carries_large_and_many_transfers() -> Result<()> {
 fn walk(lab: &DirectRouting, vip: IpAddr, kind: Kind, real: IpAddr) -> Result<()> {
     direct(lab, vip, kind, real)?;
     answers(lab, vip, lab.real_servers[0].name())?;
+    datagram(lab, vip, &lab.real_servers[0].host)?;
     let requests = if kind == Kind::Ipip { 1000 } else { 20 };
     let url = format!("http://{}", with_port(vip, 80));
     let pages = Get::new(format!("{url}/who")).times(&lab.client, requests)?;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use rlvs_arrival::address::mapped;
 use rlvs_arrival::{IP, Kind, Settings, concerns, ecn, inspect};
 use rlvs_engine::destination::{Destination, Tunnel};
-use rlvs_engine::frame::Route;
+use rlvs_engine::frame::{Route, Way};
 use rlvs_engine::memory::{self, Memory};
 use rlvs_engine::service::store_octets;
 use rlvs_engine::{V4, V6, forward};
@@ -63,6 +63,7 @@ fn encapsulated(frame: &[u8], tables: &Memory, is_four: bool) -> Option<Vec<u8>>
     let mut frame = memory::Bytes {
         bytes: frame.to_vec(),
         interface: 1,
+        way: Way::In,
         route: Route::NONE,
     };
     let hash = 0x1234_5678;

@@ -1,10 +1,12 @@
 //! What is measured: one row of the table each.
 
+use rlvs_control::ForwardingMethod;
+use rlvs_control::model::{GueChecksum, Tunnel};
 use rlvs_engine::Reason;
 use rlvs_wire::protocol::{SCTP, TCP, UDP};
 use rlvs_wire::tcp::SYN;
 
-use crate::packet::{Packet, To, Version, Walk};
+use crate::packet::{Packet, Shape, To, Version, Walk};
 use crate::subject::Target;
 
 /// A row.
@@ -18,6 +20,8 @@ pub(crate) struct Case {
     /// Flows that packets are of; connections with the service before, unless `outcome` is new.
     pub(crate) flows: u32,
     pub(crate) outcome: Outcome,
+    /// What is sent of each flow before, if its connection is to be made by that.
+    pub(crate) before: Option<Packet>,
 }
 
 /// What the program must do with every packet.
@@ -71,6 +75,8 @@ pub(crate) fn all() -> Vec<Case> {
     }
     let sctp = Packet::new(Version::V4, SCTP);
     cases.push(established("sctp4-established-1k".to_owned(), sctp, 1_000));
+    cases.extend(methods());
+    cases.extend([fragment(), error()]);
     for scheduler in [
         "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh", "twos",
     ] {
@@ -103,6 +109,68 @@ fn established(name: String, packet: Packet, flows: u32) -> Case {
         room: flows.max(DEFAULT_ROOM),
         flows,
         outcome: Outcome::Forwarded,
+        before: None,
+    }
+}
+
+/// A row for each method besides direct routing.
+fn methods() -> impl Iterator<Item = Case> {
+    let ipip = ForwardingMethod::Tunnel(Tunnel::Ipip);
+    let gre = ForwardingMethod::Tunnel(Tunnel::Gre { checksum: false });
+    let gue = ForwardingMethod::Tunnel(Tunnel::Gue {
+        port: 6080,
+        checksum: GueChecksum::None,
+    });
+    let rows = [
+        ("masquerade4", Version::V4, ForwardingMethod::Masquerade),
+        ("masquerade6", Version::V6, ForwardingMethod::Masquerade),
+        ("ipip4", Version::V4, ipip),
+        ("ipip6", Version::V6, ipip),
+        ("gre4", Version::V4, gre),
+        ("gue4", Version::V4, gue),
+        ("full-nat4", Version::V4, ForwardingMethod::FullNat),
+    ];
+    rows.into_iter().map(|(name, version, method)| {
+        let packet = whole(Packet::new(version, TCP));
+        let case = established(format!("{name}-established-1k"), packet, 1_000);
+        Case {
+            target: Target {
+                method,
+                ..case.target
+            },
+            before: Some(Packet {
+                flags: SYN,
+                ..packet
+            }),
+            ..case
+        }
+    })
+}
+
+/// Later fragments of one datagram.
+fn fragment() -> Case {
+    let packet = whole(Packet::new(Version::V4, UDP));
+    let shaped = |shape| Packet { shape, ..packet };
+    Case {
+        before: Some(shaped(Shape::First)),
+        ..established("fragment4".to_owned(), shaped(Shape::Later), 1)
+    }
+}
+
+fn error() -> Case {
+    let packet = whole(Packet::new(Version::V4, TCP));
+    let shape = Shape::Error;
+    established(
+        "icmp4-error-1k".to_owned(),
+        Packet { shape, ..packet },
+        1_000,
+    )
+}
+
+fn whole(packet: Packet) -> Packet {
+    Packet {
+        whole: true,
+        ..packet
     }
 }
 
@@ -118,6 +186,7 @@ fn new(scheduler: &'static str, destinations: u32) -> Case {
         room: DEFAULT_ROOM,
         flows: NEW_FLOWS,
         outcome: Outcome::New,
+        before: None,
     }
 }
 

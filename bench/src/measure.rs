@@ -87,8 +87,8 @@ pub(crate) fn floors() -> Result<Floors> {
         take(0, four, EMPTY)?;
         take(1, four, "bench_array")?;
         take(2, four, "bench_hash")?;
-        take(3, four, four.version.wrapper())?;
-        take(4, six, six.version.wrapper())?;
+        take(3, four, four.wrapper())?;
+        take(4, six, six.wrapper())?;
     }
     let [empty, array, hash, wrapper4, wrapper6] = times.map(Time::of);
     Ok(Floors {
@@ -102,8 +102,10 @@ pub(crate) fn floors() -> Result<Floors> {
 
 pub(crate) fn case(case: &Case) -> Result<Row> {
     let mut subject = Subject::new(case.target, case.room)?;
-    if case.outcome != Outcome::New {
-        subject.populate(case.target, case.flows)?;
+    match case.before {
+        Some(packet) => begin(&mut subject, packet, case.flows)?,
+        None if case.outcome == Outcome::New => {}
+        None => subject.populate(case.target, case.flows)?,
     }
     let frame = case.packet.frame();
     let (mut totals, mut wrappers, mut empties) = (Vec::new(), Vec::new(), Vec::new());
@@ -114,7 +116,7 @@ pub(crate) fn case(case: &Case) -> Result<Row> {
         .max(FIRST_ROUNDS);
     for run in 1..=RUNS {
         let plan = case.packet.plan(case.walk(run), case.flows);
-        let wrapper = case.packet.version.wrapper();
+        let wrapper = case.packet.wrapper();
         empties.push(subject.run(EMPTY, &frame, plan, FLOOR_ROUNDS)?);
         wrappers.push(subject.run(wrapper, &frame, plan, FLOOR_ROUNDS)?);
         totals.push(engine(&mut subject, case, run, rounds)?);
@@ -128,16 +130,20 @@ pub(crate) fn case(case: &Case) -> Result<Row> {
     })
 }
 
+/// A packet of every flow, by which the engine makes its connection, and all that belongs to it.
+fn begin(subject: &mut Subject, packet: Packet, flows: u32) -> Result<()> {
+    let plan = packet.plan(Walk::InTurn, flows);
+    subject.run(packet.engine(), &packet.frame(), plan, flows)?;
+    let made = subject.counted().connections;
+    ensure!(made == u64::from(flows), "{made} of {flows} connections");
+    Ok(())
+}
+
 /// A run of the engine, in which every packet must come out as it should.
 fn engine(subject: &mut Subject, case: &Case, run: u32, rounds: u32) -> Result<f64> {
     let plan = case.packet.plan(case.walk(run), case.flows);
     let before = outcomes(subject, case);
-    let time = subject.run(
-        case.packet.version.engine(),
-        &case.packet.frame(),
-        plan,
-        rounds,
-    )?;
+    let time = subject.run(case.packet.engine(), &case.packet.frame(), plan, rounds)?;
     let right = outcomes(subject, case) - before;
     ensure!(
         right == u64::from(rounds),

@@ -4,8 +4,8 @@ use rlvs_engine::Family;
 use rlvs_engine::family::{Endpoints, V4, V6};
 use rlvs_engine::tables::KeyOf;
 use rlvs_wire::ethernet::{IPV4, IPV6};
-use rlvs_wire::protocol::{SCTP, TCP};
-use rlvs_wire::{Ethernet, Ipv4, Ipv6, Sctp, Tcp, Udp, sctp, tcp};
+use rlvs_wire::protocol::{ICMP, SCTP, TCP};
+use rlvs_wire::{Ethernet, Icmp, Ipv4, Ipv6, Sctp, Tcp, Udp, sctp, tcp};
 use zerocopy::IntoBytes;
 
 use crate::plan::{Client, Plan};
@@ -24,33 +24,20 @@ const OTHER4: [u8; 4] = [198, 51, 100, 8];
 pub(crate) const PORT: u16 = 80;
 const OTHER_PORT: u16 = 81;
 
+/// Where ICMP errors come from.
+const ROUTER4: [u8; 4] = [192, 0, 2, 1];
+
 const HOPS: u8 = 64;
 /// IP packets in frames of the least length, as far as their headers fit in.
 const LENGTH4: usize = 46;
 const LENGTH6: usize = 60;
+/// An ICMP error: its header, and the header and eight bytes of a packet.
+const ERROR4: usize = size_of::<Icmp>() + size_of::<Ipv4>() + 8;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Version {
     V4,
     V6,
-}
-
-impl Version {
-    /// The program that is measured.
-    pub(crate) const fn engine(self) -> &'static str {
-        match self {
-            Self::V4 => "bench_engine4",
-            Self::V6 => "bench_engine6",
-        }
-    }
-
-    /// The same without the engine.
-    pub(crate) const fn wrapper(self) -> &'static str {
-        match self {
-            Self::V4 => "bench_wrapper4",
-            Self::V6 => "bench_wrapper6",
-        }
-    }
 }
 
 /// What is sent, but for the client.
@@ -61,6 +48,19 @@ pub(crate) struct Packet {
     /// TCP's flags.
     pub(crate) flags: u8,
     pub(crate) to: To,
+    pub(crate) shape: Shape,
+    /// Whether the engine changes more than MAC addresses and hops, so that all is restored.
+    pub(crate) whole: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shape {
+    Segment,
+    /// Fragments of one datagram: its first, and another one; of IPv4.
+    First,
+    Later,
+    /// An ICMP error about an answer to the client; of IPv4.
+    Error,
 }
 
 /// To whom.
@@ -79,6 +79,28 @@ impl Packet {
             protocol,
             flags: tcp::ACK,
             to: To::Service,
+            shape: Shape::Segment,
+            whole: false,
+        }
+    }
+
+    /// The program that is measured.
+    pub(crate) const fn engine(self) -> &'static str {
+        match (self.version, self.whole) {
+            (Version::V4, false) => "bench_engine4",
+            (Version::V6, false) => "bench_engine6",
+            (Version::V4, true) => "bench_whole4",
+            (Version::V6, true) => "bench_whole6",
+        }
+    }
+
+    /// The same without the engine.
+    pub(crate) const fn wrapper(self) -> &'static str {
+        match (self.version, self.whole) {
+            (Version::V4, false) => "bench_wrapper4",
+            (Version::V6, false) => "bench_wrapper6",
+            (Version::V4, true) => "bench_whole_wrapper4",
+            (Version::V6, true) => "bench_whole_wrapper6",
         }
     }
 
@@ -114,10 +136,18 @@ impl Packet {
             checksum: [a, b],
             ..
         } = self.ipv4();
+        let frame = self.frame();
+        let mut headers = frame[size_of::<Ethernet>()..].to_vec();
+        headers.resize(60, 0);
+        let word = |number| u64::from_ne_bytes(part(&headers, 8 * number));
         let plan = Plan {
             flows: flows.into(),
             fields: [ttl, protocol, a, b],
             ethernet: self.ethernet(),
+            length: frame.len() as u32,
+            last: u32::from_ne_bytes(part(&headers, 56)),
+            words: std::array::from_fn(word),
+            inside: (self.shape == Shape::Error).into(),
             ..Plan::default()
         };
         match walk {
@@ -133,7 +163,8 @@ impl Packet {
             }
             Walk::InTurn => Plan {
                 factor: 1,
-                step: u64::MAX / u64::from(flows) + 1,
+                // Rounded up in its upper half, which the flow is read of.
+                step: (((u64::MAX / u64::from(flows)) >> 32) + 1) << 32,
                 ..plan
             },
         }
@@ -158,13 +189,19 @@ impl Packet {
         let mut ip = Ipv4 {
             version_ihl: 0x45,
             tos: 0,
-            total_length: (LENGTH4 as u16).into(),
+            total_length: ((size_of::<Ipv4>() + self.segment_length()) as u16).into(),
             identification: u16::from_be_bytes([!a, !b]).into(),
-            fragment: 0x4000.into(),
+            fragment: self.fragment().into(),
             ttl: HOPS,
-            protocol: self.protocol,
+            protocol: match self.shape {
+                Shape::Error => ICMP,
+                _ => self.protocol,
+            },
             checksum: [0; 2],
-            source: client4(Client::of(0)),
+            source: match self.shape {
+                Shape::Error => ROUTER4,
+                _ => client4(Client::of(0)),
+            },
             destination: if self.to == To::OtherAddress {
                 OTHER4
             } else {
@@ -186,14 +223,28 @@ impl Packet {
         }
     }
 
+    /// Flags and offset: "don't fragment", or "more fragments" of 24 bytes.
+    fn fragment(self) -> u16 {
+        match self.shape {
+            Shape::Segment | Shape::Error => 0x4000,
+            Shape::First => 0x2000,
+            Shape::Later => 0x2000 | 3,
+        }
+    }
+
     fn segment_length(self) -> usize {
         match self.version {
+            _ if self.shape == Shape::Error => ERROR4,
+            Version::V4 if self.shape != Shape::Segment => 24,
             Version::V4 => LENGTH4 - size_of::<Ipv4>(),
             Version::V6 => LENGTH6 - size_of::<Ipv6>(),
         }
     }
 
     fn segment(self) -> Vec<u8> {
+        if self.shape == Shape::Error {
+            return self.error();
+        }
         let source = u16::from_be_bytes(Client::of(0).port).into();
         let port = if self.to == To::OtherPort {
             OTHER_PORT
@@ -235,6 +286,34 @@ impl Packet {
         };
         tcp.as_bytes().to_vec()
     }
+
+    /// "Host unreachable", about an answer of the virtual address to the client.
+    fn error(self) -> Vec<u8> {
+        let icmp = Icmp {
+            kind: 3,
+            code: 1,
+            checksum: [0; 2],
+            rest: [0; 4],
+        };
+        let mut inside = Ipv4 {
+            protocol: self.protocol,
+            total_length: (LENGTH4 as u16).into(),
+            source: VIRTUAL4,
+            destination: client4(Client::of(0)),
+            checksum: [0; 2],
+            ..self.ipv4()
+        };
+        inside.checksum = inside.sum().to_field();
+        let [a, b] = PORT.to_be_bytes();
+        let [c, d] = Client::of(0).port;
+        let ports = [a, b, c, d, 0, 0, 0, 0];
+        [icmp.as_bytes(), inside.as_bytes(), &ports].concat()
+    }
+}
+
+/// Bytes of the headers.
+fn part<const N: usize>(headers: &[u8], at: usize) -> [u8; N] {
+    std::array::from_fn(|index| headers[at + index])
 }
 
 /// In which order flows have packets.

@@ -1,5 +1,6 @@
 //! A data plane of its own in the kernel, and its programs run by BPF_PROG_TEST_RUN.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -45,6 +46,7 @@ pub(crate) struct Target {
     pub(crate) protocol: u8,
     pub(crate) scheduler: &'static str,
     pub(crate) destinations: u32,
+    pub(crate) method: ForwardingMethod,
 }
 
 /// What the tables counted.
@@ -66,6 +68,7 @@ impl Target {
             protocol,
             scheduler,
             destinations,
+            method: ForwardingMethod::Route,
         }
     }
 }
@@ -221,7 +224,7 @@ fn install(tables: &KernelTables, target: Target) -> Result<()> {
     for address in addresses {
         let hop = Hop::Resolved {
             mtu: 1500,
-            local: None,
+            local: Some(local(target.version)),
             interface: INTERFACE,
             source: DIRECTOR,
             destination: [2, 1, 0, 0, 0, 0],
@@ -244,18 +247,31 @@ fn transaction(key: ServiceKey, target: Target) -> Transaction {
     };
     let destinations = (0..target.destinations).map(|number| Change::AddDestination {
         service: key,
-        destination: destination(target.version, number),
+        destination: destination(target, number),
+    });
+    let locals = (target.method == ForwardingMethod::FullNat).then(|| Change::AddLocalAddress {
+        service: key,
+        address: local(target.version),
     });
     let changes = std::iter::once(Change::AddService(service))
         .chain(destinations)
+        .chain(locals)
         .collect();
     Transaction { changes }
 }
 
+/// The director's own address, in tunnels and for full NAT.
+fn local(version: Version) -> IpAddr {
+    match version {
+        Version::V4 => [10, 2, 0, 1].into(),
+        Version::V6 => [0x20, 1, 0xd, 0xb8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1].into(),
+    }
+}
+
 /// Weights go from 1 to 8.
-fn destination(version: Version, number: u32) -> Destination {
+fn destination(target: Target, number: u32) -> Destination {
     let [_, _, a, b] = number.to_be_bytes();
-    let address = match version {
+    let address = match target.version {
         Version::V4 => [10, 1, a, b].into(),
         Version::V6 => [0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, a, b].into(),
     };
@@ -264,7 +280,7 @@ fn destination(version: Version, number: u32) -> Destination {
             address,
             port: PORT,
         },
-        method: ForwardingMethod::Route,
+        method: target.method,
         weight: 1 + number % 8,
         upper_threshold: 0,
         lower_threshold: 0,

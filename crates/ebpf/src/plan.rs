@@ -14,6 +14,13 @@ pub(crate) struct Plan {
     pub(crate) fields: [u8; 4],
     /// Receiver's and sender's MAC addresses.
     pub(crate) ethernet: [u32; 3],
+    /// The frame's length, and its headers behind Ethernet's, for rows that restore them all.
+    pub(crate) length: u32,
+    /// Follows `words`; of IPv6 alone.
+    pub(crate) last: u32,
+    pub(crate) words: [u64; 7],
+    /// 1: the client is not the sender but the receiver of the packet in an ICMP error.
+    pub(crate) inside: u64,
 }
 
 /// What tells a flow's client from others'.

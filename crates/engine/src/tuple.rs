@@ -287,10 +287,14 @@ impl Packet for V4 {
         })
     }
 
-    /// A header with a right checksum adds nothing, the rest the opposite of the pseudo header.
+    /// A header with a right checksum adds nothing, the rest the opposite of the pseudo header, which
+    /// ICMP has none of.
     #[inline(always)]
     fn content<R: Frame>(frame: &R, packet: &Inner) -> Option<Checksum> {
         let ip = frame.header::<Ipv4>(IP)?;
+        if ip.protocol == protocol::ICMP {
+            return Some(Checksum::default());
+        }
         let length = (packet.bytes as usize).wrapping_sub(ip.header_length()) as u16;
         Some(
             Checksum::default()
@@ -582,7 +586,7 @@ fn own<R: Frame>(frame: &R) -> u8 {
 fn is_summed<R: Frame>(frame: &R, number: u8, at: usize) -> bool {
     let at = frame.offset(at);
     match number {
-        protocol::TCP => true,
+        protocol::TCP | protocol::ICMP | protocol::ICMPV6 => true,
         protocol::UDP => frame
             .header::<Udp>(at)
             .is_some_and(|udp| udp.checksum != [0, 0]),

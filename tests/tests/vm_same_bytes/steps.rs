@@ -219,8 +219,8 @@ impl Steps {
                 ..about
             };
             let frame = error(from, to, kind, &about.build_summed());
-            let told = self.without_sum();
-            self.push(&format!("{} from {from} to {to}", kind.name), frame, told);
+            let name = format!("{} from {from} to {to}", kind.name);
+            self.push(&name, frame, Told::Same);
         }
     }
 

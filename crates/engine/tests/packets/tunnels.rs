@@ -7,7 +7,7 @@ use rlvs_engine::destination::{Destination, Tunnel};
 use rlvs_engine::forward::Method;
 use rlvs_engine::service::store_octets;
 use rlvs_engine::{Reason, Verdict};
-use rlvs_testing::packet::{DIRECTOR, ETHERNET, SYN, UDP, checksum};
+use rlvs_testing::packet::{ACK, DIRECTOR, ETHERNET, SYN, UDP, checksum, icmp_error};
 use rlvs_testing::{Packet, packet};
 
 use crate::plane::{Plane, client, client6, mac, vip, vip6};
@@ -220,6 +220,24 @@ fn every_tunnel_carries_every_packet() {
             let plane = tunnelled(tunnel, outer6);
             for packet in packets() {
                 check(&plane, packet.build_summed(), tunnel, outer6);
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_about_answers_are_summed_outside() {
+    for tunnel in ALL {
+        for outer6 in [false, true] {
+            let plane = tunnelled(tunnel, outer6);
+            let ends = [(client(1), vip(80)), (client6(1), vip6(80))];
+            for (client, vip) in ends {
+                plane.send(&Packet::tcp(client, vip, SYN));
+                let about = Packet::tcp(vip, client, ACK).build_summed();
+                let header = if client.is_ipv4() { [3, 3] } else { [1, 4] };
+                let about = &about[ETHERNET..];
+                let error = icmp_error(client.ip(), vip.ip(), header, [0; 4], about);
+                check(&plane, error, tunnel, outer6);
             }
         }
     }

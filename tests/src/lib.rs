@@ -1,5 +1,6 @@
 //! Shared by the tests that need root.
 
+pub mod datagram;
 pub mod foreign;
 pub mod place;
 pub mod scene;

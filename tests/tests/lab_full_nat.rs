@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use rlvs_lab::address::with_port;
 use rlvs_lab::real_server::{PROXY_PORT, dig};
 use rlvs_lab::{Get, Masquerading, wait};
+use rlvs_tests::datagram::ensure_refused;
 use rlvs_tests::scene::{connections, counts, dropped, statistics};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -134,7 +135,7 @@ fn large_transfers_arrive_whole_however_the_client_is_told() -> Result<()> {
     for vip in lab.vips() {
         for port in [PORT, PORT + 1] {
             let file = lab.client.directory()?.join("copy");
-            for _ in 0..3 {
+            for _ in 0..4 {
                 Get::new(url(vip, port, "/big"))
                     .to_file(&file)
                     .once(&lab.client)
@@ -142,8 +143,12 @@ fn large_transfers_arrive_whole_however_the_client_is_told() -> Result<()> {
                 ensure!(fs::read(&file)? == original, "{vip}: another file came");
             }
         }
-        upload(&lab, vip, &original, "")?;
-        upload(&lab, vip, &original, "--client-address proxy")?;
+        // 16 MB each.
+        for options in ["", "--client-address proxy"] {
+            for _ in 0..4 {
+                upload(&lab, vip, &original, options)?;
+            }
+        }
         let service = format!("-t {}", with_port(vip, PORT));
         let (whole, _) = statistics(&lab.director, &service)?;
         ensure!(whole.bytes > original.len() as u64 / 1000, "{whole:?}");
@@ -193,6 +198,19 @@ fn upload(lab: &Masquerading, vip: IpAddr, content: &[u8], options: &str) -> Res
     ensure!(header == 0 || all.starts_with(b"\r\n\r\n\0\r\nQUIT\n\x21"));
     fs::remove_file(&got)?;
     lab.director.ipvsadm(&format!("-D -t {service}"))?;
+    Ok(())
+}
+
+#[test]
+fn errors_of_real_servers_reach_the_client() -> Result<()> {
+    let lab = site(1)?;
+    serve(&lab, "-t", PORT, 80, "")?;
+    wait_for(&lab, PORT)?;
+    // Nobody listens at the real server's port.
+    serve(&lab, "-u", 54, 54, "")?;
+    for vip in lab.vips() {
+        ensure_refused(&lab.client, SocketAddr::new(vip, 54))?;
+    }
     Ok(())
 }
 

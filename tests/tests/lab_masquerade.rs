@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rlvs_lab::address::with_port;
 use rlvs_lab::real_server::dig;
 use rlvs_lab::{Get, Masquerading, wait};
+use rlvs_tests::datagram::ensure_refused;
 use rlvs_tests::scene::{Transfer, connections, counts, statistics};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -78,7 +79,7 @@ fn large_transfers_arrive_whole_in_both_directions() -> Result<()> {
                 .with_context(|| format!("from {vip}"))?;
             ensure!(fs::read(&file)? == original, "{vip}: another file came");
         }
-        upload(&lab, vip, original.len())?;
+        upload(&lab, vip, 50_000_000)?;
         let service = format!("-t {}", with_port(vip, 9000));
         let (whole, _) = statistics(&lab.director, &service)?;
         ensure!(whole.bytes > original.len() as u64, "{whole:?}");
@@ -143,29 +144,15 @@ fn datagrams_and_their_errors_come_back() -> Result<()> {
         let server = with_port(real(&lab, vip, 0), 54);
         lab.director
             .ipvsadm(&format!("-a -u {closed} -r {server} -m"))?;
-        refused(&lab, vip, 54).with_context(|| format!("by the real server, {vip}"))?;
+        ensure_refused(&lab.client, SocketAddr::new(vip, 54))
+            .with_context(|| format!("by the real server, {vip}"))?;
 
         // No destination takes it: the director says so.
         lab.director
             .ipvsadm(&format!("-d -u {closed} -r {server}"))?;
-        refused(&lab, vip, 54).with_context(|| format!("by the director, {vip}"))?;
+        ensure_refused(&lab.client, SocketAddr::new(vip, 54))
+            .with_context(|| format!("by the director, {vip}"))?;
     }
-    Ok(())
-}
-
-/// A connected UDP socket learns of "port unreachable" with its next call.
-fn refused(lab: &Masquerading, vip: IpAddr, port: u16) -> Result<()> {
-    let family = if vip.is_ipv4() { "INET" } else { "INET6" };
-    let program = format!(
-        "import socket\n\
-         s = socket.socket(socket.AF_{family}, socket.SOCK_DGRAM)\n\
-         s.settimeout(3)\n\
-         s.connect(('{vip}', {port}))\n\
-         s.send(b'anybody?')\n\
-         try:\n    s.recv(10)\nexcept ConnectionRefusedError:\n    print('refused')\n"
-    );
-    let said = lab.client.run("python3", ["-c", &program])?;
-    ensure!(said.trim() == "refused", "{said}");
     Ok(())
 }
 

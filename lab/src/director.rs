@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::process::Process;
 use crate::warden;
 
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_secs(240);
 
 /// A small table: a lab has no million of connections.
 pub const CONFIGURATION: &str = "connections = 65536\n\n[interfaces]\nnames = [\"eth0\"]\n";

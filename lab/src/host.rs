@@ -18,7 +18,7 @@ use crate::process::Process;
 use crate::segment::Segment;
 
 /// What a command may take, unless it is told otherwise. The emulated kernel is slow.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 /// A network namespace of a lab.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 const SEND: &str = include_str!("tunnel_site/send.py");
 const RECEIVE: &str = include_str!("tunnel_site/receive.py");
 /// Virtual machines are slow.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(180);
 pub const VIPS: [&str; 2] = ["192.0.2.100", "2001:db8:1::100"];
 
 /// A director, which only sends, and a real server.

@@ -15,7 +15,7 @@ use rlvs_lab::{DirectRouting, Get, Host, wait};
 /// Where GUE goes.
 pub const GUE_PORT: u16 = 6080;
 /// Enough for the emulated machine, too.
-const SOON: Duration = Duration::from_secs(40);
+const SOON: Duration = Duration::from_secs(120);
 /// HTTP, an upload, DNS, and large datagrams.
 const SERVICES: [(&str, u16); 4] = [("-t", 80), ("-t", 9000), ("-u", 53), ("-u", DATAGRAMS)];
 const DATAGRAMS: u16 = 9001;

@@ -14,7 +14,7 @@ use rlvs_tests::tunnel_site::TunnelSite;
 
 /// The real one, not rlvs by that name.
 const IPVSADM: &str = "/usr/sbin/ipvsadm";
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(180);
 /// For the whole machine.
 const LIMIT: Duration = Duration::from_secs(900);
 const PORT: u16 = 9000;

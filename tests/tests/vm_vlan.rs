@@ -12,7 +12,7 @@ use rlvs_lab::address::with_port;
 use rlvs_lab::{Director, Get, Host, Lab, RealServer, Segment, Vm, vm, wait};
 
 /// The emulated machine is slow.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 const REQUESTS: u32 = 10;
 
 /// Interfaces by what their addresses have in common: `eth0` has the trunk's own, without tags.
@@ -22,7 +22,7 @@ const SERVERS: &str = "eth0.30";
 #[test]
 fn http_is_balanced_between_vlans() -> Result<()> {
     if !vm::inside() {
-        let limit = Duration::from_secs(400);
+        let limit = Duration::from_secs(800);
         return Vm::new()
             .limit(limit)
             .run_test("http_is_balanced_between_vlans");

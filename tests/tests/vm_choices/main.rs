@@ -58,7 +58,7 @@ fn choices_are_the_kernels() -> Result<()> {
         // One CPU: what is sent is done with in order.
         let machine = Vm::new()
             .smp(1)
-            .limit(Duration::from_secs(240 + 5 * count))
+            .limit(Duration::from_secs(480 + 10 * count))
             .env("RLVS_SEED", &seed.to_string())
             .env("RLVS_SCENARIOS", &count.to_string())
             .env(

@@ -39,7 +39,7 @@ use steps::Make;
 #[test]
 fn both_send_the_same_bytes() -> Result<()> {
     if !vm::inside() {
-        let machine = Vm::new().limit(Duration::from_secs(400));
+        let machine = Vm::new().limit(Duration::from_secs(800));
         return machine.run_test("both_send_the_same_bytes");
     }
     let lab = Lab::new()?;

@@ -8,6 +8,7 @@ mod tally;
 use std::env;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::thread;
 
 use anyhow::{Context, Result};
 
@@ -39,12 +40,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for (package, directory) in PACKAGES {
         in_machines.extend(run_package(arguments, &mut tally, package, directory)?);
     }
-    tally.tests_at_once(MACHINES, in_machines)?;
+    tally.tests_at_once(machines(), in_machines)?;
     Ok(tally.finish())
 }
 
-/// How many emulated machines run at once: each keeps one CPU busy.
-const MACHINES: usize = 2;
+/// How many emulated machines run at once: each has two CPUs.
+fn machines() -> usize {
+    thread::available_parallelism().map_or(1, |cpus| (cpus.get() / 2).max(1))
+}
 
 /// The seed of generated tests; another in `RLVS_SEED` tries others.
 const SEED: &str = "1";

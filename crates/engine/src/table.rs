@@ -7,16 +7,21 @@
 //!
 //! Why not a hash map for what finds no room, and why not tags: see ARCHITECTURE.md.
 
+mod answered;
+mod end;
+mod room;
+
+pub use answered::{Answered, find_answered, find_answered_displaced};
+pub use end::{SWEEP_GRACE, end, is_over, release, release_alone, settle, sweep};
+pub use room::{make_room, victim};
+
 use core::ops::ControlFlow;
 
-use crate::connection::{Bucket, Key, Meta, Slot, State, WAYS};
+use crate::connection::{Key, Meta, Slot, State, WAYS};
 use crate::family::{Family, mix};
-use crate::forward::Method;
-use crate::lease::{self, Lease};
 use crate::reason::Event;
-use crate::settings::{Settings, elapsed};
+use crate::settings::Settings;
 use crate::tables::{Context, FamilyTables, KeyOf, Tables};
-use crate::template;
 use crate::tuple::Packet;
 
 /// Buckets a key may lie in.
@@ -226,72 +231,6 @@ pub fn find<'t, F: Packet, T: FamilyTables<F>>(
         .filter(|entry| entry.meta.is_live())
 }
 
-/// The masqueraded connection that a packet with this key, [turned](Family::turned), answers: its
-/// client is the packet's receiver, its real server the packet's sender. Or the reverse entry of
-/// a connection by full NAT, which has just this key.
-#[inline(always)]
-pub fn find_answered<'t, F: Packet, T: FamilyTables<F>>(
-    context: Context<'t, T>,
-    turned: &KeyOf<F>,
-) -> Option<Answered<'t, F::Key>> {
-    let tables = context.tables;
-    let place = Place::new::<F>(turned, context.settings);
-    let home = place.home();
-    let bucket = tables.bucket(home)?;
-    // Not a loop: older verifiers lose track of its index. Not a closure: it would become a
-    // function, with a frame.
-    let found = answered_at::<F, T, 0>(tables, bucket, place, turned)
-        .or_else(|| answered_at::<F, T, 1>(tables, bucket, place, turned))
-        .or_else(|| answered_at::<F, T, 2>(tables, bucket, place, turned))
-        .or_else(|| answered_at::<F, T, 3>(tables, bucket, place, turned))
-        .or_else(|| answered_at::<F, T, 4>(tables, bucket, place, turned))
-        .or_else(|| answered_at::<F, T, 5>(tables, bucket, place, turned))
-        .or_else(|| answered_at::<F, T, 6>(tables, bucket, place, turned))
-        .or_else(|| answered_at::<F, T, 7>(tables, bucket, place, turned));
-    if found.is_some() || tables.displaced(home)?.load() == 0 {
-        return found;
-    }
-    let spot = tables.find_answered_displaced(turned);
-    let entry = spot.entry::<F, T>(tables)?;
-    entry.meta.is_live().then_some(Answered {
-        entry,
-        seat: spot.seat(),
-    })
-}
-
-/// What [`find_answered`] finds.
-#[derive(Debug)]
-pub struct Answered<'t, K> {
-    pub entry: Entry<'t, K>,
-    pub seat: Seat,
-}
-
-/// The same in another bucket than its first.
-///
-/// Not by `repeat`: its frame would be one too many on a stack of 512 bytes.
-#[inline(always)]
-pub fn find_answered_displaced<F: Packet, T: FamilyTables<F>>(
-    tables: &T,
-    turned: &KeyOf<F>,
-) -> Spot {
-    let Some(settings) = tables.settings() else {
-        return Spot::NONE;
-    };
-    let place = Place::new::<F>(turned, settings);
-    let mut n = WAYS as u32;
-    while n < CHOICES * WAYS as u32 {
-        let (index, slot) = (place.bucket(n), n as usize & (WAYS - 1));
-        let found = tables
-            .bucket(index)
-            .and_then(|bucket| bucket.slots.get(slot));
-        if found.is_some_and(|slot| answered::<F, T>(tables, slot, turned).is_some()) {
-            return Spot::new(index, slot, Spot::FOUND);
-        }
-        n += 1;
-    }
-    Spot::NONE
-}
-
 /// Where the entry with this key lies, a reverse one or not; one at `except` does not count.
 #[inline(always)]
 pub fn locate<F: Packet, T: FamilyTables<F>>(
@@ -325,45 +264,6 @@ fn fits<F: Family>(slot: &Slot<F::Key>, key: &KeyOf<F>, is_reverse: bool) -> boo
         false => meta.is_clients(),
     };
     is_sought && slot.key.is(key)
-}
-
-#[inline(always)]
-fn answered_at<'t, F: Packet, T: FamilyTables<F>, const N: usize>(
-    tables: &T,
-    bucket: &'t Bucket<F::Key>,
-    place: Place,
-    turned: &KeyOf<F>,
-) -> Option<Answered<'t, F::Key>> {
-    const { assert!(WAYS == 8, "one call for each slot") };
-    let slot = place.slot(N);
-    let entry = answered::<F, T>(tables, bucket.slots.get(slot)?, turned)?;
-    let seat = Spot::new(place.home(), slot, Spot::FOUND).seat();
-    Some(Answered { entry, seat })
-}
-
-/// As [`matching`], with what the destination says instead of the key's virtual half, which only
-/// reverse entries have.
-#[inline(always)]
-fn answered<'t, F: Packet, T: FamilyTables<F>>(
-    tables: &T,
-    slot: &'t Slot<F::Key>,
-    turned: &KeyOf<F>,
-) -> Option<Entry<'t, F::Key>> {
-    let meta = Meta(slot.meta.load());
-    if !meta.is_live() || meta.state().is_template() || !F::same_client(&slot.key.load(), turned) {
-        return None;
-    }
-    if meta.state() as u8 == State::Reverse as u8 {
-        return slot.key.is(turned).then_some(Entry { slot, meta });
-    }
-    let destination = tables.destination(meta.destination())?;
-    let is_its = destination.method() as u8 == Method::Masquerade as u8
-        && F::is_virtual_end(
-            turned,
-            &destination.address,
-            destination.port().to_be_bytes(),
-        );
-    is_its.then_some(Entry { slot, meta })
 }
 
 /// The entry with this key in another bucket than its first.
@@ -494,176 +394,4 @@ fn settled<F: Family>(slot: &Slot<F::Key>, key: &KeyOf<F>) -> bool {
         waited += 1;
     }
     matching::<F>(slot, key).is_some()
-}
-
-/// Ends the most expendable entry of the key's buckets, if any may go; whether one did.
-#[inline(always)]
-pub fn make_room<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>) -> bool {
-    let Some(context) = Context::new(tables) else {
-        return false;
-    };
-    match tables.victim(key).entry::<F, T>(tables) {
-        // Looked at again: another CPU may have put a new one there.
-        Some(entry) if worth(context, entry) != u64::MAX => release::<F, T>(tables, entry),
-        _ => false,
-    }
-}
-
-/// The entry of the key's buckets that is worth least.
-#[inline(always)]
-pub fn victim<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>) -> Spot {
-    let (mut victim, mut least) = (Spot::NONE, u64::MAX);
-    let Some(context) = Context::new(tables) else {
-        return victim;
-    };
-    let place = Place::new::<F>(key, context.settings);
-    tables.repeat(CHOICES * WAYS as u32, |n| {
-        let (index, number) = (place.bucket(n), n as usize & (WAYS - 1));
-        let Some(slot) = tables
-            .bucket(index)
-            .and_then(|bucket| bucket.slots.get(number))
-        else {
-            return ControlFlow::Break(());
-        };
-        let worth = worth(
-            context,
-            Entry {
-                slot,
-                meta: Meta(slot.meta.load()),
-            },
-        );
-        if worth < least {
-            (victim, least) = (Spot::new(index, number, Spot::FOUND), worth);
-        }
-        ControlFlow::Continue(())
-    });
-    victim
-}
-
-/// What a full table loses with an entry: nothing with an expired one, little with a half-open
-/// connection, something with a closing one; others it does not give up. Of two alike the one
-/// that has been idle longer is worth less.
-#[inline(always)]
-fn worth<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> u64 {
-    let rank: u64 = match entry.meta.state() {
-        State::Free | State::Claimed | State::Reverse => return u64::MAX,
-        _ if is_over(context, entry, 0) => 0,
-        state if state.is_half_open() => 1,
-        state if state.is_closing() => 2,
-        _ => return u64::MAX,
-    };
-    rank << 32 | !elapsed(context.now, entry.slot.seen.load()) as u64
-}
-
-/// Whether an entry's time is over: it has been idle for longer than its timeout and `grace`.
-#[inline(always)]
-pub fn is_over<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>, grace: u32) -> bool {
-    let idle = elapsed(context.now, entry.slot.seen.load());
-    let state = entry.meta.state();
-    let timeout = if state.is_template() {
-        template::timeout(context, entry.meta)
-    } else {
-        context.settings.timeout_of(entry.meta)
-    };
-    idle > timeout.saturating_add(grace) && !template::is_held(context, entry)
-}
-
-/// Frees an entry and settles its accounts; false if it changed meanwhile.
-#[inline(always)]
-pub fn release<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Key>) -> bool {
-    // Before the swap: after it the slot may have a new tenant.
-    let key = entry.slot.key.load();
-    let lease = Lease(entry.slot.children.load());
-    let freed = entry.slot.meta.replace(entry.meta.0, entry.meta.freed().0);
-    if freed {
-        tables.settle(&key, entry.meta);
-        if !lease.is_none() && !entry.meta.state().is_template() {
-            tables.give_back(&key, entry.meta.destination(), lease);
-        }
-        if entry.meta.has(Meta::CONTROLLED) {
-            tables.forget(&key, entry.meta.destination());
-        }
-    }
-    freed
-}
-
-/// Frees the entry with this key.
-#[inline(always)]
-pub fn end<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>) {
-    if let Some(context) = Context::new(tables)
-        && let Some(entry) = find::<F, T>(context, key)
-    {
-        release::<F, T>(tables, entry);
-    }
-}
-
-/// The same for a template or a reverse entry, which no template controls and which leases nothing.
-#[inline(always)]
-pub fn release_alone<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Key>) -> bool {
-    let key = entry.slot.key.load();
-    let freed = entry.slot.meta.replace(entry.meta.0, entry.meta.freed().0);
-    if freed {
-        tables.settle(&key, entry.meta);
-    }
-    freed
-}
-
-/// Takes an entry that was freed out of all counts but its template's.
-#[inline(always)]
-pub fn settle<F: Packet, T: FamilyTables<F>>(tables: &T, key: &KeyOf<F>, meta: Meta) {
-    let Some(context) = Context::new(tables) else {
-        return;
-    };
-    let number = meta.destination();
-    let state = meta.state();
-    if let (Some(load), Some(destination)) = (tables.load(number), tables.destination(number)) {
-        match state {
-            State::Reverse => {}
-            state if state.is_template() => {
-                load.persistent.add(u32::MAX);
-            }
-            state => load.end(state.is_active(), destination),
-        }
-    }
-    if meta.has(Meta::DISPLACED)
-        && let Some(displaced) = tables.displaced(Place::new::<F>(key, context.settings).home())
-    {
-        displaced.add(u64::MAX);
-    }
-}
-
-/// How much later than the packet path the sweep calls an entry over, in ticks (about a second).
-///
-/// A packet that found its entry alive writes `seen` at once; by the time the sweep would end
-/// that entry the write is long visible. So no entry is ended under a packet that refreshed it.
-pub const SWEEP_GRACE: u32 = 954;
-
-/// Ends the entry of a slot whose time is over; true if it did. For the daemon's sweep.
-pub fn sweep<F: Packet, T: FamilyTables<F>>(context: Context<'_, T>, slot: &Slot<F::Key>) -> bool {
-    let entry = Entry {
-        slot,
-        meta: Meta(slot.meta.load()),
-    };
-    match entry.meta.state() {
-        State::Reverse => sweep_reverse::<F, T>(context.tables, entry),
-        _ => {
-            entry.meta.is_live()
-                && is_over(context, entry, SWEEP_GRACE)
-                && release::<F, T>(context.tables, entry)
-        }
-    }
-}
-
-/// A reverse entry ends with its connection. One without is left by a daemon that was killed
-/// between the two; or its connection is being made just now, so it is looked at twice.
-fn sweep_reverse<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Key>) -> bool {
-    if lease::client_of::<F, T>(tables, entry.slot, entry.meta.destination()).is_some() {
-        return false;
-    }
-    if entry.meta.has(Meta::ORPHAN) {
-        return release_alone::<F, T>(tables, entry);
-    }
-    let marked = entry.meta.with(Meta::ORPHAN);
-    entry.slot.meta.replace(entry.meta.0, marked.0);
-    false
 }

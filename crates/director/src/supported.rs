@@ -5,13 +5,10 @@
 
 use rlvs_control::{Change, Code, Destination, Error, ForwardingMethod};
 use rlvs_control::{Service, ServiceKey};
+use rlvs_engine::schedule::Scheduler;
 
-/// Schedulers of the data plane; a name that LVS does not know at all is
+/// Schedulers of LVS that are still to come; a name that it does not know at all is
 /// [`Desired`](crate::desired::Desired)'s to refuse.
-const SCHEDULERS: [&str; 13] = [
-    "dh", "fo", "lc", "mh", "none", "nq", "ovf", "rr", "sed", "sh", "twos", "wlc", "wrr",
-];
-/// Schedulers of LVS that are still to come.
 const LATER_SCHEDULERS: [&str; 2] = ["lblc", "lblcr"];
 
 /// Refuses what would not be carried out.
@@ -52,7 +49,7 @@ fn in_service(service: &Service) -> Option<String> {
 fn in_scheduler(service: &Service) -> Option<String> {
     let Service { key, scheduler, .. } = service;
     if LATER_SCHEDULERS.contains(&scheduler.as_str()) {
-        let have = SCHEDULERS.join(", ");
+        let have = Scheduler::ALL.map(Scheduler::name).join(", ");
         return Some(format!(
             "{key}: the scheduler `{scheduler}' (there are {have})"
         ));
@@ -86,7 +83,7 @@ mod tests {
 
     #[test]
     fn takes_what_is_there() {
-        for scheduler in SCHEDULERS {
+        for scheduler in Scheduler::ALL.map(Scheduler::name) {
             assert_eq!(
                 check_service(|service| service.scheduler = scheduler.into()),
                 Ok(())

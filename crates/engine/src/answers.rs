@@ -4,13 +4,11 @@
 //! stack, whole and on their way in or out (`ip_vs_in`, `ip_vs_out` at LOCAL_IN and LOCAL_OUT); here
 //! they are seen where they enter an interface or leave by it.
 
-use rlvs_wire::{Ethernet, ethernet};
-
 use crate::family::{Family, V4, V6};
 use crate::fragment::Origin;
 use crate::frame::{Brief, Frame, Route, Way};
 use crate::outcome::{Outcome, tried};
-use crate::process::{Verdict, follow_first, is_for_us, passes};
+use crate::process::{Verdict, Version, follow_first, is_for_us, passes, version};
 use crate::reason::Reason;
 use crate::respond::Respond;
 use crate::service::filter;
@@ -26,13 +24,10 @@ where
     R: Frame,
     T: FamilyTables<V4> + FamilyTables<V6>,
 {
-    let ethertype = frame
-        .header::<Ethernet>(0)
-        .map(|ethernet| ethernet.ethertype.get());
-    let outcome = match ethertype {
-        Some(ethernet::IPV4) => answers_of::<V4, R, T>(frame, tables),
-        Some(ethernet::IPV6) => answers_of::<V6, R, T>(frame, tables),
-        _ => Outcome::failed(Reason::NotIp),
+    let outcome = match version(frame) {
+        Ok(Version::Four) => answers_of::<V4, R, T>(frame, tables),
+        Ok(Version::Six) => answers_of::<V6, R, T>(frame, tables),
+        Err(reason) => Outcome::failed(reason),
     };
     let Some(reason) = outcome.reason() else {
         return outcome.verdict();

@@ -50,20 +50,34 @@ where
     R: Frame,
     T: FamilyTables<V4> + FamilyTables<V6>,
 {
-    let ethertype = frame
-        .header::<Ethernet>(0)
-        .map(|ethernet| ethernet.ethertype.get());
-    let outcome = match ethertype {
-        Some(ethernet::IPV4) => packet::<V4, R, T>(frame, tables),
-        Some(ethernet::IPV6) => packet::<V6, R, T>(frame, tables),
-        Some(ethernet::VLAN | ethernet::SERVICE_VLAN) => Outcome::failed(Reason::Tagged),
-        _ => Outcome::failed(Reason::NotIp),
+    let outcome = match version(frame) {
+        Ok(Version::Four) => packet::<V4, R, T>(frame, tables),
+        Ok(Version::Six) => packet::<V6, R, T>(frame, tables),
+        Err(reason) => Outcome::failed(reason),
     };
     let Some(reason) = outcome.reason() else {
         return outcome.verdict();
     };
     tables.count(reason);
     reason.verdict()
+}
+
+/// An IP version.
+pub(crate) enum Version {
+    Four,
+    Six,
+}
+
+/// That of the packet in a frame.
+#[inline(always)]
+pub(crate) fn version<R: Frame>(frame: &R) -> Result<Version, Reason> {
+    let ethernet = frame.header::<Ethernet>(0).ok_or(Reason::NotIp)?;
+    match ethernet.ethertype.get() {
+        ethernet::IPV4 => Ok(Version::Four),
+        ethernet::IPV6 => Ok(Version::Six),
+        ethernet::VLAN | ethernet::SERVICE_VLAN => Err(Reason::Tagged),
+        _ => Err(Reason::NotIp),
+    }
 }
 
 /// Another fragment, on the way of its first.

@@ -7,10 +7,8 @@
 //! that takes no connections keeps its rows and refuses, or with `mh-fallback` leaves them to
 //! others.
 
-use super::rows::{self, Hashed, NOBODY};
+use super::rows::{Hashed, NOBODY};
 use super::sip::{self, Key};
-use super::{Flags, Flow, Members};
-use crate::tables::Tables;
 
 /// IPVS's table size with its default, CONFIG_IP_VS_MH_TAB_INDEX=12: a prime.
 pub const ROWS: usize = 4093;
@@ -20,19 +18,9 @@ const TURN_BITS: u32 = 6;
 const FIRST: Key = Key(2_654_435_761, 2_654_435_761);
 const SECOND: Key = Key(2_654_446_892, 2_654_446_892);
 
-#[inline(always)]
-pub(super) fn pick<T: Tables>(
-    tables: &T,
-    members: Members,
-    flow: Flow,
-    flags: Flags,
-) -> Option<u32> {
-    rows::pick::<T, Row>(tables, members, flow.key(flags), flags)
-}
+pub(super) struct Mh;
 
-pub(super) struct Row;
-
-impl Hashed for Row {
+impl Hashed for Mh {
     #[inline(always)]
     fn row(key: u32, offset: u32, rows: u32) -> Option<u32> {
         sip::hash(offset.wrapping_add(key), FIRST).checked_rem(rows)

@@ -137,12 +137,19 @@ pub fn hash<F: Packet, T: FamilyTables<F>>(
     members: Members,
 ) -> Option<u32> {
     let service = tables.service_at(service)?;
-    let flow = Flow::of::<F>(key);
+    match members.scheduler() {
+        Scheduler::Twos => twos::pick(tables, service, members),
+        _ => by_flow(tables, members, Flow::of::<F>(key), service.flags()),
+    }
+}
+
+/// The choice of a scheduler that asks the packet alone.
+#[inline(always)]
+fn by_flow<T: Tables>(tables: &T, members: Members, flow: Flow, flags: Flags) -> Option<u32> {
     match members.scheduler() {
         Scheduler::Dh => dh::pick(tables, members, flow),
-        Scheduler::Sh => sh::pick(tables, members, flow, service.flags()),
-        Scheduler::Mh => mh::pick(tables, members, flow, service.flags()),
-        Scheduler::Twos => twos::pick(tables, service, members),
+        Scheduler::Sh => rows::pick::<T, sh::Sh>(tables, members, flow.key(flags), flags),
+        Scheduler::Mh => rows::pick::<T, mh::Mh>(tables, members, flow.key(flags), flags),
         _ => None,
     }
 }

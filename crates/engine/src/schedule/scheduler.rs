@@ -1,91 +1,65 @@
 //! The schedulers by name.
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u8)]
-pub enum Scheduler {
+/// Each with the number that stands for it in [`Members`](super::Members), and its name.
+macro_rules! schedulers {
+    ($($(#[$doc:meta])* $scheduler:ident = $number:literal, $name:literal;)*) => {
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        #[repr(u8)]
+        pub enum Scheduler {
+            $($(#[$doc])* $scheduler = $number,)*
+        }
+
+        impl Scheduler {
+            pub const ALL: [Self; [$($number),*].len()] = [$(Self::$scheduler),*];
+
+            /// Bits that were stored from a scheduler; others count as none.
+            #[inline(always)]
+            pub const fn from_bits(bits: u8) -> Self {
+                match bits {
+                    $($number => Self::$scheduler,)*
+                    _ => Self::None,
+                }
+            }
+
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$scheduler => $name,)*
+                }
+            }
+        }
+    };
+}
+
+schedulers! {
     /// Round robin.
-    Rr = 0,
+    Rr = 0, "rr";
     /// Weighted round robin.
-    Wrr = 1,
+    Wrr = 1, "wrr";
     /// Least connections.
-    Lc = 2,
+    Lc = 2, "lc";
     /// Weighted least connections, the default.
-    Wlc = 3,
+    Wlc = 3, "wlc";
     /// Shortest expected delay.
-    Sed = 4,
+    Sed = 4, "sed";
     /// Never queue.
-    Nq = 5,
+    Nq = 5, "nq";
     /// Failover.
-    Fo = 6,
+    Fo = 6, "fo";
     /// Overflow.
-    Ovf = 7,
+    Ovf = 7, "ovf";
     /// Destination hashing.
-    Dh = 8,
+    Dh = 8, "dh";
     /// Source hashing.
-    Sh = 9,
+    Sh = 9, "sh";
     /// Maglev hashing.
-    Mh = 10,
+    Mh = 10, "mh";
     /// The better of two.
-    Twos = 11,
+    Twos = 11, "twos";
     /// No connection has a destination.
-    None = 15,
+    None = 15, "none";
 }
 
 impl Scheduler {
-    pub const ALL: [Self; 13] = [
-        Self::Rr,
-        Self::Wrr,
-        Self::Lc,
-        Self::Wlc,
-        Self::Sed,
-        Self::Nq,
-        Self::Fo,
-        Self::Ovf,
-        Self::Dh,
-        Self::Sh,
-        Self::Mh,
-        Self::Twos,
-        Self::None,
-    ];
-
-    /// Bits that were stored from a scheduler; others count as none.
-    #[inline(always)]
-    pub const fn from_bits(bits: u8) -> Self {
-        match bits {
-            0 => Self::Rr,
-            1 => Self::Wrr,
-            2 => Self::Lc,
-            3 => Self::Wlc,
-            4 => Self::Sed,
-            5 => Self::Nq,
-            6 => Self::Fo,
-            7 => Self::Ovf,
-            8 => Self::Dh,
-            9 => Self::Sh,
-            10 => Self::Mh,
-            11 => Self::Twos,
-            _ => Self::None,
-        }
-    }
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rr => "rr",
-            Self::Wrr => "wrr",
-            Self::Lc => "lc",
-            Self::Wlc => "wlc",
-            Self::Sed => "sed",
-            Self::Nq => "nq",
-            Self::Fo => "fo",
-            Self::Ovf => "ovf",
-            Self::Dh => "dh",
-            Self::Sh => "sh",
-            Self::Mh => "mh",
-            Self::Twos => "twos",
-            Self::None => "none",
-        }
-    }
-
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()

@@ -4,27 +4,16 @@
 //! least, in turn until all are given away. One that takes no connections refuses those of its
 //! buckets, or with `sh-fallback` leaves them to others.
 
+use super::hash_32;
 use super::rows::{self, Hashed};
-use super::{Flags, Flow, Members, hash_32};
-use crate::tables::Tables;
 
 const BITS: u32 = 8;
 /// Rows of a service.
 pub const ROWS: usize = 1 << BITS;
 
-#[inline(always)]
-pub(super) fn pick<T: Tables>(
-    tables: &T,
-    members: Members,
-    flow: Flow,
-    flags: Flags,
-) -> Option<u32> {
-    rows::pick::<T, Bucket>(tables, members, flow.key(flags), flags)
-}
+pub(super) struct Sh;
 
-struct Bucket;
-
-impl Hashed for Bucket {
+impl Hashed for Sh {
     #[inline(always)]
     fn row(key: u32, offset: u32, _: u32) -> Option<u32> {
         Some(offset.wrapping_add(hash_32(key, BITS)) & (ROWS as u32 - 1))

@@ -4,8 +4,9 @@
 //! Schedulers that hash choose as always. For the others maglev hashing does, in rows that are
 //! made for it: when a destination comes or goes, few of these flows change theirs.
 
+use super::mh::Mh;
 use super::rows;
-use super::{Flags, Flow, Scheduler, dh, mh, sh};
+use super::{Flags, Flow, Scheduler, by_flow};
 use crate::tables::{FamilyTables, KeyOf};
 use crate::tuple::Packet;
 
@@ -28,16 +29,14 @@ pub fn pick<F: Packet, T: FamilyTables<F>>(
 ) -> Option<u32> {
     let service = tables.service_at(service)?;
     let members = service.members();
-    let flow = Flow::of::<F>(key);
     let flags = service.flags().with(Flags::FALLBACK);
     match members.scheduler() {
-        Scheduler::Dh => dh::pick(tables, members, flow),
-        Scheduler::Sh => sh::pick(tables, members, flow, flags),
-        Scheduler::Mh => mh::pick(tables, members, flow, flags),
-        Scheduler::None => None,
+        Scheduler::Dh | Scheduler::Sh | Scheduler::Mh | Scheduler::None => {
+            by_flow(tables, members, Flow::of::<F>(key), flags)
+        }
         _ => {
             let hash = F::hash(key, tables.settings()?.seed.load());
-            rows::pick::<T, mh::Row>(tables, members, (hash >> 32) as u32, flags)
+            rows::pick::<T, Mh>(tables, members, (hash >> 32) as u32, flags)
         }
     }
 }

@@ -1,14 +1,11 @@
 //! Where programs and maps are pinned: `rlvs/<cookie of the network namespace>/<layout>` on a BPF
 //! file system.
 //!
-//! `ip netns exec` gives a command a mount namespace of its own with a fresh /sys, which hides
-//! the system's BPF file system, and a mount made there ends with the command. What is pinned
-//! must outlive the daemon, so the mount of process 1's namespace is used, through its root; of
-//! the eldest ancestor's where process 1 must not be looked at, as in some containers.
+//! A mount made in a mount namespace of the process's own ends with it. What is pinned must outlive
+//! the daemon, so the mount of an [`Elder`] is used then.
 
 use std::fs;
 use std::io;
-use std::iter;
 use std::os::fd::IntoRawFd;
 use std::path::{Path, PathBuf};
 
@@ -16,16 +13,31 @@ use rustix::fs::{CWD, Mode, OFlags, openat, statfs};
 use rustix::mount::{MountFlags, mount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
+use crate::elder::Elder;
 use crate::error::Error;
 
+/// Where the kernel has a place for one.
 const MOUNT_POINT: &str = "/sys/fs/bpf";
-/// More ancestors than any process has.
-const GENERATIONS: usize = 1000;
+/// The director's directory there.
+const DIRECTOR: &str = "rlvs";
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 
 /// The directory of one network namespace's pins; made if it is not there.
 pub fn directory(cookie: u64) -> Result<PathBuf, Error> {
-    directory_of("rlvs", cookie)
+    directory_of(DIRECTOR, cookie)
+}
+
+/// The same where it is already: on each BPF file system there may be one.
+pub fn directories(cookie: u64) -> impl Iterator<Item = PathBuf> {
+    let of = move |root: PathBuf| root.join(DIRECTOR).join(cookie.to_string());
+    mounted().map(of).filter(|directory| directory.is_dir())
+}
+
+/// The BPF file systems that pins may be on.
+pub fn mounted() -> impl Iterator<Item = PathBuf> {
+    let elders = Elder::of_other_mounts().map(|elder| elder.path(MOUNT_POINT));
+    let places = [Some(PathBuf::from(MOUNT_POINT)), elders];
+    places.into_iter().flatten().filter(|path| is_bpffs(path))
 }
 
 /// The same for what is no director's.
@@ -44,11 +56,11 @@ fn root() -> Result<PathBuf, Error> {
     if is_bpffs(&own) {
         return Ok(own);
     }
-    let Some(elder) = elder_of_other_mounts() else {
+    let Some(elder) = Elder::of_other_mounts() else {
         mount_bpffs(&own)?;
         return Ok(own);
     };
-    let elders = PathBuf::from(format!("/proc/{elder}/root/sys/fs/bpf"));
+    let elders = elder.path(MOUNT_POINT);
     if !is_bpffs(&elders) {
         // The mount namespace is a thread's own affair only in a thread that shares nothing.
         std::thread::spawn(move || mount_for(elder))
@@ -77,29 +89,6 @@ fn is_bpffs(path: &Path) -> bool {
     statfs(path).is_ok_and(|statistics| statistics.f_type == BPF_FS_MAGIC)
 }
 
-/// The process whose mounts outlive this one's, unless they are the same.
-fn elder_of_other_mounts() -> Option<u32> {
-    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
-    let candidates = iter::once(1).chain(ancestors().into_iter().rev());
-    let mut known = candidates.filter_map(|it| Some((it, namespace(&it.to_string())?)));
-    let (elder, its) = known.next()?;
-    (namespace("self") != Some(its)).then_some(elder)
-}
-
-/// Parent, its parent, and so on, short of process 1.
-fn ancestors() -> Vec<u32> {
-    let parents = iter::successors(parent("self"), |process| parent(&process.to_string()));
-    parents.take(GENERATIONS).collect()
-}
-
-/// The fourth word of its `stat`; the second, in parentheses, is a name with whatever in it.
-fn parent(process: &str) -> Option<u32> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let (_, rest) = text.rsplit_once(')')?;
-    let parent = rest.split_whitespace().nth(1)?.parse().ok()?;
-    (parent > 1).then_some(parent)
-}
-
 fn mount_bpffs(path: &Path) -> Result<(), Error> {
     mount("bpf", path, "bpf", MountFlags::empty(), None).map_err(|error| Error::Mount {
         path: path.to_owned(),
@@ -107,7 +96,7 @@ fn mount_bpffs(path: &Path) -> Result<(), Error> {
     })
 }
 
-fn mount_for(elder: u32) -> Result<(), Error> {
+fn mount_for(elder: Elder) -> Result<(), Error> {
     let path = PathBuf::from(MOUNT_POINT);
     enter_mounts(elder).map_err(|source| Error::Mount {
         path: path.clone(),
@@ -120,10 +109,10 @@ fn mount_for(elder: u32) -> Result<(), Error> {
     }
 }
 
-fn enter_mounts(process: u32) -> io::Result<()> {
+fn enter_mounts(elder: Elder) -> io::Result<()> {
     let namespace = openat(
         CWD,
-        format!("/proc/{process}/ns/mnt"),
+        elder.directory().join("ns/mnt"),
         OFlags::RDONLY | OFlags::CLOEXEC,
         Mode::empty(),
     )?;

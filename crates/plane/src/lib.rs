@@ -6,6 +6,7 @@
 //! * [`bpffs`]: where programs and maps are pinned, so that they outlive the daemon
 
 pub mod bpffs;
+pub mod elder;
 mod error;
 mod hook;
 mod interfaces;

@@ -3,12 +3,13 @@
 
 use std::error::Error as StdError;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aya::programs::links::{CgroupAttachMode, FdLink, PinnedLink};
 use aya::programs::{CgroupSockAddr, SockOps};
 use aya::{Ebpf, EbpfLoader};
 use rlvs_arrival::Told;
+use rlvs_plane::elder::{Elder, own_directory};
 
 use crate::Error;
 use crate::arrival::Directors;
@@ -106,18 +107,16 @@ impl Teller {
     }
 }
 
-/// Where the control groups of version 2 are mounted: here, or, where this process has mounts of
-/// its own (`ip netns exec`), for process 1.
+/// Where the control groups of version 2 are mounted: here, or where this process has mounts of its
+/// own, for its [`Elder`].
 fn root_of_groups() -> Result<PathBuf, Error> {
-    let places = [
-        ("/proc/self/mountinfo", "/"),
-        ("/proc/1/mountinfo", "/proc/1/root"),
-    ];
-    let found = places.iter().find_map(|(file, root)| {
-        let point = mount_point(&fs::read_to_string(file).ok()?)?;
-        Some(Path::new(root).join(point.trim_start_matches('/')))
-    });
-    found.ok_or(Error::NoControlGroups)
+    let of = |process: PathBuf| mount_point(&fs::read_to_string(process.join("mountinfo")).ok()?);
+    let elders = || {
+        let elder = Elder::of_other_mounts()?;
+        Some(elder.path(of(elder.directory())?))
+    };
+    let own = of(own_directory()).map(PathBuf::from);
+    own.or_else(elders).ok_or(Error::NoControlGroups)
 }
 
 /// The first mount of control groups; see proc_pid_mountinfo(5).

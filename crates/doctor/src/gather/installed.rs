@@ -4,14 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use rlvs_network::namespace;
-
-/// Where a BPF file system may be. `ip netns exec` hides the first one; a director then uses the
-/// second.
-pub(super) const BPF_FS: [&str; 2] = ["/sys/fs/bpf", "/proc/1/root/sys/fs/bpf"];
+use rlvs_plane::bpffs;
 
 /// Whether anything is.
 pub(super) fn is_any() -> bool {
-    directories().any(|directory| directory.is_dir())
+    directories().next().is_some()
 }
 
 /// Whether its program is on the interface of this index.
@@ -30,7 +27,5 @@ pub(super) fn is_on(index: u32) -> bool {
 
 fn directories() -> impl Iterator<Item = PathBuf> {
     let cookie = namespace::cookie().ok();
-    let of =
-        |cookie: u64| BPF_FS.map(|root| PathBuf::from(root).join("rlvs").join(cookie.to_string()));
-    cookie.into_iter().flat_map(of)
+    cookie.into_iter().flat_map(bpffs::directories)
 }

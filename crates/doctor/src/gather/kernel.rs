@@ -6,18 +6,16 @@ use std::path::Path;
 
 use aya::programs::ProgramType;
 use aya::sys::is_program_supported;
-use rustix::fs::statfs;
+use rlvs_plane::bpffs;
 
 use crate::facts::Kernel;
-
-const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 
 pub(super) fn read() -> Kernel {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     Kernel {
         release: release.trim().to_owned(),
         bpf: obstacle(),
-        bpffs: super::installed::BPF_FS.iter().any(|path| is_bpffs(path)),
+        bpffs: bpffs::mounted().next().is_some(),
         btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
     }
 }
@@ -29,10 +27,6 @@ fn obstacle() -> Option<String> {
         Ok(false) => Some("this kernel has no XDP".to_owned()),
         Err(error) => Some(chain(&error)),
     }
-}
-
-fn is_bpffs(path: &str) -> bool {
-    statfs(path).is_ok_and(|statistics| statistics.f_type == BPF_FS_MAGIC)
 }
 
 fn chain(error: &dyn Error) -> String {

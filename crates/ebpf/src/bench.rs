@@ -2,6 +2,8 @@
 //!
 //! BPF_PROG_TEST_RUN gives the same packet to every round. So a round here leaves the next one's
 //! packet behind: what the engine changed is restored, and the client becomes another one.
+//!
+//! Programs are inlined where they are entered: a function of its own would cost a call, and stack.
 #![no_std]
 #![feature(asm_experimental_arch, macro_metavar_expr_concat)]
 #![no_main]
@@ -37,14 +39,14 @@ static BENCH_HASH: HashMap<[u64; 2], u64, 1024> = HashMap::new();
 
 /// A program that does nothing.
 #[xdp]
-#[inline(always)] // A function of its own would cost a call, and stack.
+#[inline(always)]
 fn bench_empty(_: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
 
 /// One look-up in an array.
 #[xdp]
-#[inline(always)] // A function of its own would cost a call, and stack.
+#[inline(always)]
 fn bench_array(context: XdpContext) -> u32 {
     let key = context.data_end() - context.data() - 64;
     BENCH_ARRAY
@@ -54,7 +56,7 @@ fn bench_array(context: XdpContext) -> u32 {
 
 /// One look-up in a hash map, of a key as long as an IPv4 connection's.
 #[xdp]
-#[inline(always)] // A function of its own would cost a call, and stack.
+#[inline(always)]
 fn bench_hash(context: XdpContext) -> u32 {
     let key = (context.data_end() - context.data() - 64) as u64;
     // SAFETY: nobody writes the map.
@@ -64,14 +66,14 @@ fn bench_hash(context: XdpContext) -> u32 {
 
 /// What the next two cost besides the engine.
 #[xdp]
-#[inline(always)] // A function of its own would cost a call, and stack.
+#[inline(always)]
 fn bench_wrapper4(context: XdpContext) -> u32 {
     next4(context.ctx);
     xdp_action::XDP_PASS
 }
 
 #[xdp]
-#[inline(always)] // A function of its own would cost a call, and stack.
+#[inline(always)]
 fn bench_wrapper6(context: XdpContext) -> u32 {
     next6(context.ctx);
     xdp_action::XDP_PASS
@@ -79,7 +81,7 @@ fn bench_wrapper6(context: XdpContext) -> u32 {
 
 /// The engine, with IPv4.
 #[xdp]
-#[inline(always)] // A function of its own would cost a call, and stack.
+#[inline(always)]
 fn bench_engine4(context: XdpContext) -> u32 {
     let raw = context.ctx;
     let verdict = xdp::verdict(context);
@@ -89,7 +91,7 @@ fn bench_engine4(context: XdpContext) -> u32 {
 
 /// The engine, with IPv6.
 #[xdp]
-#[inline(always)] // A function of its own would cost a call, and stack.
+#[inline(always)]
 fn bench_engine6(context: XdpContext) -> u32 {
     let raw = context.ctx;
     let verdict = xdp::verdict(context);

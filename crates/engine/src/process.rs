@@ -198,7 +198,7 @@ fn decide<'t, F: Packet, T: FamilyTables<F>>(
     if let Some(entry) = table::find::<F, T>(context, &tuple.key) {
         if !begins_anew(context, opens(tuple), entry) {
             let to = To {
-                destination: follow(context, tuple, entry)?,
+                destination: follow(context, tuple, entry, false)?,
                 number: entry.meta.destination(),
                 lease: Lease(entry.slot.children.load()),
                 begins: false,
@@ -293,12 +293,13 @@ fn sender(destination: &Destination) -> tcp::From {
     }
 }
 
-/// A packet of a known connection.
+/// A packet of a known connection; one that is `rare` takes the seam for its state at once.
 #[inline(always)]
 fn follow<'t, F: Packet, T: FamilyTables<F>>(
     context: Context<'t, T>,
     tuple: &Tuple<F>,
     entry: Entry<'_, F::Key>,
+    rare: bool,
 ) -> Result<&'t Destination, Reason> {
     let number = entry.meta.destination();
     let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
@@ -306,29 +307,15 @@ fn follow<'t, F: Packet, T: FamilyTables<F>>(
         return Err(Reason::DestinationGone);
     }
     entry.slot.seen.store(context.now);
-    let from = sender(destination);
-    advance(context.tables, Brief::of(tuple), from, entry);
+    let (packet, from) = (Brief::of(tuple), sender(destination));
+    match rare {
+        true => context
+            .tables
+            .contend(&entry.slot.meta, entry.meta, packet, from),
+        false => advance(context.tables, packet, from, entry),
+    }
     count(context, tuple, number, false);
     Ok(destination)
-}
-
-/// The same where another CPU entered the connection a moment ago: seldom, and so by the seam.
-#[inline(always)]
-fn join<F: Packet, T: FamilyTables<F>>(
-    context: Context<'_, T>,
-    tuple: &Tuple<F>,
-    entry: Entry<'_, F::Key>,
-) -> Result<u32, Reason> {
-    let (tables, number) = (context.tables, entry.meta.destination());
-    let destination = tables.destination(number).ok_or(Reason::Internal)?;
-    if !destination.is(Destination::AVAILABLE) {
-        return Err(Reason::DestinationGone);
-    }
-    entry.slot.seen.store(context.now);
-    let from = sender(destination);
-    tables.contend(&entry.slot.meta, entry.meta, Brief::of(tuple), from);
-    count(context, tuple, number, false);
-    Ok(number)
 }
 
 /// Moves a connection's state, and its destination's counts.
@@ -421,7 +408,9 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
         Inserted::New(_) => enter(now(tables)?, tuple, meta.destination(), meta.state()),
         Inserted::Existing(entry) => {
             forgo(tables, tuple, meta);
-            join(now(tables)?, tuple, entry)
+            // Another CPU entered it a moment ago.
+            follow(now(tables)?, tuple, entry, true)?;
+            Ok(entry.meta.destination())
         }
         Inserted::Full => {
             forgo(tables, tuple, meta);

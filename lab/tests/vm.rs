@@ -55,6 +55,15 @@ fn a_machine_that_dies_or_hangs_is_an_error_with_its_last_words() -> Result<()> 
 }
 
 #[test]
+fn a_machine_that_does_not_come_up_is_started_once_more() -> Result<()> {
+    let second = Vm::new()
+        .boot_limit(Duration::from_secs(1))
+        .run(&["echo", "up"])?;
+    assert_eq!(second.stdout, "up\n");
+    Ok(())
+}
+
+#[test]
 fn a_test_runs_in_the_machine_with_a_lab() -> Result<()> {
     if !vm::inside() {
         return Vm::new().run_test("a_test_runs_in_the_machine_with_a_lab");

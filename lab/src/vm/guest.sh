@@ -67,6 +67,7 @@ filesystems
 settings
 shares
 ports
+echo "rlvs vm: the command begins" # on the console: the host looks for it
 run
 status=$?
 mapfile -d '' -t token <$job/token

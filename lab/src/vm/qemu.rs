@@ -15,6 +15,8 @@ use super::kernel::Kernel;
 /// The file, in the machine's directory, that takes the kernel's console.
 pub(super) const CONSOLE: &str = "console";
 const MESSAGES: &str = "messages";
+/// Printed there by the guest when it is up.
+const BEGINS: &[u8] = b"rlvs vm: the command begins";
 const LAST_LINES: usize = 80;
 
 const KERNEL_PARAMETERS: &str = "console=ttyS0 panic=-1 oops=panic nowatchdog tsc=reliable \
@@ -64,6 +66,12 @@ impl Qemu {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the guest is up and has begun with its command.
+    pub(super) fn begun(&self) -> io::Result<bool> {
+        let console = fs::read(self.directory.join(CONSOLE))?;
+        Ok(console.windows(BEGINS.len()).any(|part| part == BEGINS))
     }
 
     pub(super) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {

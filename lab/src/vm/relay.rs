@@ -16,18 +16,17 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) fn relay(
     qemu: &mut Qemu,
     token: &str,
-    limit: Duration,
+    deadline: Instant,
     stdout: &mut (impl Write + Send),
     stderr: &mut (impl Write + Send),
 ) -> Result<i32> {
-    let deadline = Instant::now() + limit;
     let (from_stdout, from_stderr) = connect(qemu, deadline)?;
     thread::scope(|scope| {
         let (ended, ends) = mpsc::channel();
         let also_ended = ended.clone();
         scope.spawn(move || copy(from_stdout, stdout, token, &ended));
         scope.spawn(move || copy(from_stderr, stderr, token, &also_ended));
-        let status = wait(&ends, deadline, limit);
+        let status = wait(&ends, deadline);
         qemu.kill(); // closes both streams: the threads end
         status
     })
@@ -51,7 +50,7 @@ fn connect(qemu: &mut Qemu, deadline: Instant) -> Result<(impl Read + use<>, imp
 
 type End = io::Result<Option<i32>>;
 
-fn wait(ends: &mpsc::Receiver<End>, deadline: Instant, limit: Duration) -> Result<i32> {
+fn wait(ends: &mpsc::Receiver<End>, deadline: Instant) -> Result<i32> {
     let mut status = None;
     let mut open = 2;
     while open > 0 {
@@ -62,7 +61,7 @@ fn wait(ends: &mpsc::Receiver<End>, deadline: Instant, limit: Duration) -> Resul
             }
             Err(RecvTimeoutError::Disconnected) => bail!("died"),
             Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => {
-                bail!("timed out after {} s", limit.as_secs())
+                bail!("timed out")
             }
             Err(RecvTimeoutError::Timeout) => interrupt::check()?,
         }

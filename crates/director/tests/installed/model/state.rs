@@ -1,0 +1,97 @@
+//! The states of connections, and how packets move them: what a director sees of a connection in
+//! direct routing, the client's packets.
+
+use rlvs_testing::packet::{ACK, FIN, RST, SYN, chunk};
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum State {
+    Udp,
+    Established,
+    SynRecv,
+    FinWait,
+    TimeWait,
+    Close,
+    /// SCTP's from here on.
+    Init1,
+    Init,
+    CookieEchoed,
+    Associated,
+    ShutdownReceived,
+    Closed,
+}
+
+/// How long each of them lasts, in seconds.
+pub(super) const TIMEOUTS: [(State, u32); 12] = [
+    (State::Udp, 300),
+    (State::Established, 900),
+    (State::SynRecv, 60),
+    (State::FinWait, 120),
+    (State::TimeWait, 120),
+    (State::Close, 10),
+    (State::Init1, 4),
+    (State::Init, 61),
+    (State::CookieEchoed, 61),
+    (State::Associated, 900),
+    (State::ShutdownReceived, 61),
+    (State::Closed, 61),
+];
+
+/// The state after a packet of TCP or UDP with these flags, or of SCTP with this chunk.
+pub(super) fn next(state: State, flags: u8) -> State {
+    use State::{Close, Established, FinWait, SynRecv, TimeWait, Udp};
+    let has = |flag| flags & flag != 0;
+    match state {
+        Udp => Udp,
+        _ if is_sctp(state) => associate(state, flags),
+        SynRecv if has(RST) => SynRecv,
+        _ if has(RST) => Close,
+        Established if has(SYN) => Established,
+        _ if has(SYN) => SynRecv,
+        Established if has(FIN) => FinWait,
+        SynRecv if has(FIN) => TimeWait,
+        SynRecv if has(ACK) => Established,
+        _ if has(FIN) || has(ACK) => state,
+        _ => Close,
+    }
+}
+
+/// Whether a packet asks for a new connection in place of one in `state`.
+pub(super) fn asks(state: State, flags: u8) -> bool {
+    match is_sctp(state) {
+        true => flags == chunk::INIT,
+        false => flags & SYN != 0,
+    }
+}
+
+/// The chunk by which a packet is judged.
+pub(super) fn meant(first: u8, second: Option<u8>) -> u8 {
+    match (first, second) {
+        (chunk::COOKIE_ECHO | chunk::COOKIE_ACK, Some(chunk::ABORT)) => chunk::ABORT,
+        _ => first,
+    }
+}
+
+fn is_sctp(state: State) -> bool {
+    use State::{Associated, Closed, CookieEchoed, Init, Init1, ShutdownReceived};
+    matches!(
+        state,
+        Init1 | Init | CookieEchoed | Associated | ShutdownReceived | Closed
+    )
+}
+
+/// The same of SCTP.
+fn associate(state: State, chunk: u8) -> State {
+    use State::{Associated, Closed, CookieEchoed, Init, Init1, ShutdownReceived};
+    match (chunk, state) {
+        (chunk::ABORT, _) => Closed,
+        (chunk::INIT, Init1 | Closed) => Init,
+        (chunk::INIT_ACK, Init1 | Init) => CookieEchoed,
+        (chunk::COOKIE_ECHO, Init1 | Init) => Associated,
+        (chunk::COOKIE_ACK, CookieEchoed) => Associated,
+        (chunk::SHUTDOWN, Associated) => ShutdownReceived,
+        (chunk::SHUTDOWN_ACK, Init1) => Init,
+        (chunk::SHUTDOWN_ACK, Associated) => Closed,
+        (chunk::SHUTDOWN_COMPLETE, Init1 | Init | ShutdownReceived) => Closed,
+        _ => state,
+    }
+}

@@ -35,6 +35,14 @@ impl Address {
     pub fn both(&self) -> [IpAddr; 2] {
         [self.v4.into(), self.v6.into()]
     }
+
+    /// The one of the same IP version as `other`.
+    pub fn like(&self, other: IpAddr) -> IpAddr {
+        match other {
+            IpAddr::V4(_) => self.v4.into(),
+            IpAddr::V6(_) => self.v6.into(),
+        }
+    }
 }
 
 /// `address:port` as in a URL or for `ipvsadm`.
@@ -53,5 +61,8 @@ mod tests {
         assert_eq!(address.v6.to_string(), "fd00::123");
         assert_eq!(address.mac, "02:00:0a:00:01:23");
         assert_eq!(Address::new(2, 5).v6.to_string(), "fd00:0:0:2::5");
+        for own in address.both() {
+            assert_eq!(address.like(own), own);
+        }
     }
 }

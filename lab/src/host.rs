@@ -168,6 +168,14 @@ impl Host {
         self.run("sysctl", words).map(drop)
     }
 
+    /// Has the host hand on packets that are not for it, as a router.
+    pub fn forward(&self) -> Result<()> {
+        self.sysctl(&[
+            ("net.ipv4.ip_forward", "1"),
+            ("net.ipv6.conf.all.forwarding", "1"),
+        ])
+    }
+
     /// Gives the first interface another MAC address, as a machine that was replaced has.
     pub fn set_mac(&mut self, mac: &str) -> Result<()> {
         ip_batch(self, &[format!("link set eth0 address {mac}")])?;

@@ -46,10 +46,7 @@ impl Masquerading {
         let mut director = Host::new(&lab, "director")?;
         director.join(&outside, DIRECTOR)?;
         director.join(&inside, DIRECTOR)?;
-        director.sysctl(&[
-            ("net.ipv4.ip_forward", "1"),
-            ("net.ipv6.conf.all.forwarding", "1"),
-        ])?;
+        director.forward()?;
         let [gateway4, gateway6] = Address::new(INSIDE, DIRECTOR).both();
         let real_servers = (0..real_servers)
             .map(|n| {

@@ -136,8 +136,8 @@ impl Scene {
 
     /// Address and port 80 of real server `number`, of the same family as `vip`.
     pub fn real(&self, vip: IpAddr, number: usize) -> String {
-        let [v4, v6] = self.lab.real_servers[number].host.address().both();
-        with_port(if vip.is_ipv4() { v4 } else { v6 }, 80)
+        let host = &self.lab.real_servers[number].host;
+        with_port(host.address().like(vip), 80)
     }
 
     /// The name that a real server gives, which has this address and port.

@@ -161,8 +161,7 @@ fn dns_sticks_to_the_client_port(mode: Mode) -> Result<()> {
         let service = format!("-u {}", with_port(vip, 53));
         scene.director.ipvsadm(&format!("-A {service} -s rr"))?;
         for server in &scene.real_servers {
-            let [v4, v6] = server.host.address().both();
-            let real = with_port(if vip.is_ipv4() { v4 } else { v6 }, 53);
+            let real = with_port(server.host.address().like(vip), 53);
             scene
                 .director
                 .ipvsadm(&format!("-a {service} -r {real} -g"))?;

@@ -116,16 +116,14 @@ fn all_are_counted(director: &Director, vip: IpAddr) -> Result<()> {
 fn large_datagrams_reach_one_real_server_whole(mode: Mode) -> Result<()> {
     let scene = Scene::new(mode, 2)?;
     for vip in scene.vips() {
-        let service = with_port(vip, PORT);
-        scene.director.ipvsadm(&format!("-A -u {service} -s rr"))?;
+        let service = add_service(&scene.director, vip)?;
         scene.add_http(vip, "rr", &[])?;
         let mut servers = Vec::new();
         for (number, server) in scene.real_servers.iter().enumerate() {
             servers.push(serve(&server.host, vip, PORT, LARGE)?);
             // Which waits until it is known where the server is.
             scene.add_server(vip, number, 1)?;
-            let [v4, v6] = server.host.address().both();
-            let real = with_port(if vip.is_ipv4() { v4 } else { v6 }, PORT);
+            let real = with_port(server.host.address().like(vip), PORT);
             scene
                 .director
                 .ipvsadm(&format!("-a -u {service} -r {real} -g"))?;
@@ -151,19 +149,12 @@ fn a_large_ping_is_answered_by_the_director(mode: Mode) -> Result<()> {
 
 #[test]
 fn masqueraded_datagrams_go_both_ways_in_parts() -> Result<()> {
-    let mut lab = Masquerading::new(2)?;
-    lab.director.start_rlvs_with("connections = 65536\n")?;
+    let lab = masquerading(2)?;
     for vip in lab.vips() {
-        let service = with_port(vip, PORT);
-        lab.director.ipvsadm(&format!("-A -u {service} -s rr"))?;
+        add_service(&lab.director, vip)?;
         let mut servers = Vec::new();
         for server in &lab.real_servers {
-            let [v4, v6] = server.host.address().both();
-            let real = if vip.is_ipv4() { v4 } else { v6 };
-            servers.push(serve(&server.host, real, REAL_PORT, LARGE)?);
-            let real = with_port(real, REAL_PORT);
-            lab.director
-                .ipvsadm(&format!("-a -u {service} -r {real} -m"))?;
+            servers.push(masquerade(&lab.director, &server.host, vip, LARGE)?);
         }
         wait::until("the real servers are known", LONG, || {
             Ok(answers(&lab.client, vip)? && answers(&lab.client, vip)?)
@@ -180,11 +171,10 @@ fn masqueraded_datagrams_go_both_ways_in_parts() -> Result<()> {
 /// The director as real server: its stack gets fragments, and sends fragments.
 #[test]
 fn what_the_director_itself_answers_leaves_in_parts() -> Result<()> {
-    let mut lab = Masquerading::new(1)?;
-    lab.director.start_rlvs_with("connections = 65536\n")?;
+    let lab = masquerading(1)?;
     for vip in lab.vips() {
-        let own = address_of(&lab.director.host, vip);
-        let mut server = masquerade(&lab.director, &lab.director.host, [vip, own], LARGE)?;
+        add_service(&lab.director, vip)?;
+        let mut server = masquerade(&lab.director, &lab.director.host, vip, LARGE)?;
         wait::until("the director answers", LONG, || answers(&lab.client, vip))?;
         lab.director.ipvsadm("-Z")?;
         let names = exchange(&lab.client, vip, LARGE)?;
@@ -198,8 +188,7 @@ fn what_the_director_itself_answers_leaves_in_parts() -> Result<()> {
 /// The director as client: what comes back in parts reaches its socket, by tc and behind XDP.
 #[test]
 fn the_director_itself_gets_answers_in_parts() -> Result<()> {
-    let mut lab = Masquerading::new(1)?;
-    lab.director.start_rlvs_with("connections = 65536\n")?;
+    let lab = masquerading(1)?;
     for vip in lab.vips() {
         ask_in_small(&lab.director, &lab.real_servers[0], vip)?;
     }
@@ -220,8 +209,8 @@ fn the_director_itself_gets_answers_in_parts_behind_xdp() -> Result<()> {
 }
 
 fn ask_in_small(director: &Director, server: &RealServer, vip: IpAddr) -> Result<()> {
-    let real = address_of(&server.host, vip);
-    let mut server = masquerade(director, &server.host, [vip, real], LARGE_BACK)?;
+    add_service(director, vip)?;
+    let mut server = masquerade(director, &server.host, vip, LARGE_BACK)?;
     wait::until("the real server answers", LONG, || {
         answers(&director.host, vip)
     })?;
@@ -230,23 +219,27 @@ fn ask_in_small(director: &Director, server: &RealServer, vip: IpAddr) -> Result
     server.stop()
 }
 
-/// A service with one masqueraded real server.
-fn masquerade(
-    director: &Director,
-    host: &Host,
-    [vip, real]: [IpAddr; 2],
-    size: Size,
-) -> Result<Process> {
-    let server = serve(host, real, REAL_PORT, size)?;
-    let (service, real) = (with_port(vip, PORT), with_port(real, REAL_PORT));
-    director.ipvsadm(&format!("-A -u {service}"))?;
-    director.ipvsadm(&format!("-a -u {service} -r {real} -m"))?;
-    Ok(server)
+/// With a director that runs.
+fn masquerading(real_servers: u8) -> Result<Masquerading> {
+    let mut lab = Masquerading::new(real_servers)?;
+    lab.director.start_rlvs_with("connections = 65536\n")?;
+    Ok(lab)
 }
 
-fn address_of(host: &Host, vip: IpAddr) -> IpAddr {
-    let [v4, v6] = host.address().both();
-    if vip.is_ipv4() { v4 } else { v6 }
+/// A service without real servers; what `ipvsadm` calls it.
+fn add_service(director: &Director, vip: IpAddr) -> Result<String> {
+    let service = with_port(vip, PORT);
+    director.ipvsadm(&format!("-A -u {service} -s rr"))?;
+    Ok(service)
+}
+
+/// A masqueraded real server of the service.
+fn masquerade(director: &Director, host: &Host, vip: IpAddr, size: Size) -> Result<Process> {
+    let real = host.address().like(vip);
+    let server = serve(host, real, REAL_PORT, size)?;
+    let (service, real) = (with_port(vip, PORT), with_port(real, REAL_PORT));
+    director.ipvsadm(&format!("-a -u {service} -r {real} -m"))?;
+    Ok(server)
 }
 
 const LONG: Duration = Duration::from_secs(30);

@@ -63,11 +63,7 @@ fn wait_for(lab: &Masquerading, port: u16) -> Result<()> {
 }
 
 fn real(lab: &Masquerading, vip: IpAddr, number: usize) -> IpAddr {
-    of_family(lab.real_servers[number].host.address().both(), vip)
-}
-
-fn of_family([four, six]: [IpAddr; 2], vip: IpAddr) -> IpAddr {
-    if vip.is_ipv4() { four } else { six }
+    lab.real_servers[number].host.address().like(vip)
 }
 
 fn url(vip: IpAddr, port: u16, path: &str) -> String {
@@ -229,7 +225,7 @@ fn real_servers_know_who_the_client_is() -> Result<()> {
         wait_for(&lab, port)?;
     }
     for vip in lab.vips() {
-        let client = of_family(lab.client.address().both(), vip);
+        let client = lab.client.address().like(vip);
         for port in [PORT, PORT + 1] {
             for _ in 0..10 {
                 let seen = Get::new(url(vip, port, "/client")).once(&lab.client)?;

@@ -25,9 +25,7 @@ fn the_director_reaches_real_servers_through_its_own_services() -> Result<()> {
     for vip in lab.vips() {
         let own = own_address(&lab.director, vip);
         for server in &lab.real_servers {
-            let [v4, v6] = server.host.address().both();
-            let real = if vip.is_ipv4() { v4 } else { v6 };
-            serve(&lab.director, vip, real)?;
+            serve(&lab.director, vip, server.host.address().like(vip))?;
         }
         for from in [vip, own] {
             let answers = ask(&lab.director.host, vip, from, "/who", 10)?;
@@ -41,7 +39,7 @@ fn the_director_reaches_real_servers_through_its_own_services() -> Result<()> {
             .once(&lab.director.host)?;
         ensure!(fs::read(&copy)? == original, "{vip}: another file came");
         // Others are served as ever.
-        ask(&lab.client, vip, lab_client(&lab.client, vip), "/who", 4)?;
+        ask(&lab.client, vip, lab.client.address().like(vip), "/who", 4)?;
         all_end(&lab.director, vip)?;
     }
     ensure!(accepts_local(&lab.director.host)? == "1");
@@ -58,18 +56,15 @@ fn xdp_leaves_answers_to_the_director_to_the_stack() -> Result<()> {
     lab.director
         .start_rlvs_with("connections = 65536\n[interfaces.modes]\neth0 = \"native\"\n")?;
     for vip in lab.vips() {
-        let [v4, v6] = lab.real_servers[0].host.address().both();
-        serve(&lab.director, vip, if vip.is_ipv4() { v4 } else { v6 })?;
+        let real = lab.real_servers[0].host.address().like(vip);
+        serve(&lab.director, vip, real)?;
         for from in [vip, own_address(&lab.director, vip)] {
             let answers = ask(&lab.director.host, vip, from, "/who", 5)?;
             ensure!(answers == vec!["rs1"; 5], "{answers:?}");
         }
         all_end(&lab.director, vip)?;
         let service = with_port(vip, 81);
-        let (own, real) = (
-            own_address(&lab.director, vip),
-            with_port(if vip.is_ipv4() { v4 } else { v6 }, 80),
-        );
+        let (own, real) = (own_address(&lab.director, vip), with_port(real, 80));
         for arguments in [
             format!("-A -t {service}"),
             format!("--add-laddr -t {service} --laddr {own}"),
@@ -94,8 +89,7 @@ fn datagrams_of_the_director_and_their_errors_come_back() -> Result<()> {
     let mut lab = Masquerading::new(1)?;
     lab.director.start_rlvs_with(CONFIGURATION)?;
     for vip in lab.vips() {
-        let [v4, v6] = lab.real_servers[0].host.address().both();
-        let real = if vip.is_ipv4() { v4 } else { v6 };
+        let real = lab.real_servers[0].host.address().like(vip);
         for port in [53, 54] {
             let (service, server) = (with_port(vip, port), with_port(real, port));
             lab.director.ipvsadm(&format!("-A -u {service}"))?;
@@ -125,7 +119,7 @@ fn the_director_serves_by_masquerading_to_itself() -> Result<()> {
         wait::until("nginx on the director", SOON, || {
             Ok(Get::new(url(vip, "/who")).once(&lab.client).is_ok())
         })?;
-        let client = lab_client(&lab.client, vip);
+        let client = lab.client.address().like(vip);
         for (host, from) in [
             (&lab.client, client),
             (&lab.director.host, vip),
@@ -190,12 +184,7 @@ fn all_end(director: &Director, vip: IpAddr) -> Result<()> {
 
 /// An address of the director's that is no virtual one.
 fn own_address(director: &Director, vip: IpAddr) -> IpAddr {
-    lab_client(&director.host, vip)
-}
-
-fn lab_client(host: &Host, vip: IpAddr) -> IpAddr {
-    let [v4, v6] = host.address().both();
-    if vip.is_ipv4() { v4 } else { v6 }
+    director.host.address().like(vip)
 }
 
 fn url(vip: IpAddr, path: &str) -> String {

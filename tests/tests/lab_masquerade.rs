@@ -37,8 +37,7 @@ fn site(real_servers: u8) -> Result<Masquerading> {
 }
 
 fn real(lab: &Masquerading, vip: IpAddr, number: usize) -> IpAddr {
-    let [v4, v6] = lab.real_servers[number].host.address().both();
-    if vip.is_ipv4() { v4 } else { v6 }
+    lab.real_servers[number].host.address().like(vip)
 }
 
 fn url(vip: IpAddr, path: &str) -> String {
@@ -56,8 +55,7 @@ fn every_real_server_answers_as_the_virtual_one() -> Result<()> {
         ensure!(answers.len() == 2, "{vip}: {answers:?}");
         // The real server sees the client itself.
         let seen = Get::new(url(vip, "/client")).once(&lab.client)?;
-        let [v4, v6] = lab.client.address().both();
-        let client = if vip.is_ipv4() { v4 } else { v6 };
+        let client = lab.client.address().like(vip);
         ensure!(seen.starts_with(&client.to_string()), "{seen}");
         let known = connections(&lab.director)?;
         let of_port_80 = known.iter().filter(|it| it.destination.ends_with(":80"));

@@ -264,10 +264,7 @@ fn a_real_server_behind_a_gateway(mode: Mode) -> Result<()> {
 /// Between the first segment and another, as host 1 of both.
 fn router(scene: &Scene, other: &Segment) -> Result<Host> {
     let mut router = Host::new(&scene.lab, "router")?;
-    router.sysctl(&[
-        ("net.ipv4.ip_forward", "1"),
-        ("net.ipv6.conf.all.forwarding", "1"),
-    ])?;
+    router.forward()?;
     router.join(&scene.switch, 1)?;
     router.join(other, 1)?;
     Ok(router)

@@ -27,10 +27,6 @@ fn serve(director: &Director, vip: IpAddr, real: IpAddr, method: &str) -> Result
     })
 }
 
-fn of_family(vip: IpAddr, [v4, v6]: [IpAddr; 2]) -> IpAddr {
-    if vip.is_ipv4() { v4 } else { v6 }
-}
-
 /// Frames of 9000 bytes at both ends of the cable, with checksums filled in: as XDP wants them.
 fn enlarge(segment: &Segment, host: &Host, interface: &str) -> Result<()> {
     let port = segment.port(host, interface);
@@ -68,7 +64,7 @@ fn jumbo_frames_in_the_driver_by_direct_routing() -> Result<()> {
     let server = &lab.real_servers[0];
     server.up(&lab.vips())?;
     for vip in lab.vips() {
-        let real = of_family(vip, server.host.address().both());
+        let real = server.host.address().like(vip);
         serve(&lab.director, vip, real, "-g")?;
         carry_jumbo(&lab.client, &server.host, vip)?;
     }
@@ -89,7 +85,7 @@ fn jumbo_frames_in_the_driver_by_masquerading() -> Result<()> {
     }
     let server = &lab.real_servers[0].host;
     for vip in lab.vips() {
-        let real = of_family(vip, server.address().both());
+        let real = server.address().like(vip);
         serve(&lab.director, vip, real, "-m")?;
         carry_jumbo(&lab.client, server, vip)?;
     }
@@ -122,7 +118,7 @@ fn carry_through(lab: &DirectRouting, interface: &str) -> Result<()> {
     let server = &lab.real_servers[0];
     server.up(&lab.vips())?;
     for vip in lab.vips() {
-        let real = of_family(vip, server.host.address().both());
+        let real = server.host.address().like(vip);
         serve(&lab.director, vip, real, "-g")?;
         let target = with_port(vip, PORT);
         let transfer = Transfer {
@@ -210,7 +206,7 @@ fn containers_are_behind_veth() -> Result<()> {
         let (container, inside) = contain(&lab, prepare)?;
         start(&mut lab, mode)?;
         for vip in lab.vips() {
-            serve(&lab.director, vip, of_family(vip, inside.both()), "-m")?;
+            serve(&lab.director, vip, inside.like(vip), "-m")?;
             let target = with_port(vip, PORT);
             let transfer = Transfer {
                 client: &lab.client,
@@ -233,7 +229,7 @@ fn frames_that_cannot_be_sent_are_counted() -> Result<()> {
     let (_container, inside) = contain(&lab, "ethtool -K eth0 gro off")?;
     start(&mut lab, Mode::Native)?;
     let vip = lab.vips()[0];
-    serve(&lab.director, vip, of_family(vip, inside.both()), "-m")?;
+    serve(&lab.director, vip, inside.like(vip), "-m")?;
     nothing_was_dropped(&lab.director)?;
     let target = format!("TCP:{},connect-timeout=3", with_port(vip, PORT));
     let socat = lab.client.try_run("socat", ["-u", "/dev/null", &target])?;

@@ -88,8 +88,7 @@ fn add_service(lab: &DirectRouting, vip: IpAddr) -> Result<()> {
     let service = with_port(vip, 80);
     lab.director.ipvsadm(&format!("-A -t {service} -s rr"))?;
     for server in &lab.real_servers {
-        let [v4, v6] = server.host.address().both();
-        let server = with_port(if vip.is_ipv4() { v4 } else { v6 }, 80);
+        let server = with_port(server.host.address().like(vip), 80);
         lab.director
             .ipvsadm(&format!("-a -t {service} -r {server} -g"))?;
     }

@@ -56,7 +56,7 @@ fn by_direct_routing() -> Result<()> {
             listens: vip,
             port: PORT,
         };
-        way.serve("-g", of_version(server, vip))?;
+        way.serve("-g", server.address().like(vip))?;
         way.check()
             .with_context(|| format!("{vip} by direct routing"))?;
     }
@@ -77,7 +77,7 @@ fn by_masquerading(mode: &str, of_ends: &str, of_director: &str) -> Result<()> {
             server,
             director: &lab.director,
             vip,
-            listens: of_version(server, vip),
+            listens: server.address().like(vip),
             port: REAL_PORT,
         };
         way.serve("-m", way.listens)?;
@@ -108,12 +108,6 @@ fn offload(hosts: &[&Host], words: &str) -> Result<()> {
         ))?;
     }
     Ok(())
-}
-
-/// A host's address of the same IP version.
-fn of_version(host: &Host, like: IpAddr) -> IpAddr {
-    let [v4, v6] = host.address().both();
-    if like.is_ipv4() { v4 } else { v6 }
 }
 
 /// Client, director and real server of one virtual address.
@@ -190,7 +184,7 @@ impl Way<'_> {
     }
 
     fn connect(&self) -> String {
-        let from = bracketed(of_version(self.client, self.vip));
+        let from = bracketed(self.client.address().like(self.vip));
         let to = with_port(self.vip, PORT);
         format!("SCTP{}-CONNECT:{to},bind={from}", version(self.vip))
     }

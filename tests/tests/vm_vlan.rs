@@ -51,10 +51,7 @@ impl Trunk {
             host(&lab, &segment, "director", 5)?,
             host(&lab, &segment, "rs1", 11)?,
         ];
-        director.sysctl(&[
-            ("net.ipv4.ip_forward", "1"),
-            ("net.ipv6.conf.all.forwarding", "1"),
-        ])?;
+        director.forward()?;
         for interface in CLIENTS {
             for vip in addresses(interface, 100) {
                 director.add_address(vip, interface)?;

@@ -46,21 +46,11 @@ impl Case {
     }
 
     pub(crate) fn client(self) -> SocketAddr {
-        let number = self.number + 1;
-        let address: IpAddr = match self.inner6 {
-            true => Ipv6Addr::new(0xfd60, 0, 0, 0, 0, 0, 0, number.into()).into(),
-            false => Ipv4Addr::new(10, 96, 0, number).into(),
-        };
-        SocketAddr::new(address, 1025)
+        SocketAddr::new(self.address(96, 0xfd60), 1025)
     }
 
     pub(crate) fn vip(self) -> SocketAddr {
-        let number = self.number + 1;
-        let address: IpAddr = match self.inner6 {
-            true => Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, number.into()).into(),
-            false => Ipv4Addr::new(10, 99, 0, number).into(),
-        };
-        SocketAddr::new(address, 80)
+        SocketAddr::new(self.address(99, 0xfd99), 80)
     }
 
     pub(crate) fn real(self) -> SocketAddr {
@@ -83,5 +73,14 @@ impl Case {
             format!("-A {protocol} {vip} -s rr\n-a {protocol} {vip} -r {real} {method}\n")
         });
         rules.concat()
+    }
+
+    /// The case's own in the clients' or the virtual addresses' network, 10.SECOND.0.0 or FIRST::.
+    fn address(self, second: u8, first: u16) -> IpAddr {
+        let number = self.number + 1;
+        match self.inner6 {
+            true => Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, number.into()).into(),
+            false => Ipv4Addr::new(10, second, 0, number).into(),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use rlvs_control::{Destination, ServiceKey};
 use rlvs_director::installed::{Hop, Installed};
 use rlvs_engine::Verdict;
 use rlvs_engine::frame::Way;
@@ -19,8 +20,7 @@ fn packets_go_to_the_stack_by_either_method() {
             (site::destination(service, 0, 1, (0, 0)), vip),
             (nat.clone(), SocketAddr::new(nat.key.address, 8080)),
         ] {
-            let mut scene = Scene::with(service, &destination);
-            scene.set_hop(&destination, Hop::Local);
+            let scene = Scene::with_local(service, &destination);
             let sent = scene.send(&Packet::tcp(client, vip, SYN));
             assert_eq!(
                 (sent.verdict, sent.from, sent.to),
@@ -62,8 +62,7 @@ fn an_address_that_moves_takes_the_packets_along() {
 fn one_that_is_added_or_edited_later_is_local_at_once() {
     for (service, client, vip) in services() {
         let destination = site::destination(service, 0, 1, (0, 0));
-        let mut scene = Scene::with(service, &destination);
-        scene.set_hop(&destination, Hop::Local);
+        let mut scene = Scene::with_local(service, &destination);
         let other = masqueraded(service, 0, 8080);
         scene.add(service, &other);
         scene.delete(service, &destination);
@@ -77,8 +76,7 @@ fn one_that_is_added_or_edited_later_is_local_at_once() {
 fn a_new_daemon_leaves_it_local_until_it_knows_better() {
     for (service, client, vip) in services() {
         let destination = site::destination(service, 0, 1, (0, 0));
-        let mut scene = Scene::with(service, &destination);
-        scene.set_hop(&destination, Hop::Local);
+        let mut scene = Scene::with_local(service, &destination);
         let adopted = Installed::adopt(&scene.site.store, scene.now);
         scene.site.installed = adopted.expect("memory can be read");
         scene.edit(service, &destination);
@@ -93,10 +91,9 @@ fn a_new_daemon_leaves_it_local_until_it_knows_better() {
 fn what_its_stack_answers_leaves_as_from_the_virtual_address() {
     for (service, client, vip) in services() {
         let destination = masqueraded(service, 0, 8080);
-        let mut scene = Scene::with(service, &destination);
-        scene.set_hop(&destination, Hop::Local);
+        let scene = Scene::with_local(service, &destination);
         scene.send(&Packet::tcp(client, vip, SYN));
-        let server = SocketAddr::new(destination.key.address, 8080);
+        let server = server_of(&destination);
         let answer = Packet::tcp(server, client, SYN | ACK);
         let (sent, frame) = scene.send_by(Way::Out, &answer);
         assert_eq!(
@@ -108,7 +105,7 @@ fn what_its_stack_answers_leaves_as_from_the_virtual_address() {
             source: vip,
             ..answer.clone()
         };
-        assert_eq!(but_checksum(frame), but_checksum(expected.build()));
+        assert_translated(frame, &expected);
         let totals = scene.totals(service, &destination);
         assert_eq!((totals.packets, totals.packets_back), (1, 1));
 
@@ -122,8 +119,7 @@ fn what_its_stack_answers_leaves_as_from_the_virtual_address() {
 fn what_its_stack_sends_otherwise_leaves_as_it_is() {
     for (service, client, vip) in services() {
         let destination = masqueraded(service, 0, 8080);
-        let mut scene = Scene::with(service, &destination);
-        scene.set_hop(&destination, Hop::Local);
+        let scene = Scene::with_local(service, &destination);
         scene.send(&Packet::tcp(client, vip, SYN));
         let address = destination.key.address;
         for (from, to) in [
@@ -149,7 +145,7 @@ fn answers_to_this_host_itself_are_delivered_by_loopback() {
     for (service, client, vip) in services() {
         let destination = masqueraded(service, 0, 8080);
         let scene = Scene::with(service, &destination);
-        let server = SocketAddr::new(destination.key.address, 8080);
+        let server = server_of(&destination);
         let (sent, _) = scene.send_by(Way::Loopback, &Packet::tcp(client, vip, SYN));
         assert_eq!((sent.verdict, sent.to), (Verdict::Transmit, server));
         let answer = Packet {
@@ -168,7 +164,7 @@ fn answers_to_this_host_itself_are_delivered_by_loopback() {
             from: [2, b'r', b'l', b'v', b's', 0],
             ..answer
         };
-        assert_eq!(but_checksum(frame), but_checksum(expected.build()));
+        assert_translated(frame, &expected);
     }
 }
 
@@ -176,9 +172,8 @@ fn answers_to_this_host_itself_are_delivered_by_loopback() {
 fn this_host_may_be_client_and_destination() {
     for (service, client, vip) in services() {
         let destination = masqueraded(service, 0, 8080);
-        let mut scene = Scene::with(service, &destination);
-        scene.set_hop(&destination, Hop::Local);
-        let server = SocketAddr::new(destination.key.address, 8080);
+        let scene = Scene::with_local(service, &destination);
+        let server = server_of(&destination);
         let (sent, _) = scene.send_by(Way::Loopback, &Packet::tcp(client, vip, SYN));
         assert_eq!((sent.verdict, sent.to), (Verdict::Pass, server));
         let answer = Packet::tcp(server, client, SYN | ACK);
@@ -188,8 +183,16 @@ fn this_host_may_be_client_and_destination() {
             source: vip,
             ..answer
         };
-        assert_eq!(but_checksum(frame), but_checksum(expected.build()));
+        assert_translated(frame, &expected);
     }
+}
+
+fn server_of(destination: &Destination) -> SocketAddr {
+    SocketAddr::new(destination.key.address, destination.key.port)
+}
+
+fn assert_translated(frame: Vec<u8>, expected: &Packet) {
+    assert_eq!(but_checksum(frame), but_checksum(expected.build()));
 }
 
 /// A frame without TCP's checksum, which is not right in what [`Packet`] builds.
@@ -205,7 +208,14 @@ fn but_checksum(mut frame: Vec<u8>) -> Vec<u8> {
 }
 
 impl Scene {
-    fn set_hop(&mut self, destination: &rlvs_control::Destination, hop: Hop) {
+    /// With one service whose only destination is this host.
+    fn with_local(service: ServiceKey, destination: &Destination) -> Self {
+        let mut scene = Self::with(service, destination);
+        scene.set_hop(destination, Hop::Local);
+        scene
+    }
+
+    fn set_hop(&mut self, destination: &Destination, hop: Hop) {
         let address = destination.key.address;
         self.site.installed.set_hop(&self.site.store, address, hop);
     }

@@ -30,6 +30,8 @@ pub(crate) enum Outcome {
     Forwarded,
     /// Forwarded as the first packet of a connection.
     New,
+    /// Forwarded to the client.
+    Answered,
     Passed(Reason),
 }
 
@@ -76,6 +78,10 @@ pub(crate) fn all() -> Vec<Case> {
     let sctp = Packet::new(Version::V4, SCTP);
     cases.push(established("sctp4-established-1k".to_owned(), sctp, 1_000));
     cases.extend(methods());
+    cases.extend([
+        answer("masquerade4-answer-1k", Version::V4),
+        answer("masquerade6-answer-1k", Version::V6),
+    ]);
     cases.extend([fragment(), error()]);
     for scheduler in [
         "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh", "twos",
@@ -145,6 +151,25 @@ fn methods() -> impl Iterator<Item = Case> {
             ..case
         }
     })
+}
+
+/// What a masqueraded server sends.
+fn answer(name: &str, version: Version) -> Case {
+    let packet = whole(Packet::new(version, TCP));
+    let shape = Shape::Answer;
+    let case = established(name.to_owned(), Packet { shape, ..packet }, 1_000);
+    Case {
+        target: Target {
+            method: ForwardingMethod::Masquerade,
+            ..Target::new(version, TCP, "wlc", 1)
+        },
+        before: Some(Packet {
+            flags: SYN,
+            ..packet
+        }),
+        outcome: Outcome::Answered,
+        ..case
+    }
 }
 
 /// Later fragments of one datagram.

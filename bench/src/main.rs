@@ -24,8 +24,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use rlvs_lab::Way;
 
 use crate::machine::Machine;
+use crate::packet::{CLIENT, DIRECTOR};
 use crate::report::{Memory, Report};
 
 /// Measures nanoseconds per packet of the real XDP program.
@@ -64,6 +66,8 @@ fn run(arguments: &Arguments) -> Result<()> {
         .filter(|case| case.name.contains(part));
     let cases: Vec<_> = cases.collect();
     ensure!(!cases.is_empty(), "no row's name contains {part}");
+    // Answers need a way to clients.
+    let _way = Way::enter(DIRECTOR, CLIENT)?;
     let machine = Machine::pinned(arguments.cpu)?;
     report::print_machine(&machine);
     let floors = measure::floors()?;

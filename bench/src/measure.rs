@@ -162,6 +162,7 @@ fn outcomes(subject: &Subject, case: &Case) -> u64 {
     match case.outcome {
         Outcome::Forwarded => counted.packets - counted.connections,
         Outcome::New => counted.connections,
+        Outcome::Answered => counted.answers,
         Outcome::Passed(reason) => subject.tables.counted(reason),
     }
 }

@@ -8,11 +8,11 @@ use rlvs_wire::protocol::{ICMP, SCTP, TCP};
 use rlvs_wire::{Ethernet, Icmp, Ipv4, Ipv6, Sctp, Tcp, Udp, sctp, tcp};
 use zerocopy::IntoBytes;
 
-use crate::plan::{Client, Plan};
+use crate::plan::{Client, Plan, client};
 
 /// MAC addresses: the director's, a client's, a third host's.
 pub(crate) const DIRECTOR: [u8; 6] = [2, 0, 0, 0, 0, 1];
-const CLIENT: [u8; 6] = [2, 0, 0, 0, 0, 2];
+pub(crate) const CLIENT: [u8; 6] = [2, 0, 0, 0, 0, 2];
 const THIRD: [u8; 6] = [2, 0, 0, 0, 0, 3];
 
 /// The virtual addresses, and one that is not.
@@ -23,6 +23,10 @@ const OTHER4: [u8; 4] = [198, 51, 100, 8];
 /// The port of the services, and one without.
 pub(crate) const PORT: u16 = 80;
 const OTHER_PORT: u16 = 81;
+
+/// The first real server, see [`crate::subject`].
+const SERVER4: [u8; 4] = [10, 1, 0, 0];
+const SERVER6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Where ICMP errors come from.
 const ROUTER4: [u8; 4] = [192, 0, 2, 1];
@@ -61,6 +65,8 @@ pub(crate) enum Shape {
     Later,
     /// An ICMP error about an answer to the client; of IPv4.
     Error,
+    /// What the only real server answers.
+    Answer,
 }
 
 /// To whom.
@@ -147,7 +153,7 @@ impl Packet {
             length: frame.len() as u32,
             last: u32::from_ne_bytes(part(&headers, 56)),
             words: std::array::from_fn(word),
-            inside: (self.shape == Shape::Error).into(),
+            client: self.client(),
             ..Plan::default()
         };
         match walk {
@@ -176,6 +182,15 @@ impl Packet {
         [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_ne_bytes)
     }
 
+    /// Where the client is in the packet.
+    fn client(self) -> u64 {
+        match self.shape {
+            Shape::Segment | Shape::First | Shape::Later => client::SENDER,
+            Shape::Error => client::INSIDE,
+            Shape::Answer => client::RECEIVER,
+        }
+    }
+
     fn mac(self) -> [u8; 6] {
         if self.to == To::OtherHost {
             THIRD
@@ -200,12 +215,13 @@ impl Packet {
             checksum: [0; 2],
             source: match self.shape {
                 Shape::Error => ROUTER4,
+                Shape::Answer => SERVER4,
                 _ => client4(Client::of(0)),
             },
-            destination: if self.to == To::OtherAddress {
-                OTHER4
-            } else {
-                VIRTUAL4
+            destination: match (self.shape, self.to) {
+                (Shape::Answer, _) => client4(Client::of(0)),
+                (_, To::OtherAddress) => OTHER4,
+                _ => VIRTUAL4,
             },
         };
         ip.checksum = ip.sum().to_field();
@@ -213,20 +229,25 @@ impl Packet {
     }
 
     fn ipv6(self) -> Ipv6 {
+        let client = client6(Client::of(0));
+        let (source, destination) = match self.shape {
+            Shape::Answer => (SERVER6, client),
+            _ => (client, VIRTUAL6),
+        };
         Ipv6 {
             version_class_flow: [0x60, 0, 0, 0],
             payload_length: (self.segment_length() as u16).into(),
             next_header: self.protocol,
             hop_limit: HOPS,
-            source: client6(Client::of(0)),
-            destination: VIRTUAL6,
+            source,
+            destination,
         }
     }
 
     /// Flags and offset: "don't fragment", or "more fragments" of 24 bytes.
     fn fragment(self) -> u16 {
         match self.shape {
-            Shape::Segment | Shape::Error => 0x4000,
+            Shape::Segment | Shape::Error | Shape::Answer => 0x4000,
             Shape::First => 0x2000,
             Shape::Later => 0x2000 | 3,
         }
@@ -235,7 +256,7 @@ impl Packet {
     fn segment_length(self) -> usize {
         match self.version {
             _ if self.shape == Shape::Error => ERROR4,
-            Version::V4 if self.shape != Shape::Segment => 24,
+            Version::V4 if matches!(self.shape, Shape::First | Shape::Later) => 24,
             Version::V4 => LENGTH4 - size_of::<Ipv4>(),
             Version::V6 => LENGTH6 - size_of::<Ipv6>(),
         }
@@ -273,6 +294,10 @@ impl Packet {
             .as_bytes()
             .to_vec();
         }
+        let (source, destination) = match self.shape {
+            Shape::Answer => (destination, source),
+            _ => (source, destination),
+        };
         let tcp = Tcp {
             source,
             destination,

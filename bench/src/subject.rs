@@ -54,6 +54,8 @@ pub(crate) struct Target {
 pub(crate) struct Counted {
     pub(crate) packets: u64,
     pub(crate) connections: u64,
+    /// Packets of real servers.
+    pub(crate) answers: u64,
 }
 
 impl Target {
@@ -127,6 +129,7 @@ impl Subject {
         Counted {
             packets: sum(|counters| counters.packets.load()),
             connections: sum(|counters| counters.connections.load()),
+            answers: sum(|counters| counters.packets_back.load()),
         }
     }
 

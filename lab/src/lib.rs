@@ -34,6 +34,7 @@ pub mod segment;
 pub mod vm;
 pub mod wait;
 pub mod warden;
+pub mod way;
 
 mod lab;
 
@@ -48,3 +49,4 @@ pub use process::Process;
 pub use real_server::RealServer;
 pub use segment::Segment;
 pub use vm::Vm;
+pub use way::Way;

@@ -27,7 +27,7 @@ use aya_ebpf::{
 use rlvs_engine::{Frame, tuple::IP, vlan::Shrink};
 use rlvs_wire::{Ipv6, ethernet};
 
-use crate::plan::{Client, Plan};
+use crate::plan::{Client, Plan, client};
 use crate::xdp::XdpFrame;
 
 #[btf_map]
@@ -163,21 +163,30 @@ fn next6(context: *mut xdp_md) -> Option<()> {
 /// All headers, in words that have the client's fields in them already, for the same reason.
 #[inline(always)]
 fn whole4(context: *mut xdp_md) -> Option<()> {
-    let (mut frame, plan, client) = whole(context, ethernet::IPV4)?;
-    let low = u64::from(u16::from_ne_bytes(client.low));
-    let port = u64::from(u16::from_ne_bytes(client.port));
+    let (mut frame, plan, Client { low, port }) = whole(context, ethernet::IPV4)?;
+    let [low, port] = [low, port].map(|field| u64::from(u16::from_ne_bytes(field)));
     let address = (u64::from(NETWORK) | low << 16) << 32;
     let [a, b, c, d, e, f, g] = &plan.words;
-    if plan.inside == 0 {
-        put(&mut frame, 0, a & !(0xffff << 32) | (!low & 0xffff) << 32)?;
-        put(&mut frame, 1, b & 0xffff_ffff | address)?;
-        put(&mut frame, 2, c & !(0xffff << 32) | port << 32)?;
-    } else {
-        put(&mut frame, 0, *a)?;
-        put(&mut frame, 1, *b)?;
-        put(&mut frame, 2, *c)?;
-        put(&mut frame, 5, f & 0xffff_ffff | address)?;
-        put(&mut frame, 6, g & !(0xffff << 16) | port << 16)?;
+    let balanced = a & !(0xffff << 32) | (!low & 0xffff) << 32;
+    match plan.client {
+        client::INSIDE => {
+            put(&mut frame, 0, *a)?;
+            put(&mut frame, 1, *b)?;
+            put(&mut frame, 2, *c)?;
+            put(&mut frame, 5, f & 0xffff_ffff | address)?;
+            put(&mut frame, 6, g & !(0xffff << 16) | port << 16)?;
+        }
+        client::RECEIVER => {
+            put(&mut frame, 0, balanced)?;
+            put(&mut frame, 1, *b)?;
+            put(&mut frame, 2, c & 0xffff << 32 | address >> 32 | port << 48)?;
+        }
+        client::SENDER => {
+            put(&mut frame, 0, balanced)?;
+            put(&mut frame, 1, b & 0xffff_ffff | address)?;
+            put(&mut frame, 2, c & !(0xffff << 32) | port << 32)?;
+        }
+        _ => return None,
     }
     put(&mut frame, 3, *d)?;
     put(&mut frame, 4, *e)
@@ -185,16 +194,21 @@ fn whole4(context: *mut xdp_md) -> Option<()> {
 
 #[inline(always)]
 fn whole6(context: *mut xdp_md) -> Option<()> {
-    let (mut frame, plan, client) = whole(context, ethernet::IPV6)?;
-    let low = u64::from(u16::from_ne_bytes(client.low));
-    let port = u64::from(u16::from_ne_bytes(client.port));
-    let [a, b, _, d, e, f, g] = &plan.words;
+    let (mut frame, plan, Client { low, port }) = whole(context, ethernet::IPV6)?;
+    let [low, port] = [low, port].map(|field| u64::from(u16::from_ne_bytes(field)));
+    let [a, b, c, d, e, f, g] = &plan.words;
     put(&mut frame, 0, *a)?;
     put(&mut frame, 1, *b)?;
-    put(&mut frame, 2, low << 48)?;
     put(&mut frame, 3, *d)?;
-    put(&mut frame, 4, *e)?;
-    put(&mut frame, 5, f & !0xffff | port)?;
+    if plan.client == client::RECEIVER {
+        put(&mut frame, 2, *c)?;
+        put(&mut frame, 4, low << 48)?;
+        put(&mut frame, 5, f & !(0xffff << 16) | port << 16)?;
+    } else {
+        put(&mut frame, 2, low << 48)?;
+        put(&mut frame, 4, *e)?;
+        put(&mut frame, 5, f & !0xffff | port)?;
+    }
     put(&mut frame, 6, *g)?;
     *frame.header_mut::<[u8; 4]>(IP + 56)? = plan.last.to_ne_bytes();
     Some(())

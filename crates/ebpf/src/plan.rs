@@ -19,8 +19,16 @@ pub(crate) struct Plan {
     /// Follows `words`; of IPv6 alone.
     pub(crate) last: u32,
     pub(crate) words: [u64; 7],
-    /// 1: the client is not the sender but the receiver of the packet in an ICMP error.
-    pub(crate) inside: u64,
+    /// See [`client`].
+    pub(crate) client: u64,
+}
+
+/// Where the client is in packets of rows that restore all headers.
+pub(crate) mod client {
+    pub(crate) const SENDER: u64 = 0;
+    pub(crate) const RECEIVER: u64 = 1;
+    /// The receiver of the packet in an ICMP error; of IPv4.
+    pub(crate) const INSIDE: u64 = 2;
 }
 
 /// What tells a flow's client from others'.

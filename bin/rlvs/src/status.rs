@@ -11,6 +11,7 @@ use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use rlvs_control::Client;
+use rlvs_control::listing::LocalAddress;
 use rlvs_control::model::{Family, ForwardingMethod};
 use rlvs_control::status::{
     Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, NextHop,
@@ -106,17 +107,14 @@ fn attachment_cell(attachment: Attachment, reason: &str) -> Cell {
 fn services(services: &[ServiceState]) -> String {
     let mut table = Table::new("  ");
     table.row(["", "method", "weight", "active", "inactive", "next hop"].map(Cell::heading));
-    for ServiceState {
-        key,
-        scheduler,
-        destinations,
-    } in services
-    {
-        table.row(service_row(
-            format!("{key} {scheduler}"),
-            destinations.is_empty(),
-        ));
-        destinations
+    for service in services {
+        table.row(service_row(service));
+        service
+            .local_addresses
+            .iter()
+            .for_each(|address| table.row(local_address_row(address)));
+        service
+            .destinations
             .iter()
             .for_each(|destination| table.row(destination_row(destination)));
     }
@@ -127,11 +125,25 @@ fn services(services: &[ServiceState]) -> String {
     }
 }
 
-fn service_row(name: String, without_destination: bool) -> [Cell; 6] {
+fn service_row(service: &ServiceState) -> [Cell; 6] {
     let mut row = [(); 6].map(|()| Cell::empty());
-    row[0] = Cell::left(name);
-    if without_destination {
+    row[0] = Cell::left(format!("{} {}", service.key, service.scheduler));
+    if service.destinations.is_empty() {
         row[5] = Cell::left("NO DESTINATION").styled(DOUBTFUL);
+    }
+    if service.lacks_local_addresses() {
+        row[5] = Cell::left("NO LOCAL ADDRESS: `ipvsadm --add-laddr` adds one").styled(BAD);
+    }
+    row
+}
+
+/// Where full NAT is from.
+fn local_address_row(local: &LocalAddress) -> [Cell; 6] {
+    let mut row = [(); 6].map(|()| Cell::empty());
+    row[0] = Cell::left(format!("  from {}", local.address));
+    row[3] = Cell::right(local.connections);
+    if local.conflicts != 0 {
+        row[5] = Cell::left(format!("a port was taken {} times", local.conflicts));
     }
     row
 }

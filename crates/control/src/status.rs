@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::listing::LocalAddress;
 use crate::model::{DestinationKey, Family, ForwardingMethod, ServiceKey};
 
 /// The state of a director.
@@ -74,6 +75,17 @@ pub struct ServiceState {
     pub scheduler: String,
     /// In the kernel's order: the one added last comes first.
     pub destinations: Vec<DestinationState>,
+    /// Full NAT: in the order they were added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub local_addresses: Vec<LocalAddress>,
+}
+
+impl ServiceState {
+    /// Full NAT takes place, and nothing stands for clients: their packets are dropped.
+    pub fn lacks_local_addresses(&self) -> bool {
+        let mut methods = self.destinations.iter().map(|it| it.method);
+        self.local_addresses.is_empty() && methods.any(|it| it == ForwardingMethod::FullNat)
+    }
 }
 
 /// A real server of one service.

@@ -125,6 +125,7 @@ impl Core {
                 .destinations()
                 .map(|destination| self.destination_state(&service.key, destination))
                 .collect(),
+            local_addresses: self.installed.local_addresses(&*self.tables, desired),
         }
     }
 

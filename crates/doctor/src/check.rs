@@ -8,6 +8,7 @@ mod daemon;
 mod destination;
 mod driver;
 mod forwarding;
+mod full_nat;
 mod kernel;
 mod mtu;
 mod offload;
@@ -39,7 +40,7 @@ const DIRECTOR: [Check<DirectorFacts>; 10] = [
 ];
 
 /// Where a daemon runs and says what it serves.
-const RUNNING: [Check<Running>; 8] = [
+const RUNNING: [Check<Running>; 10] = [
     attachment::check,
     vip::is_local,
     vip::is_no_real_server,
@@ -48,6 +49,8 @@ const RUNNING: [Check<Running>; 8] = [
     mtu::tunnel,
     redirects::check,
     forwarding::own_address,
+    full_nat::has_local_addresses,
+    full_nat::local_addresses,
 ];
 
 /// Of a real server.

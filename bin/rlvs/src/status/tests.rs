@@ -21,7 +21,16 @@ fn a_director_with_nothing_to_do() {
 fn only_what_is_wrong_is_red() {
     let text = render(&at_work());
     let red: Vec<_> = text.split("\u{1b}[31m").skip(1).map(first_words).collect();
-    assert_eq!(red, ["NOT ATTACHED", "UNRESOLVED", "12", "no-next-hop"]);
+    assert_eq!(
+        red,
+        [
+            "NOT ATTACHED",
+            "UNRESOLVED",
+            "NO LOCAL ADDRESS",
+            "12",
+            "no-next-hop"
+        ]
+    );
 }
 
 fn first_words(text: &str) -> &str {
@@ -37,12 +46,18 @@ Interfaces
   14:  eth2    NOT ATTACHED: the interface is down
 
 Services
-                         method  weight  active  inactive  next hop
+                         method   weight  active  inactive  next hop
   TCP 192.0.2.1:80 wlc
-    198.51.100.2:80      Route      100       2         3  02:00:00:00:00:02 on eth0
-    198.51.100.113:80    Route      100     113         3  UNRESOLVED: no route
-    198.51.100.5:80      Masq       100       5         3  this host
-  TCP 192.0.2.1:443 wlc                                    NO DESTINATION
+    198.51.100.2:80      Route       100       2         3  02:00:00:00:00:02 on eth0
+    198.51.100.113:80    Route       100     113         3  UNRESOLVED: no route
+    198.51.100.5:80      Masq        100       5         3  this host
+  TCP 192.0.2.1:443 wlc                                     NO DESTINATION
+  TCP 192.0.2.1:90 wlc
+    from 10.0.1.200                            7            a port was taken 3 times
+    from 10.0.1.201                            0
+    198.51.100.6:80      FullNat     100       6         3  02:00:00:00:00:02 on eth0
+  TCP 192.0.2.1:91 wlc                                      NO LOCAL ADDRESS: `ipvsadm --add-laddr` adds one
+    198.51.100.7:80      FullNat     100       7         3  02:00:00:00:00:02 on eth0
 
 Connections
         entries     size    slots    memory  evicted  stateless
@@ -102,6 +117,11 @@ fn at_work() -> Status {
                 ],
             ),
             service(443, vec![]),
+            ServiceState {
+                local_addresses: vec![local_address(200, 7, 3), local_address(201, 0, 0)],
+                ..service(90, vec![by_full_nat(6)])
+            },
+            service(91, vec![by_full_nat(7)]),
         ],
         connections: vec![table(Family::Ipv4, 123_456, 7), table(Family::Ipv6, 0, 0)],
         passed: vec![counter("not-ours", "not for a virtual service", 1_000_000)],
@@ -153,6 +173,7 @@ fn service(port: u16, destinations: Vec<DestinationState>) -> ServiceState {
         key,
         scheduler: "wlc".to_owned(),
         destinations,
+        local_addresses: vec![],
     }
 }
 
@@ -168,6 +189,21 @@ fn destination(host: u8, next_hop: NextHop) -> DestinationState {
         inactive_connections: 3,
         next_hop,
         path_mtu: Some(1500),
+    }
+}
+
+fn by_full_nat(host: u8) -> DestinationState {
+    DestinationState {
+        method: ForwardingMethod::FullNat,
+        ..destination(host, resolved())
+    }
+}
+
+fn local_address(host: u8, connections: u64, conflicts: u64) -> LocalAddress {
+    LocalAddress {
+        address: [10, 0, 1, host].into(),
+        connections,
+        conflicts,
     }
 }
 

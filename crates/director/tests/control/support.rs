@@ -253,6 +253,7 @@ pub(crate) fn status() -> Status {
                     },
                 ),
             ],
+            local_addresses: vec![],
         }],
         connections: vec![ConnectionTable {
             family: Family::Ipv4,

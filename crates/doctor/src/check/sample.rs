@@ -70,6 +70,7 @@ pub(super) fn running(method: ForwardingMethod) -> Running {
                 next_hop: Ok("eth0".into()),
                 path_mtu: Some(1500),
             }],
+            local_addresses: vec![],
         }],
     }
 }

@@ -11,9 +11,9 @@ use crate::finding::Finding;
 const LOCAL: &str = "vip-local";
 const SAME: &str = "vip-is-real-server";
 
-/// Routers and clients ask for the address on the segment; the stack answers for its own ones.
+/// Routers and clients ask for the address on the segment.
 pub(super) fn is_local(facts: &Facts, running: &Running) -> Vec<Finding> {
-    let of = |vip: IpAddr| local(facts, running, vip).about(vip);
+    let of = |vip: IpAddr| local(LOCAL, facts, running, vip);
     addresses(running).into_iter().map(of).collect()
 }
 
@@ -72,30 +72,37 @@ pub(super) fn places(facts: &Facts, vip: IpAddr) -> impl Iterator<Item = (&Inter
     })
 }
 
-fn local(facts: &Facts, running: &Running, vip: IpAddr) -> Finding {
+/// The stack answers for its own addresses on the segment.
+pub(super) fn local(
+    id: &'static str,
+    facts: &Facts,
+    running: &Running,
+    address: IpAddr,
+) -> Finding {
     let mut names = Vec::new();
     let mut answers = false;
-    for (interface, _) in places(facts, vip) {
+    for (interface, _) in places(facts, address) {
         names.push(interface.name.as_str());
         // Linux answers neighbour solicitations for the asked interface's addresses alone.
-        answers |= vip.is_ipv4() || !interface.loopback;
+        answers |= address.is_ipv4() || !interface.loopback;
     }
     if answers {
-        return Finding::ok(LOCAL, format!("on {}", names.join(", ")));
+        return Finding::ok(id, format!("on {}", names.join(", "))).about(address);
     }
     let finding = match names.is_empty() {
-        true => Finding::warning(LOCAL, "on no interface"),
-        false => Finding::warning(LOCAL, "only on lo, for which IPv6 does not answer"),
+        true => Finding::warning(id, "on no interface"),
+        false => Finding::warning(id, "only on lo, for which IPv6 does not answer"),
     };
     let finding = finding
+        .about(address)
         .means("nobody answers for it on the segment; fine only where a router sends it here");
-    let length = if vip.is_ipv4() { "32" } else { "128" };
+    let length = if address.is_ipv4() { "32" } else { "128" };
     let mut served = facts
         .segments()
         .filter(|interface| !running.detached.contains_key(&interface.name));
     match served.next() {
         Some(interface) => finding.mend(format!(
-            "ip address add {vip}/{length} dev {}",
+            "ip address add {address}/{length} dev {}",
             interface.name
         )),
         None => finding,
@@ -103,7 +110,7 @@ fn local(facts: &Facts, running: &Running, vip: IpAddr) -> Finding {
 }
 
 /// As `ipvsadm` names the service.
-fn words(key: &ServiceKey) -> String {
+pub(super) fn words(key: &ServiceKey) -> String {
     match key {
         ServiceKey::Address {
             protocol,

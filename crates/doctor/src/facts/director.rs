@@ -1,6 +1,7 @@
 //! What a director says of itself.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use rlvs_control::Status;
 use rlvs_control::model::{DestinationKey, Family, ForwardingMethod, ServiceKey};
@@ -35,6 +36,8 @@ pub struct Running {
 pub struct Service {
     pub key: ServiceKey,
     pub destinations: Vec<Destination>,
+    /// What stands for clients in full NAT.
+    pub local_addresses: Vec<IpAddr>,
 }
 
 /// A real server of one service.
@@ -91,6 +94,11 @@ impl From<Status> for Running {
         let (detached, in_tc) = (those(Attachment::Detached), those(Attachment::Tc));
         let services = status.services.into_iter().map(|service| Service {
             key: service.key,
+            local_addresses: service
+                .local_addresses
+                .iter()
+                .map(|it| it.address)
+                .collect(),
             destinations: service
                 .destinations
                 .into_iter()

@@ -61,7 +61,8 @@ fn entry<F: Packet, T: FamilyTables<F>>(
         true => template::timeout(context, meta),
         false => context.settings.timeout(state),
     };
-    let destination = destination_key(tables.destination(meta.destination())?);
+    let record = tables.destination(meta.destination())?;
+    let destination = destination_key(record);
     let port = |bytes| u16::from_be_bytes(bytes);
     Some(ConnectionEntry {
         protocol: name(endpoints.protocol).to_owned(),
@@ -72,7 +73,10 @@ fn entry<F: Packet, T: FamilyTables<F>>(
             F::ip(endpoints.virtual_address),
             port(endpoints.virtual_port),
         ),
-        destination: SocketAddr::new(destination.address, destination.port),
+        destination: SocketAddr::new(
+            destination.address,
+            port(record.port_for(endpoints.virtual_port)),
+        ),
         local: local::<F, T>(tables, meta, lease),
         persistence_engine: None,
     })

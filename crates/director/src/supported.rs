@@ -38,8 +38,6 @@ fn in_service(service: &Service) -> Option<String> {
     let key = service.key;
     let missing = match key {
         ServiceKey::Mark { .. } => "firewall-mark services (-f)",
-        ServiceKey::Address { port: 0, .. } => "services on all ports (port 0)",
-        _ if service.one_packet => "scheduling by single packets (-o)",
         _ if service.persistence_engine.is_some() => "persistence engines (--pe)",
         _ => return in_scheduler(service),
     };
@@ -93,6 +91,20 @@ mod tests {
             check_service(|service| service.persistence = Some(persistence())),
             Ok(())
         );
+        assert_eq!(
+            check_service(|service| {
+                service.key = key(Protocol::Tcp, 0);
+                service.persistence = Some(persistence());
+            }),
+            Ok(())
+        );
+        assert_eq!(
+            check_service(|service| {
+                service.key = key(Protocol::Udp, 53);
+                service.one_packet = true;
+            }),
+            Ok(())
+        );
         for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
             assert_eq!(
                 check_service(|service| service.key = key(protocol, 80)),
@@ -111,19 +123,14 @@ mod tests {
 
     #[test]
     fn names_what_is_missing() {
-        let edits: [fn(&mut Service); 5] = [
+        let edits: [fn(&mut Service); 3] = [
             |service| service.scheduler = "lblc".into(),
-            |service| service.one_packet = true,
             |service| service.persistence_engine = Some("sip".into()),
             |service| {
                 service.key = ServiceKey::Mark {
                     family: Family::Ipv4,
                     mark: 7,
                 }
-            },
-            |service| {
-                service.key = key(Protocol::Tcp, 0);
-                service.persistence = Some(persistence());
             },
         ];
         for edit in edits {

@@ -3,6 +3,7 @@
 use rlvs_word::{Shared32, Shared64};
 
 use crate::forward::Method;
+use crate::service::FTP_PORT;
 
 /// One destination; its place in the table is its number.
 ///
@@ -103,6 +104,10 @@ impl Destination {
     pub const TOA: u32 = 64;
     /// Full NAT: the client's address is told by the PROXY protocol.
     pub const PROXY: u32 = 128;
+    /// Packets keep the port they were sent to: of a service on all ports.
+    pub const KEEPS_PORT: u32 = 1 << 11;
+    /// All but those to port 21 do: of a persistent service for FTP.
+    pub const KEEPS_DATA_PORT: u32 = 1 << 12;
     /// Where the forwarding method lies in the flags.
     const METHOD: u32 = 8;
 
@@ -117,6 +122,18 @@ impl Destination {
     #[inline(always)]
     pub fn method(&self) -> Method {
         Method::from_bits((self.flags.load() >> Self::METHOD) as u8)
+    }
+
+    /// Its port where translation sends the packets to `virtual_port` (`dport` in
+    /// ip_vs_core.c, `ip_vs_sched_persist`).
+    #[inline(always)]
+    pub fn port_for(&self, virtual_port: [u8; 2]) -> [u8; 2] {
+        let flags = self.flags.load();
+        let keeps = flags & Self::KEEPS_PORT != 0
+            || flags & Self::KEEPS_DATA_PORT != 0 && virtual_port != FTP_PORT;
+        // Arithmetic: of a choice the compiler makes one between places in memory.
+        let [virtual_port, own] = [u16::from_be_bytes(virtual_port), self.port()];
+        (own ^ (own ^ virtual_port) & (keeps as u16).wrapping_neg()).to_be_bytes()
     }
 
     #[inline(always)]

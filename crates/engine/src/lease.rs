@@ -299,12 +299,13 @@ fn key<F: Family>(
     port: [u8; 2],
     record: &Destination,
 ) -> KeyOf<F> {
+    let endpoints = F::endpoints(client);
     F::key(&Endpoints {
         client: F::address(&local.address),
         client_port: port,
         virtual_address: F::address(&record.address),
-        virtual_port: record.port().to_be_bytes(),
-        protocol: F::endpoints(client).protocol,
+        virtual_port: record.port_for(endpoints.virtual_port),
+        protocol: endpoints.protocol,
     })
 }
 

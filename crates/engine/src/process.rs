@@ -18,7 +18,7 @@ use crate::outcome::{Outcome, tried};
 use crate::reason::{Event, Reason};
 use crate::respond::Respond;
 use crate::schedule;
-use crate::service::{Service, ServiceKey, filter};
+use crate::service::{ANY_PORT, FTP_PORT, Service, ServiceKey, filter, may_be_ftp_data};
 use crate::settings::{elapsed, ticks};
 use crate::table::{self, Entry, Inserted};
 use crate::tables::{Context, FamilyTables, Tables, interface};
@@ -401,6 +401,13 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
         // went, and gets an entry when there is room.
         false => (constant(now(tables)?, tuple, service)?, 0),
     };
+    if is_once(tables, tuple, service) {
+        return once(
+            now(tables)?,
+            tuple,
+            Meta::new(destination, State::Udp, flags),
+        );
+    }
     let state = first(tables, tuple, starts, destination);
     // All in one word: kept apart over the calls they would cost stack.
     let meta = Meta::new(destination, state, flags | tuple.flags_of_entry());
@@ -458,7 +465,8 @@ fn now<T: Tables>(tables: &T) -> Result<Context<'_, T>, Reason> {
     Context::new(tables).ok_or(Reason::Internal)
 }
 
-/// Number of the service that a packet is sent to.
+/// Number of the service that a packet is sent to: at its port, for FTP, or for all ports, in
+/// IPVS's order.
 #[inline(always)]
 fn service<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
     let Endpoints {
@@ -466,8 +474,25 @@ fn service<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Resul
         virtual_port,
         ..
     } = F::endpoints(&tuple.key);
-    let key = ServiceKey::new(virtual_address, virtual_port, tuple.protocol);
-    tables.service(&key).ok_or(Reason::NoService)
+    let at = |port| tables.service(&ServiceKey::new(virtual_address, port, tuple.protocol));
+    if let Some(number) = at(virtual_port) {
+        return Ok(number);
+    }
+    let found = match may_be_ftp_data(tuple.protocol, virtual_port) {
+        true => at(FTP_PORT),
+        false => None,
+    };
+    let found = match found {
+        Some(number) => Some(number).filter(|number| has_many_ports(tables, *number)),
+        None => at(ANY_PORT),
+    };
+    found.ok_or(Reason::NoService)
+}
+
+#[inline(always)]
+fn has_many_ports<T: Tables>(tables: &T, service: u32) -> bool {
+    let service = tables.service_at(service);
+    service.is_some_and(|service| service.is(Service::MANY_PORTS))
 }
 
 /// The destination for a new connection, and its flags.
@@ -491,6 +516,34 @@ fn choose<F: Packet, T: FamilyTables<F>>(
         Some(remembered) => Ok((remembered, Meta::CONTROLLED)),
         None => Ok((chosen, 0)),
     }
+}
+
+/// One-packet scheduling (`-o`).
+#[inline(always)]
+fn is_once<F: Packet, T: Tables>(tables: &T, tuple: &Tuple<F>, service: u32) -> bool {
+    let service = tables.service_at(service);
+    tuple.protocol == protocol::UDP && service.is_some_and(|it| it.is(Service::ONE_PACKET))
+}
+
+/// The packet is a connection that has ended when it is sent (`IP_VS_CONN_F_ONE_PACKET`): no entry
+/// is made. What counts it, and what it may do to a destination's threshold, is as with others.
+#[inline(always)]
+fn once<F: Packet, T: FamilyTables<F>>(
+    context: Context<'_, T>,
+    tuple: &Tuple<F>,
+    meta: Meta,
+) -> Result<u32, Reason> {
+    forgo(context.tables, tuple, meta);
+    let number = meta.destination();
+    let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
+    if destination.upper_threshold.load() != 0
+        && let Some(load) = context.tables.load(number)
+    {
+        load.begin(false, destination);
+        load.end(false, destination);
+    }
+    count(context, tuple, number, true);
+    Ok(number)
 }
 
 /// Takes back what [`choose`] counted.

@@ -155,7 +155,7 @@ fn to_full_nat<F: Respond, R: Frame, T: FamilyTables<F>>(
     let out = destination.interface.load();
     let stays = out == frame.interface() && flags & Destination::REDIRECT == 0;
     let address = F::address(&destination.address);
-    let port = destination.port().to_be_bytes();
+    let port = destination.port_for(virtual_port(embedded));
     let addresses = frame.header_mut::<Addresses>(0).ok_or(Reason::Internal)?;
     addresses.set(destination.next_hop.load(), destination.source.load());
     F::decrement_hops(frame).ok_or(Reason::Internal)?;
@@ -220,13 +220,19 @@ fn to_server<F: Respond, R: Frame, T: FamilyTables<F>>(
     F::decrement_hops(frame).ok_or(Reason::Internal)?;
     if destination.method() == Method::Masquerade {
         let address = F::address(&destination.address);
-        let port = destination.port().to_be_bytes();
+        let port = destination.port_for(virtual_port(embedded));
         translate(frame, embedded, Side::Destination, address, port).ok_or(Reason::Internal)?;
     }
     Ok(match stays {
         true => Verdict::Transmit,
         false => Verdict::Redirect(out),
     })
+}
+
+/// Of the connection, whose answer the error is about.
+#[inline(always)]
+fn virtual_port<F: Respond>(embedded: &Embedded<F>) -> [u8; 2] {
+    F::endpoints(&embedded.key).client_port
 }
 
 /// To the client of a masqueraded connection.

@@ -1,5 +1,6 @@
 //! A virtual service, as the packet path knows it.
 
+use rlvs_wire::protocol;
 use rlvs_word::{Shared32, Shared64};
 
 use crate::family::Family;
@@ -30,6 +31,10 @@ const _: () = assert!(size_of::<Service>() == 64);
 impl Service {
     /// A client's connections go to the destination of its first.
     pub const PERSISTENT: u32 = 1 << 8;
+    /// Each packet is a connection of its own; of UDP alone.
+    pub const ONE_PACKET: u32 = 1 << 9;
+    /// It has connections to other ports than its own: its templates are for all ports.
+    pub const MANY_PORTS: u32 = 1 << 10;
 
     /// Where the scheduler's flags lie among others.
     const SCHEDULER_FLAGS: u32 = 16;
@@ -69,6 +74,23 @@ impl Service {
     pub fn mask(&self) -> [u8; 16] {
         load_octets(&self.mask)
     }
+}
+
+/// Of a service on all ports.
+pub const ANY_PORT: [u8; 2] = [0, 0];
+
+/// FTP's commands (`FTPPORT` in IPVS), and data of its active mode.
+pub const FTP_PORT: [u8; 2] = 21u16.to_be_bytes();
+const FTP_DATA_PORT: [u8; 2] = 20u16.to_be_bytes();
+
+/// Whether a connection to this port may carry data of FTP, in either mode: it is looked up with
+/// the service at [`FTP_PORT`] if there is none at the port itself (ip_vs_ctl.c,
+/// `ip_vs_service_find`).
+#[inline(always)]
+pub fn may_be_ftp_data(protocol: u8, port: [u8; 2]) -> bool {
+    const FIRST_UNPRIVILEGED: u16 = 1024;
+    let is_data = port == FTP_DATA_PORT || u16::from_be_bytes(port) >= FIRST_UNPRIVILEGED;
+    protocol == protocol::TCP && is_data
 }
 
 /// Sixteen bytes, an address or a mask, from two words.

@@ -1,8 +1,8 @@
 //! Persistence: a template remembers where a client's connections go.
 //!
 //! As in IPVS (net/netfilter/ipvs/ip_vs_core.c, `ip_vs_sched_persist`) it is an entry of the
-//! connection table, from the client's masked address and port 0 to the service's address. It
-//! is refreshed by every connection it decides, and outlives its timeout while one of them lives.
+//! connection table, from the client's masked address and port 0 to the service's address, and to
+//! its port, or port 0 if the service has connections to others. It is refreshed by every connection it decides, and outlives its timeout while one of them lives.
 
 use crate::connection::{Meta, State};
 use crate::destination::Destination;
@@ -75,6 +75,10 @@ fn key<F: Family>(service: &Service, connection: &KeyOf<F>) -> KeyOf<F> {
     F::key(&Endpoints {
         client: F::masked(endpoints.client, &service.mask()),
         client_port: [0, 0],
+        virtual_port: match service.is(Service::MANY_PORTS) {
+            true => [0, 0],
+            false => endpoints.virtual_port,
+        },
         ..endpoints
     })
 }

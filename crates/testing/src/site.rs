@@ -210,6 +210,31 @@ pub fn service_keys() -> Vec<ServiceKey> {
     [of(four), of(six)].concat()
 }
 
+/// Services with connections to more than one port: on all ports, and for FTP.
+pub fn keys_of_many_ports() -> Vec<ServiceKey> {
+    let ports = [(Protocol::Tcp, 0), (Protocol::Udp, 0), (Protocol::Tcp, 21)];
+    let mut addresses: Vec<_> = service_addresses().iter().map(SocketAddr::ip).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let of = |address| {
+        ports.map(|(protocol, port)| ServiceKey::Address {
+            protocol,
+            address,
+            port,
+        })
+    };
+    addresses.into_iter().flat_map(of).collect()
+}
+
+/// Their addresses at ports of theirs.
+pub fn addresses_of_many_ports() -> Vec<SocketAddr> {
+    let keys = keys_of_many_ports();
+    let addresses = keys.iter().filter_map(address);
+    addresses
+        .flat_map(|address| [20, 21, 2100].map(|port| SocketAddr::new(address.ip(), port)))
+        .collect()
+}
+
 /// Where their packets go, and now and then a port or an address that is never a service's.
 pub fn service_addresses() -> Vec<SocketAddr> {
     let all: Vec<_> = service_keys().iter().filter_map(address).collect();
@@ -311,6 +336,23 @@ pub fn changes_of(services: Vec<ServiceKey>) -> BoxedStrategy<Change> {
         }),
     ]
     .boxed()
+}
+
+/// The same changes, some with one-packet scheduling.
+pub fn with_single_packets(changes: BoxedStrategy<Change>) -> BoxedStrategy<Change> {
+    (changes, 0u8..4)
+        .prop_map(|(mut change, chance)| {
+            if let Change::AddService(service) | Change::EditService(service) = &mut change
+                && let ServiceKey::Address {
+                    protocol: Protocol::Udp,
+                    ..
+                } = service.key
+            {
+                service.one_packet = chance == 0;
+            }
+            change
+        })
+        .boxed()
 }
 
 /// The same changes with destinations of all forwarding methods.

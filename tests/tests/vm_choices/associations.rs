@@ -1,6 +1,6 @@
 //! SCTP: not by chance, but every chunk in every state that a client's packets lead to.
 
-use crate::scenario::{Edit, Kind, Packet, Real, Scenario, Step, Virtual};
+use crate::scenario::{self, Edit, Kind, Packet, Real, Scenario, Step, Virtual};
 
 const SERVICE: u8 = 3;
 const INIT: u8 = 1;
@@ -48,6 +48,7 @@ fn packet(port: u16, kind: Kind) -> Packet {
         service: SERVICE,
         client: 0,
         port,
+        to: scenario::port(SERVICE),
         kind,
     }
 }
@@ -59,6 +60,7 @@ fn service() -> Vec<Edit> {
         scheduler: "rr",
         flags: 0,
         persistence: None,
+        one_packet: false,
     })];
     edits.extend((0..2).map(|server| {
         Edit::Add(Real {

@@ -287,8 +287,11 @@ pub(crate) fn describe(scenario: &Scenario) -> String {
             Step::Send(packets) => {
                 for it in packets {
                     let (client, service) = (world.client(it.client), it.service);
-                    let (kind, port) = (it.kind, it.port);
-                    let _ = writeln!(text, "  {kind:?} {client} port {port} to service {service}");
+                    let (kind, port, to) = (it.kind, it.port, it.to);
+                    let _ = writeln!(
+                        text,
+                        "  {kind:?} {client} port {port} to port {to} (service {service})"
+                    );
                 }
             }
         }
@@ -309,6 +312,7 @@ pub(crate) fn anchors() -> Vec<Change> {
             scheduler: "rr",
             flags: 0,
             persistence: None,
+            one_packet: false,
         };
         changes.push(world.change(&Edit::BeginService(service)));
         for server in 0..SERVERS {

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::scenario::{CLIENTS, Edit, Kind, Packet, Real, SERVERS, Scenario, Step, Virtual};
+use rlvs_control::Protocol;
+
+use crate::scenario::{
+    self, ALL_TCP, ALL_UDP, CLIENTS, Edit, FTP, Kind, Packet, Real, SERVERS, Scenario, Step,
+    Virtual, protocol,
+};
 
 const SCHEDULERS: [&str; 11] = [
     "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh",
@@ -40,9 +45,12 @@ impl Random {
 /// A scenario that is valid: nothing is added twice, nothing changed that is not there.
 pub(crate) fn scenario(seed: u64, only: Option<&'static str>) -> Scenario {
     let mut maker = Maker::new(seed, only);
-    let services: &[u8] = match maker.random.below(4) {
-        0 => &[1],
-        1 => &[0, 1],
+    let services: &[u8] = match maker.random.below(10) {
+        0 | 1 => &[1],
+        2 | 3 => &[0, 1],
+        4 => &[0, ALL_TCP],
+        5 => &[1, ALL_UDP],
+        6 => &[ALL_TCP, FTP],
         _ => &[0],
     };
     let mut steps: Vec<Step> = services
@@ -102,8 +110,8 @@ struct Maker {
     /// Servers of each service.
     services: BTreeMap<u8, Vec<u8>>,
     schedulers: BTreeMap<u8, &'static str>,
-    /// Who has sent packets: service, client, port.
-    known: Vec<(u8, u8, u16)>,
+    /// Who has sent packets: service, client, port, and to which.
+    known: Vec<(u8, u8, u16, u16)>,
     port: u16,
 }
 
@@ -144,8 +152,12 @@ impl Maker {
         } else {
             &[32, 30, 24, 16, 8]
         };
-        let persistence = (self.persistent && self.random.percent(80))
-            .then(|| (100 + self.random.below(500), self.random.of(bits)));
+        let persistent = match service {
+            ALL_TCP | ALL_UDP => true,
+            FTP => self.random.percent(70),
+            _ => self.persistent && self.random.percent(80),
+        };
+        let persistence = persistent.then(|| (100 + self.random.below(500), self.random.of(bits)));
         let scheduler = self.scheduler();
         self.schedulers.insert(service, scheduler);
         let flags = match scheduler {
@@ -157,6 +169,7 @@ impl Maker {
             scheduler,
             flags,
             persistence,
+            one_packet: protocol(service) == Protocol::Udp && self.random.percent(30),
         }
     }
 
@@ -253,9 +266,9 @@ impl Maker {
         if known.is_empty() || self.random.percent(55) {
             return self.first_packet(service);
         }
-        let (_, client, port) = self.random.of(&known);
+        let (_, client, port, to) = self.random.of(&known);
         let kind = match (service, self.random.below(20)) {
-            (1, _) => Kind::Datagram,
+            (1 | ALL_UDP, _) => Kind::Datagram,
             (_, 0..=8) => Kind::Ack,
             (_, 9..=13) => Kind::Fin,
             (_, 14..=16) => Kind::Rst,
@@ -266,6 +279,7 @@ impl Maker {
             service,
             client,
             port,
+            to,
             kind,
         }
     }
@@ -273,15 +287,18 @@ impl Maker {
     /// Where a port is used again, the kernel still counts the old connection when it chooses for
     /// the new one, and rlvs does not.
     fn may_begin_again(&self, service: u8) -> bool {
-        !self.has_thresholds && matches!(self.schedulers[&service], "rr" | "wrr")
+        scenario::port(service) >= 80
+            && !self.has_thresholds
+            && matches!(self.schedulers[&service], "rr" | "wrr")
     }
 
     fn first_packet(&mut self, service: u8) -> Packet {
         let client = self.random.below(u32::from(CLIENTS)) as u8;
         self.port += 1;
-        self.known.push((service, client, self.port));
+        let to = self.target(service);
+        self.known.push((service, client, self.port, to));
         let kind = match service {
-            1 => Kind::Datagram,
+            1 | ALL_UDP => Kind::Datagram,
             // Now and then one that must not begin a connection.
             _ if self.random.percent(3) => self.random.of(&[Kind::Ack, Kind::Rst, Kind::Fin]),
             _ => Kind::Syn,
@@ -290,7 +307,17 @@ impl Maker {
             service,
             client,
             port: self.port,
+            to,
             kind,
+        }
+    }
+
+    /// To which port; of a service with many, also to others' and to nobody's.
+    fn target(&mut self, service: u8) -> u16 {
+        match service {
+            ALL_TCP | ALL_UDP => self.random.of(&[20, 21, 80, 81, 443, 1023, 1024, 40_000]),
+            FTP => self.random.of(&[20, 21, 21, 21, 80, 1023, 1024, 40_000]),
+            _ => scenario::port(service),
         }
     }
 }

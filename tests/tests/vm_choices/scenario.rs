@@ -48,6 +48,7 @@ pub(crate) struct Virtual {
     pub(crate) flags: u8,
     /// Timeout, and how many bits of the client's address count (of 32, or 128).
     pub(crate) persistence: Option<(u32, u8)>,
+    pub(crate) one_packet: bool,
 }
 
 /// A destination.
@@ -65,6 +66,8 @@ pub(crate) struct Packet {
     pub(crate) service: u8,
     pub(crate) client: u8,
     pub(crate) port: u16,
+    /// The port it is sent to.
+    pub(crate) to: u16,
     pub(crate) kind: Kind,
 }
 
@@ -124,12 +127,25 @@ pub(crate) struct World {
     pub(crate) run: u16,
 }
 
+/// Services on all ports: of TCP, and of UDP.
+pub(crate) const ALL_TCP: u8 = 4;
+pub(crate) const ALL_UDP: u8 = 5;
+pub(crate) const FTP: u8 = 6;
+
 /// Service 0 and 2 speak TCP, service 1 UDP, service 3 SCTP.
 pub(crate) fn protocol(service: u8) -> Protocol {
     match service {
-        1 => Protocol::Udp,
+        1 | ALL_UDP => Protocol::Udp,
         3 => Protocol::Sctp,
         _ => Protocol::Tcp,
+    }
+}
+
+pub(crate) fn port(service: u8) -> u16 {
+    match service {
+        ALL_TCP | ALL_UDP => 0,
+        FTP => 21,
+        _ => 80 + u16::from(service),
     }
 }
 
@@ -143,7 +159,7 @@ impl World {
     }
 
     pub(crate) fn virtual_address(&self, service: u8) -> SocketAddr {
-        SocketAddr::new(self.vip(), 80 + u16::from(service))
+        SocketAddr::new(self.vip(), port(service))
     }
 
     pub(crate) fn key(&self, service: u8) -> ServiceKey {
@@ -213,7 +229,7 @@ impl World {
                 timeout,
                 granularity: granularity(bits),
             }),
-            one_packet: false,
+            one_packet: of.one_packet,
             persistence_engine: None,
             client_address: Default::default(),
         }
@@ -282,6 +298,9 @@ fn service_words(service: &Service) -> String {
         .collect();
     if !flags.is_empty() {
         words += &format!(" -b {}", flags.join(","));
+    }
+    if service.one_packet {
+        words += " -o";
     }
     if let Some(persistence) = service.persistence {
         let granularity = match persistence.granularity {

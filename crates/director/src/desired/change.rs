@@ -57,6 +57,9 @@ impl Desired {
     fn edit_service(&mut self, service: &Service) -> Made {
         let known = self.known_mut(&service.key)?;
         validate::service(service)?;
+        known
+            .destinations()
+            .try_for_each(|it| validate::together(service, it))?;
         Ok(Undo::ReplaceService(Box::new(std::mem::replace(
             &mut known.service,
             service.clone(),
@@ -74,6 +77,7 @@ impl Desired {
     fn add_destination(&mut self, key: &ServiceKey, destination: &Destination) -> Made {
         let service = self.known_mut(key)?;
         validate::destination(key, destination)?;
+        validate::together(&service.service, destination)?;
         if service.destinations.contains(&destination.key) {
             return Err(Error::new(
                 Code::DestinationExists,
@@ -90,6 +94,7 @@ impl Desired {
     fn edit_destination(&mut self, key: &ServiceKey, destination: &Destination) -> Made {
         let service = self.known_mut(key)?;
         validate::destination(key, destination)?;
+        validate::together(&service.service, destination)?;
         let known = service
             .destinations
             .find_mut(&destination.key)

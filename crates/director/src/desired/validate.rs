@@ -90,6 +90,18 @@ pub(super) fn destination(service: &ServiceKey, destination: &Destination) -> Ch
     Ok(())
 }
 
+/// Full NAT tells a real server's answers by their connection, and one of a single packet has ended.
+pub(super) fn together(service: &Service, destination: &Destination) -> Checked {
+    if !service.one_packet || destination.method != ForwardingMethod::FullNat {
+        return Ok(());
+    }
+    let message = format!(
+        "{} by full NAT (--fullnat) needs connections, and {} has none (-o): use -g, -i or -m",
+        destination.key, service.key
+    );
+    Err(Error::new(Code::Invalid, message))
+}
+
 /// One of the director's for full NAT, which packets of this service can carry.
 pub(super) fn local_address(service: &ServiceKey, address: IpAddr) -> Checked {
     let same = address.is_ipv6() == (service.family() == Family::Ipv6);

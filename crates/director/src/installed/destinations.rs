@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rlvs_control::model::{self, GueChecksum};
 use rlvs_control::{
-    ClientAddress, Destination as Desired, DestinationKey, ForwardingMethod, ServiceKey,
+    ClientAddress, Destination as Desired, DestinationKey, ForwardingMethod, Service, ServiceKey,
 };
 use rlvs_engine::destination::{Destination, Tunnel};
 use rlvs_engine::forward::Method;
-use rlvs_engine::service::{load_octets, store_octets};
+use rlvs_engine::service::{ANY_PORT, load_octets, store_octets};
 use rlvs_plane::Store;
 
 use super::{Installed, Removed, filter};
@@ -45,7 +45,7 @@ impl Installed {
                 record.last_weight.store(destination.weight);
             }
             write(store, number, destination);
-            write_method(store, number, destination, desired.service().client_address);
+            write_method(store, number, destination, desired.service());
             members.push((destination.weight, number));
         }
         Ok(members)
@@ -243,7 +243,7 @@ fn write<S: Store>(store: &S, number: u32, desired: &Desired) {
 }
 
 /// From here on packets go by its method, those of its connections too.
-fn write_method<S: Store>(store: &S, number: u32, desired: &Desired, told: ClientAddress) {
+fn write_method<S: Store>(store: &S, number: u32, desired: &Desired, service: &Service) {
     let method = match desired.method {
         ForwardingMethod::Masquerade => Method::Masquerade,
         ForwardingMethod::Tunnel(_) => Method::Tunnel,
@@ -258,15 +258,31 @@ fn write_method<S: Store>(store: &S, number: u32, desired: &Desired, told: Clien
     if let ForwardingMethod::Tunnel(tunnel) = desired.method {
         record.tunnel.store(word(tunnel).0);
     }
-    let told = match (method, told) {
+    let told = match (method, service.client_address) {
         (Method::FullNat, ClientAddress::Toa) => Destination::TOA,
         (Method::FullNat, ClientAddress::Proxy) => Destination::PROXY,
         _ => 0,
     };
     let flags = &record.flags;
-    let others = flags.load() & !(Destination::METHODS | Destination::TOA | Destination::PROXY);
+    let others = flags.load() & !WRITTEN;
     let serves = Destination::AVAILABLE | Destination::USED;
-    flags.store(others | Destination::with_method(method) | told | serves);
+    flags.store(others | Destination::with_method(method) | told | ports(service) | serves);
+}
+
+/// Flags that follow from the configuration.
+const WRITTEN: u32 = Destination::METHODS
+    | Destination::TOA
+    | Destination::PROXY
+    | Destination::KEEPS_PORT
+    | Destination::KEEPS_DATA_PORT;
+
+/// Which packets keep their port.
+fn ports(service: &Service) -> u32 {
+    match super::services::many_ports(service) {
+        Some(ANY_PORT) => Destination::KEEPS_PORT,
+        Some(_) => Destination::KEEPS_DATA_PORT,
+        None => 0,
+    }
 }
 
 fn word(tunnel: model::Tunnel) -> Tunnel {

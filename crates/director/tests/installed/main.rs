@@ -4,6 +4,8 @@ mod keyed;
 mod local;
 mod masquerade;
 mod model;
+mod once;
+mod ports;
 mod properties;
 mod reference;
 mod removal;

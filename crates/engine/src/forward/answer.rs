@@ -138,10 +138,10 @@ fn write<F: Packet, R: Frame>(
 ) -> Option<()> {
     address::<F, R>(frame, route)?;
     let (address, port) = (ends.virtual_address, ends.virtual_port);
-    let mut changed = replace_end::<F, R>(frame, brief, Side::Source, address, port)?;
+    let mut changed = replace_end::<F, R>(frame, brief, Side::Source, address, |_| port)?;
     if is_full {
         let (address, port) = (ends.client, ends.client_port);
-        let to = replace_end::<F, R>(frame, brief, Side::Destination, address, port)?;
+        let to = replace_end::<F, R>(frame, brief, Side::Destination, address, |_| port)?;
         changed = changed.and(to).and(restore::<F, R>(frame, stream, brief)?);
     }
     mend::<F, R>(frame, brief, changed)

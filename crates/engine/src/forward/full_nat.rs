@@ -112,13 +112,11 @@ pub fn full_nat<F: Packet, R: Frame, T: FamilyTables<F>>(
         addresses.set(destination.next_hop.load(), destination.source.load());
         F::decrement_hops(frame).ok_or(Reason::Internal)?;
     }
-    let (address, port) = (
-        F::address(&destination.address),
-        destination.port().to_be_bytes(),
-    );
+    let address = F::address(&destination.address);
+    let port = |virtual_port| destination.port_for(virtual_port);
     let to = replace_end::<F, R>(frame, brief, Side::Destination, address, port);
     let address = F::address(&local.address);
-    let from = replace_end::<F, R>(frame, brief, Side::Source, address, lease.port());
+    let from = replace_end::<F, R>(frame, brief, Side::Source, address, |_| lease.port());
     let (to, from) = (to.ok_or(Reason::Internal)?, from.ok_or(Reason::Internal)?);
     let changed = Changed::unpacked(told).and(to).and(from);
     mend::<F, R>(frame, brief, changed).ok_or(Reason::Internal)?;

@@ -32,13 +32,12 @@ pub fn masquerade<F: Packet, R: Frame>(
     );
     let stays = out == frame.interface() && flags & Destination::REDIRECT == 0;
     let address = F::address(&destination.address);
-    let port = destination.port().to_be_bytes();
     if !is_local {
         let addresses = frame.header_mut::<Addresses>(0).ok_or(Reason::Internal)?;
         addresses.set(next_hop, source);
         F::decrement_hops(frame).ok_or(Reason::Internal)?;
     }
-    translate(frame, tuple, address, port).ok_or(Reason::Internal)?;
+    translate(frame, tuple, address, destination).ok_or(Reason::Internal)?;
     Ok(match (is_local, stays) {
         (true, _) => Verdict::Pass,
         (_, true) => Verdict::Transmit,
@@ -51,9 +50,10 @@ fn translate<F: Packet, R: Frame>(
     frame: &mut R,
     tuple: &Tuple<F>,
     address: F::Address,
-    port: [u8; 2],
+    destination: &Destination,
 ) -> Option<()> {
     let brief = Brief::of(tuple);
+    let port = |virtual_port| destination.port_for(virtual_port);
     let changed = replace_end::<F, R>(frame, brief, Side::Destination, address, port)?;
     mend::<F, R>(frame, brief, changed)
 }

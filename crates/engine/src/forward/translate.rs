@@ -49,14 +49,14 @@ impl Changed {
     }
 }
 
-/// Gives one end of a packet another address and port.
+/// Gives one end of a packet another address and port: what `port` makes of the one it has.
 #[inline(always)]
 pub(super) fn replace_end<F: Packet, R: Frame>(
     frame: &mut R,
     brief: Brief,
     side: Side,
     address: F::Address,
-    port: [u8; 2],
+    port: impl FnOnce([u8; 2]) -> [u8; 2],
 ) -> Option<Changed> {
     let addresses = F::replace_address(frame, IP, side, address)?;
     if is_keyed(brief.protocol()) {
@@ -70,6 +70,7 @@ pub(super) fn replace_end<F: Packet, R: Frame>(
         Side::Source => &mut ports.source,
         Side::Destination => &mut ports.destination,
     };
+    let port = port(*field);
     let [a, b] = [field[0] ^ port[0], field[1] ^ port[1]];
     let header = Checksum::default().replace(*field, port);
     *field = port;

@@ -95,7 +95,8 @@ fn answered<'t, F: Packet, T: FamilyTables<F>>(
     turned: &KeyOf<F>,
 ) -> Option<Entry<'t, F::Key>> {
     let meta = Meta(slot.meta.load());
-    if !meta.is_live() || meta.state().is_template() || !F::same_client(&slot.key.load(), turned) {
+    let key = slot.key.load();
+    if !meta.is_live() || meta.state().is_template() || !F::same_client(&key, turned) {
         return None;
     }
     if meta.state() as u8 == State::Reverse as u8 {
@@ -106,7 +107,7 @@ fn answered<'t, F: Packet, T: FamilyTables<F>>(
         && F::is_virtual_end(
             turned,
             &destination.address,
-            destination.port().to_be_bytes(),
+            destination.port_for(F::endpoints(&key).virtual_port),
         );
     is_its.then_some(Entry { slot, meta })
 }

@@ -12,10 +12,9 @@ mod vlans;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use rlvs_testing::site::{changes, with_methods};
 
 use both::Both;
-use steps::{Step, steps};
+use steps::{Step, changes, steps};
 
 /// Changes before the first packet.
 const CHANGES_FIRST: usize = 60;
@@ -41,7 +40,7 @@ fn compare(connections: u32, clients: u16, frames: usize) {
     let mut runner = runner(seed);
     let mut both = Both::new(connections);
     for _ in 0..CHANGES_FIRST {
-        both.take(Step::Change(pick(&with_methods(changes()), &mut runner)));
+        both.take(Step::Change(pick(&changes(), &mut runner)));
     }
     let steps = steps(clients);
     let mut sent = 0;

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use rlvs_control::Change;
 use rlvs_testing::Packet;
 use rlvs_testing::fragments::cut;
-use rlvs_testing::site::{changes, clients, service_addresses, with_methods};
+use rlvs_testing::site::{
+    addresses_of_many_ports, changes_of, clients, keys_of_many_ports, service_addresses,
+    service_keys, with_methods, with_single_packets,
+};
 use rlvs_testing::strategy::{dressed, packets, spoilt};
 
 use super::vlans::{prioritised, vlans};
@@ -30,8 +33,14 @@ pub(super) enum Step {
     ReuseMode(u32),
 }
 
+pub(super) fn changes() -> BoxedStrategy<Change> {
+    let keys = [service_keys(), keys_of_many_ports()].concat();
+    with_single_packets(with_methods(changes_of(keys)))
+}
+
 pub(super) fn steps(of_clients: u16) -> BoxedStrategy<Step> {
-    let plain = packets(clients(of_clients), service_addresses());
+    let addresses = [service_addresses(), addresses_of_many_ports()].concat();
+    let plain = packets(clients(of_clients), addresses);
     let dressed = dressed(plain.clone());
     let spoilt = spoilt(dressed.clone());
     let garbled = (dressed.clone(), any::<(prop::sample::Index, u8)>());
@@ -52,7 +61,7 @@ pub(super) fn steps(of_clients: u16) -> BoxedStrategy<Step> {
         100 => garbled.prop_map(Step::Frame),
         40 => parts(plain).prop_map(Step::Parts),
         100 => tagged,
-        30 => with_methods(changes()).prop_map(Step::Change),
+        30 => changes().prop_map(Step::Change),
         4 => (1u32..4).prop_map(Step::Age),
         4 => Just(Step::Sweep),
         150 => errors(),

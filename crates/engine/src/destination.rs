@@ -106,7 +106,7 @@ impl Destination {
     pub const PROXY: u32 = 128;
     /// Packets keep the port they were sent to: of a service on all ports.
     pub const KEEPS_PORT: u32 = 1 << 11;
-    /// All but those to port 21 do: of a persistent service for FTP.
+    /// All but those to port 21 do: of a service for FTP.
     pub const KEEPS_DATA_PORT: u32 = 1 << 12;
     /// Where the forwarding method lies in the flags.
     const METHOD: u32 = 8;

@@ -483,16 +483,16 @@ fn service<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Resul
         false => None,
     };
     let found = match found {
-        Some(number) => Some(number).filter(|number| has_many_ports(tables, *number)),
+        Some(number) => Some(number).filter(|number| is_persistent(tables, *number)),
         None => at(ANY_PORT),
     };
     found.ok_or(Reason::NoService)
 }
 
 #[inline(always)]
-fn has_many_ports<T: Tables>(tables: &T, service: u32) -> bool {
+fn is_persistent<T: Tables>(tables: &T, service: u32) -> bool {
     let service = tables.service_at(service);
-    service.is_some_and(|service| service.is(Service::MANY_PORTS))
+    service.is_some_and(|service| service.is(Service::PERSISTENT))
 }
 
 /// The destination for a new connection, and its flags.

@@ -33,7 +33,7 @@ impl Service {
     pub const PERSISTENT: u32 = 1 << 8;
     /// Each packet is a connection of its own; of UDP alone.
     pub const ONE_PACKET: u32 = 1 << 9;
-    /// It has connections to other ports than its own: its templates are for all ports.
+    /// It may have connections to other ports than its own: its templates are for all ports.
     pub const MANY_PORTS: u32 = 1 << 10;
 
     /// Where the scheduler's flags lie among others.

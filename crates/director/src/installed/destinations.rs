@@ -278,7 +278,7 @@ const WRITTEN: u32 = Destination::METHODS
 
 /// Which packets keep their port.
 fn ports(service: &Service) -> u32 {
-    match super::services::many_ports(service) {
+    match super::services::many_ports(&service.key) {
         Some(ANY_PORT) => Destination::KEEPS_PORT,
         Some(_) => Destination::KEEPS_DATA_PORT,
         None => 0,

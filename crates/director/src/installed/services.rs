@@ -251,21 +251,22 @@ fn write_service(record: &Service, desired: &DesiredRecord) {
     if desired.one_packet {
         mode |= Service::ONE_PACKET;
     }
-    if many_ports(desired).is_some() {
+    if many_ports(&desired.key).is_some() {
         mode |= Service::MANY_PORTS;
     }
     record.mode.store(mode);
 }
 
-/// The port of a service that also has connections to others: one on all ports, and a persistent
-/// one for FTP, whose data goes where its commands went.
-pub(super) fn many_ports(desired: &DesiredRecord) -> Option<[u8; 2]> {
-    let ServiceKey::Address { protocol, port, .. } = desired.key else {
+/// The port of a service that may have connections to others: one on all ports, and one for FTP,
+/// whose data goes where its commands went. The latter only while it is persistent; but what was
+/// begun then goes on as it is.
+pub(super) fn many_ports(key: &ServiceKey) -> Option<[u8; 2]> {
+    let ServiceKey::Address { protocol, port, .. } = *key else {
         return None;
     };
     let port = port.to_be_bytes();
     let is_ftp = protocol == Protocol::Tcp && port == service::FTP_PORT;
-    (desired.persistence.is_some() && (is_ftp || port == service::ANY_PORT)).then_some(port)
+    (is_ftp || port == service::ANY_PORT).then_some(port)
 }
 
 fn mask(granularity: Granularity) -> [u8; 16] {

@@ -132,9 +132,9 @@ fn data_of_ftp_without_persistence_passes_even_a_service_on_all_ports() {
     }
 }
 
-/// With one destination, each packet goes there as the destination's flags say.
+/// What was begun before goes on as it is, and nothing holds its template for ever.
 #[test]
-fn persistence_edited_in_or_out_counts_at_once() {
+fn persistence_edited_in_or_out_counts_for_new_connections() {
     for (service, client, vip) in services() {
         let ftp = at(service, FTP);
         let mut scene = scene(ftp, false, 2121);
@@ -146,10 +146,15 @@ fn persistence_edited_in_or_out_counts_at_once() {
         assert_eq!(sent.to.port(), 3000);
         assert!([0, 1].map(leaves).contains(&sent.verdict));
         scene.change(edit(None));
+        assert_eq!(scene.send(&Packet::tcp(client, high, ACK)).to, sent.to);
         assert_eq!(
             opened(&scene, with_port(client, 9), high).verdict,
             Verdict::Pass
         );
+        scene.pass(1000);
+        scene.pass(1000);
+        let of_all = scene.site.store.loads.iter();
+        assert_eq!(of_all.map(|load| load.persistent.load()).sum::<u32>(), 0);
     }
 }
 

@@ -213,7 +213,8 @@ pub fn service_keys() -> Vec<ServiceKey> {
 /// Services with connections to more than one port: on all ports, and for FTP.
 pub fn keys_of_many_ports() -> Vec<ServiceKey> {
     let ports = [(Protocol::Tcp, 0), (Protocol::Udp, 0), (Protocol::Tcp, 21)];
-    let mut addresses: Vec<_> = service_addresses().iter().map(SocketAddr::ip).collect();
+    let keys = service_keys();
+    let mut addresses: Vec<_> = keys.iter().filter_map(address).map(|it| it.ip()).collect();
     addresses.sort_unstable();
     addresses.dedup();
     let of = |address| {
@@ -231,7 +232,8 @@ pub fn addresses_of_many_ports() -> Vec<SocketAddr> {
     let keys = keys_of_many_ports();
     let addresses = keys.iter().filter_map(address);
     addresses
-        .flat_map(|address| [20, 21, 2100].map(|port| SocketAddr::new(address.ip(), port)))
+        .zip([20, 21, 2100].into_iter().cycle())
+        .map(|(address, port)| SocketAddr::new(address.ip(), port))
         .collect()
 }
 

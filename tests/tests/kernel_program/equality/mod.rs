@@ -17,7 +17,7 @@ use both::Both;
 use steps::{Step, changes, steps};
 
 /// Changes before the first packet.
-const CHANGES_FIRST: usize = 60;
+const CHANGES_FIRST: usize = 120;
 
 #[test]
 fn five_thousand_packets_with_room() {

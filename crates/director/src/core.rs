@@ -7,6 +7,7 @@ use rlvs_control::{Change, Code, DestinationKey, Error, ServiceKey, Transaction}
 use rlvs_engine::Tables;
 use rlvs_engine::connection::State;
 use rlvs_engine::settings::ticks;
+use rlvs_engine::sysctl::Sysctl;
 use rlvs_network::{Event, Link, Network, Unresolved};
 use rlvs_plane::{KernelTables, Mode, Plane};
 use std::sync::Arc;
@@ -251,7 +252,7 @@ impl Core {
         set(State::Established, timeouts.tcp);
         set(State::FinWait, timeouts.tcp_fin);
         set(State::Udp, timeouts.udp);
-        settings.conn_reuse_mode.store(self.config.conn_reuse_mode);
+        settings.set_sysctl(Sysctl::ConnReuseMode, self.config.conn_reuse_mode);
     }
 
     fn zero(&mut self, service: Option<&ServiceKey>) {

@@ -39,6 +39,7 @@ pub mod sctp;
 pub mod service;
 pub mod settings;
 pub mod statistics;
+pub mod sysctl;
 pub mod table;
 pub mod tables;
 pub mod tcp;

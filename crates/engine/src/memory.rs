@@ -137,14 +137,13 @@ impl Memory {
             seed: Shared64::new(0x5eed),
             buckets: [const { Shared32::new(0) }; 2],
             destinations: Shared32::new(sizes.destinations),
-            conn_reuse_mode: Shared32::new(1),
             ..Settings::default()
         };
         settings
             .buckets
             .iter()
             .for_each(|of_family| of_family.store(buckets));
-        settings.set_default_timeouts();
+        settings.set_defaults();
         Self {
             clock: AtomicU32::new(0),
             settings,

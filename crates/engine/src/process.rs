@@ -1,7 +1,7 @@
 //! One packet: read, decide, write.
 
 use rlvs_wire::ethernet::{self, Addresses};
-use rlvs_wire::sctp::INIT;
+use rlvs_wire::sctp::{ABORT, INIT};
 use rlvs_wire::tcp::{RST, SYN};
 use rlvs_wire::{Ethernet, protocol};
 use rlvs_word::Shared64;
@@ -20,6 +20,7 @@ use crate::respond::Respond;
 use crate::schedule;
 use crate::service::{ANY_PORT, FTP_PORT, Service, ServiceKey, filter, may_be_ftp_data};
 use crate::settings::{elapsed, ticks};
+use crate::sysctl::Sysctl;
 use crate::table::{self, Entry, Inserted};
 use crate::tables::{Context, FamilyTables, Tables, interface};
 use crate::tuple::{Packet, Tuple};
@@ -196,15 +197,22 @@ fn decide<'t, F: Packet, T: FamilyTables<F>>(
 ) -> Result<To<'t>, Reason> {
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     if let Some(entry) = table::find::<F, T>(context, &tuple.key) {
-        if !begins_anew(context, opens(tuple), entry) {
+        let number = entry.meta.destination();
+        let destination = tables.destination(number).ok_or(Reason::Internal)?;
+        let goes_on = !begins_anew(context, opens(tuple), entry, destination);
+        if goes_on && destination.is(Destination::AVAILABLE) {
+            follow(context, tuple, entry, destination, false);
             let to = To {
-                destination: follow(context, tuple, entry, false)?,
-                number: entry.meta.destination(),
+                destination,
+                number,
                 lease: Lease(entry.slot.children.load()),
                 begins: false,
                 told: entry.meta.has(Meta::TOLD),
             };
             return lend(tables, tuple, to);
+        }
+        if goes_on && !context.settings.is_on(Sysctl::ExpireNodestConn) {
+            return Err(Reason::DestinationGone);
         }
         tables.end(&tuple.key);
     }
@@ -252,18 +260,31 @@ fn lend<'t, F: Packet, T: FamilyTables<F>>(
 /// `conn_reuse_mode` as in IPVS (ip_vs_core.c, `is_new_conn_expected`): with any bit set, a SYN
 /// ends a connection in TIME_WAIT or CLOSE, an INIT one that is closed; with bit 1, a SYN also ends
 /// one in FIN_WAIT whose server's packets do not pass here. One that a template controls goes on.
+/// With `expire_nodest_conn`, both end any connection whose destination has weight 0.
 #[inline(always)]
-fn begins_anew<K, T: Tables>(context: Context<'_, T>, opens: bool, entry: Entry<'_, K>) -> bool {
+fn begins_anew<K, T: Tables>(
+    context: Context<'_, T>,
+    opens: bool,
+    entry: Entry<'_, K>,
+    destination: &Destination,
+) -> bool {
     if table::is_over(context, entry, 0) {
         return true;
     }
-    if !opens || entry.meta.has(Meta::CONTROLLED) {
+    if !opens {
         return false;
     }
-    let mode = context.settings.conn_reuse_mode.load();
+    let settings = context.settings;
+    if settings.is_on(Sysctl::ExpireNodestConn) && destination.weight.load() == 0 {
+        return true;
+    }
+    if entry.meta.has(Meta::CONTROLLED) {
+        return false;
+    }
+    let mode = settings.sysctl(Sysctl::ConnReuseMode);
     match entry.meta.state() {
         State::TimeWait | State::Close | State::Closed => mode != 0,
-        State::FinWait => mode & 2 != 0 && from(context.tables, entry) == tcp::From::ClientAlone,
+        State::FinWait => mode & 2 != 0 && sender(destination) == tcp::From::ClientAlone,
         _ => false,
     }
 }
@@ -280,12 +301,6 @@ fn opens<F: Packet>(tuple: &Tuple<F>) -> bool {
 
 /// Whose state rows a client's packet takes.
 #[inline(always)]
-fn from<K, T: Tables>(tables: &T, entry: Entry<'_, K>) -> tcp::From {
-    let record = tables.destination(entry.meta.destination());
-    record.map_or(tcp::From::ClientAlone, sender)
-}
-
-#[inline(always)]
 fn sender(destination: &Destination) -> tcp::From {
     match destination.method() {
         Method::Masquerade | Method::FullNat => tcp::From::Client,
@@ -295,17 +310,13 @@ fn sender(destination: &Destination) -> tcp::From {
 
 /// A packet of a known connection; one that is `rare` takes the seam for its state at once.
 #[inline(always)]
-fn follow<'t, F: Packet, T: FamilyTables<F>>(
-    context: Context<'t, T>,
+fn follow<F: Packet, T: FamilyTables<F>>(
+    context: Context<'_, T>,
     tuple: &Tuple<F>,
     entry: Entry<'_, F::Key>,
+    destination: &Destination,
     rare: bool,
-) -> Result<&'t Destination, Reason> {
-    let number = entry.meta.destination();
-    let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
-    if !destination.is(Destination::AVAILABLE) {
-        return Err(Reason::DestinationGone);
-    }
+) {
     entry.slot.seen.store(context.now);
     let (packet, from) = (Brief::of(tuple), sender(destination));
     match rare {
@@ -314,8 +325,23 @@ fn follow<'t, F: Packet, T: FamilyTables<F>>(
             .contend(&entry.slot.meta, entry.meta, packet, from),
         false => advance(context.tables, packet, from, entry),
     }
-    count(context, tuple, number, false);
-    Ok(destination)
+    count(context, tuple, entry.meta.destination(), false);
+}
+
+/// A packet whose connection another CPU entered a moment ago.
+#[inline(always)]
+fn join<F: Packet, T: FamilyTables<F>>(
+    context: Context<'_, T>,
+    tuple: &Tuple<F>,
+    entry: Entry<'_, F::Key>,
+) -> Result<u32, Reason> {
+    let number = entry.meta.destination();
+    let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
+    if !destination.is(Destination::AVAILABLE) {
+        return Err(Reason::DestinationGone);
+    }
+    follow(context, tuple, entry, destination, true);
+    Ok(number)
 }
 
 /// Moves a connection's state, and its destination's counts.
@@ -390,8 +416,8 @@ fn shift<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, next: State) -> boo
 /// A packet of no known connection: begins one if it may and belongs to a service.
 #[inline(always)]
 pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
-    let starts = starts(tuple);
-    if !starts && !was_stateless(now(tables)?) {
+    let starts = starts(tuple) || !was_stateless(now(tables)?);
+    if starts && !may_start(now(tables)?, tuple) {
         return Err(Reason::NoConnection);
     }
     let service = service(tables, tuple)?;
@@ -415,9 +441,7 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
         Inserted::New(_) => enter(now(tables)?, tuple, meta.destination(), meta.state()),
         Inserted::Existing(entry) => {
             forgo(tables, tuple, meta);
-            // Another CPU entered it a moment ago.
-            follow(now(tables)?, tuple, entry, true)?;
-            Ok(entry.meta.destination())
+            join(now(tables)?, tuple, entry)
         }
         Inserted::Full => {
             forgo(tables, tuple, meta);
@@ -426,7 +450,20 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
     }
 }
 
-/// Whether the packet may begin a connection. One of AH or ESP follows another's.
+/// Whether a packet is let begin a connection: some that do not are, by `sloppy_tcp` and
+/// `sloppy_sctp` (ip_vs_proto_tcp.c, `tcp_conn_schedule`; ip_vs_proto_sctp.c).
+#[inline(always)]
+fn may_start<F: Packet, T: Tables>(context: Context<'_, T>, tuple: &Tuple<F>) -> bool {
+    let settings = context.settings;
+    starts(tuple)
+        || match tuple.protocol {
+            protocol::TCP => tuple.flags & RST == 0 && settings.is_on(Sysctl::SloppyTcp),
+            protocol::SCTP => tuple.flags != ABORT && settings.is_on(Sysctl::SloppySctp),
+            _ => false,
+        }
+}
+
+/// Whether the packet begins a connection. One of AH or ESP follows another's.
 #[inline(always)]
 fn starts<F: Packet>(tuple: &Tuple<F>) -> bool {
     match tuple.protocol {
@@ -449,10 +486,13 @@ fn first<F: Packet, T: Tables>(
     match (tuple.protocol, starts) {
         (protocol::TCP, true) => tcp::next(State::None, tuple.flags, from),
         (protocol::TCP, false) => tcp::next(State::Established, tuple.flags, from),
-        (protocol::SCTP, true) => sctp::next(State::SctpNone, sctp::Event::Init, from),
-        (protocol::SCTP, false) => {
-            let event = sctp::Event::of_chunk(tuple.flags);
-            sctp::next(State::SctpEstablished, event, from)
+        (protocol::SCTP, _) => {
+            let before = if starts {
+                State::SctpNone
+            } else {
+                State::SctpEstablished
+            };
+            sctp::next(before, sctp::Event::of_chunk(tuple.flags), from)
         }
         _ => State::Udp,
     }

@@ -3,6 +3,7 @@
 use rlvs_word::{Shared32, Shared64};
 
 use crate::connection::{Meta, State};
+use crate::sysctl::{self, Sysctl};
 
 /// One record in a table of its own.
 #[derive(Debug, Default)]
@@ -16,17 +17,17 @@ pub struct Settings {
     pub buckets: [Shared32; 2],
     /// Capacity of the destination table.
     pub destinations: Shared32,
-    /// IPVS's sysctl of that name: which closing connections a SYN starts anew.
-    pub conn_reuse_mode: Shared32,
     /// When a connection was last forwarded without an entry, in ticks; see `schedule::stateless`.
     pub last_stateless: Shared32,
     /// 1 once `last_stateless` was set.
     pub ever_stateless: Shared32,
     /// Tick of the last ICMP error that was sent.
     pub last_error: Shared32,
-    pub reserved: Shared32,
+    pub reserved: [Shared32; 2],
     /// Idle time after which a connection in each state ends, in ticks.
     pub timeouts: [Shared32; STATES],
+    /// Values of IPVS's sysctls, by [`Sysctl`].
+    pub sysctls: [Shared32; sysctl::ROOM],
 }
 
 /// How many [`State`]s there are: a power of two.
@@ -75,6 +76,20 @@ impl Settings {
         self.timeouts[state as usize & (STATES - 1)].store(ticks);
     }
 
+    #[inline(always)]
+    pub fn sysctl(&self, which: Sysctl) -> u32 {
+        self.sysctls[which as usize & (sysctl::ROOM - 1)].load()
+    }
+
+    #[inline(always)]
+    pub fn is_on(&self, which: Sysctl) -> bool {
+        self.sysctl(which) != 0
+    }
+
+    pub fn set_sysctl(&self, which: Sysctl, value: u32) {
+        self.sysctls[which as usize & (sysctl::ROOM - 1)].store(value);
+    }
+
     /// Keeps `last_stateless`, once it is long ago, from looking recent when the clock has gone
     /// half around. For the daemon's sweep.
     pub fn age(&self, now: u32) {
@@ -85,11 +100,12 @@ impl Settings {
         }
     }
 
-    /// IPVS's defaults (ip_vs_proto_tcp.c, ip_vs_proto_udp.c, ip_vs_proto_sctp.c).
-    pub fn set_default_timeouts(&self) {
+    /// IPVS's defaults (ip_vs_proto_tcp.c, ip_vs_proto_udp.c, ip_vs_proto_sctp.c, ip_vs_ctl.c).
+    pub fn set_defaults(&self) {
         for &(state, seconds) in &DEFAULT_TIMEOUTS {
             self.set_timeout(state, ticks(seconds));
         }
+        self.set_sysctl(Sysctl::ConnReuseMode, 1);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::connection::{Meta, State};
 use crate::destination::Destination;
 use crate::family::{Endpoints, Family};
 use crate::service::Service;
+use crate::sysctl::Sysctl;
 use crate::table::{self, Entry, Inserted};
 use crate::tables::{Context, FamilyTables, KeyOf, Tables};
 use crate::tuple::Packet;
@@ -83,14 +84,18 @@ fn key<F: Family>(service: &Service, connection: &KeyOf<F>) -> KeyOf<F> {
     })
 }
 
-/// The template, if its destination still serves; one that no longer does is ended.
+/// The template, if its destination still serves; one that no longer does is ended. With
+/// `expire_quiescent_template` one of weight 0 does not (ip_vs_conn.c, `ip_vs_check_template`).
 #[inline(always)]
 fn serving<'t, F: Packet, T: FamilyTables<F>>(
     context: Context<'t, T>,
     key: &KeyOf<F>,
 ) -> Option<Entry<'t, F::Key>> {
     let entry = table::find::<F, T>(context, key)?;
-    let serves = is_available(context.tables, entry.meta.destination());
+    let destination = context.tables.destination(entry.meta.destination())?;
+    let is_left_alone =
+        destination.weight.load() != 0 || !context.settings.is_on(Sysctl::ExpireQuiescentTemplate);
+    let serves = destination.is(Destination::AVAILABLE) && is_left_alone;
     if serves && !table::is_over(context, entry, 0) {
         return Some(entry);
     }

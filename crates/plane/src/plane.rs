@@ -279,8 +279,7 @@ fn begin(tables: &KernelTables, sizes: Sizes) -> Result<(), Error> {
         word.store(buckets);
     }
     settings.destinations.store(sizes.destinations);
-    settings.conn_reuse_mode.store(1);
-    settings.set_default_timeouts();
+    settings.set_defaults();
     settings.seed.store(secret()?);
     // Last: it says that all else is there.
     settings.ready.replace(0, 1);

@@ -64,6 +64,7 @@ struct Known {
     overloaded: bool,
     totals: Totals,
     removed: Option<Instant>,
+    weight: u32,
 }
 
 #[derive(Debug)]
@@ -83,7 +84,8 @@ pub(crate) struct Model {
     connections: HashMap<ConnectionKey, Connection>,
     templates: HashMap<TemplateKey, Template>,
     timeouts: HashMap<State, u32>,
-    pub(crate) reuse_mode: u32,
+    /// By name; 0 is left out.
+    pub(crate) sysctls: HashMap<&'static str, u32>,
     pub(crate) tick: u64,
 }
 
@@ -95,7 +97,7 @@ impl Model {
             connections: HashMap::new(),
             templates: HashMap::new(),
             timeouts: TIMEOUTS.into(),
-            reuse_mode: 1,
+            sysctls: HashMap::from([("conn_reuse_mode", 1)]),
             tick: 0,
         }
     }
@@ -123,6 +125,10 @@ impl Model {
 
     pub(crate) fn connections(&self) -> usize {
         self.connections.len()
+    }
+
+    fn sysctl(&self, name: &str) -> u32 {
+        self.sysctls.get(name).copied().unwrap_or_default()
     }
 
     fn count_state(&mut self, to: Identity, state: State, begins: bool) {

@@ -17,6 +17,7 @@ use rlvs_engine::process::process;
 use rlvs_engine::reason::Event;
 use rlvs_engine::service::filter;
 use rlvs_engine::settings::{TICK_SHIFT, ticks};
+use rlvs_engine::sysctl::Sysctl;
 use rlvs_engine::{Reason, Tables, V4, V6, Verdict};
 use rlvs_testing::Packet;
 use rlvs_testing::packet::{
@@ -36,7 +37,7 @@ enum Step {
     Change(Change),
     Pass(u32),
     Sweep,
-    ReuseMode(u32),
+    Sysctl(Sysctl, u32),
 }
 
 /// Engine and model side by side.
@@ -129,9 +130,15 @@ fn steps(of_clients: u16) -> BoxedStrategy<Step> {
         1 => timeouts.prop_map(Step::Change),
         6 => prop_oneof![0u32..100, 0u32..ticks(130), 0u32..ticks(1200)].prop_map(Step::Pass),
         4 => Just(Step::Sweep),
-        1 => (0u32..4).prop_map(Step::ReuseMode),
+        1 => sysctl(),
     ]
     .boxed()
+}
+
+fn sysctl() -> impl Strategy<Value = Step> {
+    let which = prop::sample::select(Sysctl::ALL.to_vec());
+    let value = prop_oneof![2 => Just(0), 3 => 1u32..4];
+    (which, value).prop_map(|(which, value)| Step::Sysctl(which, value))
 }
 
 /// Something that the director leaves to the stack.
@@ -204,9 +211,9 @@ impl Both {
             Step::Change(change) => self.change(change),
             Step::Pass(ticks) => self.pass(ticks),
             Step::Sweep => self.sweep(),
-            Step::ReuseMode(mode) => {
-                self.site.store.settings.conn_reuse_mode.store(mode);
-                self.model.reuse_mode = mode;
+            Step::Sysctl(which, value) => {
+                self.site.store.settings.set_sysctl(which, value);
+                self.model.sysctls.insert(which.name(), value);
             }
         }
     }

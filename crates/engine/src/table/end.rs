@@ -2,8 +2,10 @@
 
 use super::{Entry, Place, find};
 use crate::connection::{Key, Meta, Slot, State};
+use crate::destination::Destination;
 use crate::lease::{self, Lease};
 use crate::settings::elapsed;
+use crate::sysctl::Sysctl;
 use crate::tables::{Context, FamilyTables, KeyOf, Tables};
 use crate::template;
 use crate::tuple::Packet;
@@ -101,10 +103,18 @@ pub fn sweep<F: Packet, T: FamilyTables<F>>(context: Context<'_, T>, slot: &Slot
         State::Reverse => sweep_reverse::<F, T>(context.tables, entry),
         _ => {
             entry.meta.is_live()
-                && is_over(context, entry, SWEEP_GRACE)
+                && (is_over(context, entry, SWEEP_GRACE) || is_forsaken(context, entry.meta))
                 && release::<F, T>(context.tables, entry)
         }
     }
+}
+
+/// Whether the destination of an entry was removed, which ends it with `expire_nodest_conn`
+/// (ip_vs_conn.c, `ip_vs_expire_nodest_conn_flush`).
+fn is_forsaken<T: Tables>(context: Context<'_, T>, meta: Meta) -> bool {
+    let destination = context.tables.destination(meta.destination());
+    context.settings.is_on(Sysctl::ExpireNodestConn)
+        && destination.is_some_and(|destination| !destination.is(Destination::AVAILABLE))
 }
 
 /// A reverse entry ends with its connection. One without is left by a daemon that was killed

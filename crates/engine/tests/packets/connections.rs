@@ -3,6 +3,7 @@
 use rlvs_engine::connection::State::{self, Close, Established, FinWait, SynRecv, TimeWait, Udp};
 use rlvs_engine::schedule::Scheduler;
 use rlvs_engine::settings::ticks;
+use rlvs_engine::sysctl::Sysctl;
 use rlvs_engine::table::SWEEP_GRACE;
 use rlvs_engine::{Reason, Tables};
 use rlvs_testing::Packet;
@@ -187,7 +188,7 @@ fn new_timeouts_hold_for_live_connections() {
 /// connection's, 2 if it began anew.
 fn after_a_syn(mode: u32, flags: &[u8]) -> (Option<u32>, Option<State>) {
     let plane = two();
-    plane.memory.settings.conn_reuse_mode.store(mode);
+    plane.sysctl(Sysctl::ConnReuseMode, mode);
     plane.tcp(1, flags);
     let to = plane.tcp(1, &[SYN]);
     assert_eq!(plane.entries().len(), 1);

@@ -11,5 +11,6 @@ mod plane;
 mod reading;
 mod schedulers;
 mod sctp;
+mod sysctls;
 mod tunnel_errors;
 mod tunnels;

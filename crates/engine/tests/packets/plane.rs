@@ -14,6 +14,7 @@ use rlvs_engine::schedule::mh::{self, Taker};
 use rlvs_engine::schedule::{Flags, Scheduler, layout, rows, sh};
 use rlvs_engine::service::{Service, ServiceKey, filter, store_octets};
 use rlvs_engine::settings::ticks;
+use rlvs_engine::sysctl::Sysctl;
 use rlvs_engine::tables::{Context, interface};
 use rlvs_engine::{Family, Reason, Tables, V4, V6, Verdict, table};
 use rlvs_testing::Packet;
@@ -276,6 +277,10 @@ impl Plane {
             .iter()
             .map(|&flags| self.send(&Packet::tcp(client(number), vip(80), flags)));
         last.last().and_then(|outcome| outcome.to())
+    }
+
+    pub(crate) fn sysctl(&self, which: Sysctl, value: u32) {
+        self.memory.settings.set_sysctl(which, value);
     }
 
     pub(crate) fn pass_seconds(&self, seconds: u32) {

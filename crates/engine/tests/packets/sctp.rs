@@ -5,6 +5,7 @@ use rlvs_engine::connection::State::ShutdownReceived;
 use rlvs_engine::connection::State::{self, Closed, CookieEchoed, Init, Init1, SctpEstablished};
 use rlvs_engine::schedule::Scheduler;
 use rlvs_engine::settings::ticks;
+use rlvs_engine::sysctl::Sysctl;
 use rlvs_testing::Packet;
 use rlvs_testing::packet::chunk::{
     ABORT, COOKIE_ACK, COOKIE_ECHO, DATA, ERROR, INIT, INIT_ACK, SACK, SHUTDOWN, SHUTDOWN_ACK,
@@ -180,7 +181,7 @@ fn a_port_is_used_again_when_the_association_is_closed() {
     for mode in 0..4 {
         for (kinds, is_closed) in ends {
             let plane = two();
-            plane.memory.settings.conn_reuse_mode.store(mode);
+            plane.sysctl(Sysctl::ConnReuseMode, mode);
             send(&plane, kinds);
             let expected = if is_closed && mode != 0 { 2 } else { 1 };
             assert_eq!(send(&plane, &[INIT]), Some(expected), "{mode} {kinds:?}");

@@ -118,14 +118,10 @@ impl Both {
             Step::Change(change) => self.change(change),
             Step::Age(by) => self.age(ticks(1000 * by)),
             Step::Sweep => self.sweep(),
-            Step::ReuseMode(mode) => {
-                self.kernel
-                    .store
-                    .settings()
-                    .unwrap()
-                    .conn_reuse_mode
-                    .store(mode);
-                self.memory.store.settings.conn_reuse_mode.store(mode);
+            Step::Sysctl(which, value) => {
+                let settings = self.kernel.store.settings().unwrap();
+                settings.set_sysctl(which, value);
+                self.memory.store.settings.set_sysctl(which, value);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use rlvs_control::Change;
+use rlvs_engine::sysctl::Sysctl;
 use rlvs_testing::Packet;
 use rlvs_testing::fragments::cut;
 use rlvs_testing::site::{
@@ -30,7 +31,7 @@ pub(super) enum Step {
     /// Everything becomes older by this many times 1000 s.
     Age(u32),
     Sweep,
-    ReuseMode(u32),
+    Sysctl(Sysctl, u32),
 }
 
 pub(super) fn changes() -> BoxedStrategy<Change> {
@@ -65,9 +66,15 @@ pub(super) fn steps(of_clients: u16) -> BoxedStrategy<Step> {
         4 => (1u32..4).prop_map(Step::Age),
         4 => Just(Step::Sweep),
         150 => errors(),
-        3 => (0u32..4).prop_map(Step::ReuseMode),
+        6 => sysctls(),
     ]
     .boxed()
+}
+
+fn sysctls() -> impl Strategy<Value = Step> {
+    let which = prop::sample::select(Sysctl::ALL.to_vec());
+    let value = prop_oneof![2 => Just(0), 3 => 1u32..4];
+    (which, value).prop_map(|(which, value)| Step::Sysctl(which, value))
 }
 
 fn errors() -> impl Strategy<Value = Step> {

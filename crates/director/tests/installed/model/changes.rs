@@ -137,6 +137,7 @@ impl Model {
         known.overloaded &= upper != 0 && connections >= relieved;
         (known.upper, known.lower) = (upper, lower);
         known.removed = None;
+        known.weight = destination.weight;
     }
 
     fn remove(&mut self, identity: Identity, now: Instant) {

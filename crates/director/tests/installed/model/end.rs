@@ -4,7 +4,7 @@ use rlvs_control::model::Persistence;
 use rlvs_engine::settings::ticks;
 
 use super::state::State;
-use super::{ConnectionKey, Model, Template, TemplateKey};
+use super::{ConnectionKey, Identity, Model, Template, TemplateKey};
 
 /// How much later than packets the sweep calls something over.
 const GRACE: u64 = 954;
@@ -16,7 +16,7 @@ impl Model {
         let over: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, it)| self.is_over(it.state, it.seen, GRACE))
+            .filter(|(_, it)| self.is_over(it.state, it.seen, GRACE) || self.is_forsaken(&it.to))
             .map(|(key, _)| *key)
             .collect();
         over.iter().for_each(|key| self.end(key));
@@ -27,7 +27,7 @@ impl Model {
         let over: Vec<_> = self
             .templates
             .iter()
-            .filter(|(_, it)| self.template_is_over(it, GRACE))
+            .filter(|(_, it)| self.template_is_over(it, GRACE) || self.is_forsaken(&it.to))
             .map(|(key, _)| *key)
             .collect();
         over.iter().for_each(|key| self.end_template(key));
@@ -57,6 +57,11 @@ impl Model {
             .get_mut(&ended.to)
             .expect("it is known")
             .templates -= 1;
+    }
+
+    /// What was sent to a removed destination need not wait.
+    pub(super) fn is_forsaken(&self, to: &Identity) -> bool {
+        self.known[to].removed.is_some() && self.sysctl("expire_nodest_conn") != 0
     }
 
     pub(super) fn is_over(&self, state: State, seen: u64, grace: u64) -> bool {

@@ -7,7 +7,7 @@ use rlvs_control::{Destination, Protocol, ServiceKey};
 use rlvs_testing::Packet;
 use rlvs_testing::packet::{RST, SCTP, SYN, TCP, UDP, Upper, chunk};
 
-use super::state::{State, asks, meant, next};
+use super::state::{State, asks, associated, meant, next, opened};
 use super::{Connection, ConnectionKey, Fate, Identity, Model, Template, TemplateKey};
 use crate::reference::Candidate;
 
@@ -22,7 +22,7 @@ impl Model {
         };
         let key = (protocol, packet.source, packet.destination);
         if let Some(connection) = self.connections.get(&key).cloned() {
-            if !self.begins_anew(&connection, flags) {
+            if !self.begins_anew(&connection, flags) && !self.is_forsaken(&connection.to) {
                 return self.follow(key, connection.to, flags, packet);
             }
             self.end(&key);
@@ -34,12 +34,19 @@ impl Model {
         if self.is_over(connection.state, connection.seen, 0) {
             return true;
         }
+        if !asks(connection.state, flags) {
+            return false;
+        }
+        if self.sysctl("expire_nodest_conn") != 0 && self.known[&connection.to].weight == 0 {
+            return true;
+        }
+        let mode = self.sysctl("conn_reuse_mode");
         let reuse = match connection.state {
-            State::TimeWait | State::Close | State::Closed => self.reuse_mode != 0,
-            State::FinWait => self.reuse_mode & 2 != 0,
+            State::TimeWait | State::Close | State::Closed => mode != 0,
+            State::FinWait => mode & 2 != 0,
             _ => false,
         };
-        reuse && asks(connection.state, flags) && connection.template.is_none()
+        reuse && connection.template.is_none()
     }
 
     fn follow(&mut self, key: ConnectionKey, to: Identity, flags: u8, packet: &Packet) -> Fate {
@@ -59,7 +66,9 @@ impl Model {
 
     fn begin(&mut self, key: ConnectionKey, flags: u8, packet: &Packet) -> Fate {
         let begins = match key.0 {
+            TCP if self.sysctl("sloppy_tcp") != 0 => flags & RST == 0,
             TCP => flags & (SYN | RST) == SYN,
+            SCTP if self.sysctl("sloppy_sctp") != 0 => flags != chunk::ABORT,
             SCTP => flags == chunk::INIT,
             _ => true,
         };
@@ -73,8 +82,8 @@ impl Model {
             return Fate::Drop;
         };
         let state = match key.0 {
-            TCP => State::SynRecv,
-            SCTP => State::Init1,
+            TCP => opened(flags),
+            SCTP => associated(flags),
             _ => State::Udp,
         };
         let connection = Connection {
@@ -139,7 +148,9 @@ impl Model {
     fn recall(&mut self, key: &TemplateKey) -> Option<Identity> {
         let found = self.templates.get(key)?;
         let to = found.to;
-        if self.known[&to].removed.is_some() || self.template_is_over(found, 0) {
+        let known = &self.known[&to];
+        let is_quiescent = self.sysctl("expire_quiescent_template") != 0 && known.weight == 0;
+        if known.removed.is_some() || is_quiescent || self.template_is_over(found, 0) {
             self.end_template(key);
             return None;
         }

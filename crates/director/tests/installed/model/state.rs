@@ -55,6 +55,28 @@ pub(super) fn next(state: State, flags: u8) -> State {
     }
 }
 
+/// The state that a connection begins with, by the flags of its first segment.
+pub(super) fn opened(flags: u8) -> State {
+    let has = |flag| flags & flag != 0;
+    match () {
+        () if has(SYN) => State::SynRecv,
+        () if has(FIN) => State::Close,
+        () if has(ACK) => State::Established,
+        () => State::Close,
+    }
+}
+
+/// The same by the first chunk.
+pub(super) fn associated(chunk: u8) -> State {
+    match chunk {
+        chunk::INIT => State::Init1,
+        chunk::INIT_ACK => State::CookieEchoed,
+        chunk::SHUTDOWN => State::ShutdownReceived,
+        chunk::SHUTDOWN_ACK | chunk::SHUTDOWN_COMPLETE | chunk::ERROR => State::Closed,
+        _ => State::Associated,
+    }
+}
+
 /// Whether a packet asks for a new connection in place of one in `state`.
 pub(super) fn asks(state: State, flags: u8) -> bool {
     match is_sctp(state) {

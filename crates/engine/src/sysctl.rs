@@ -1,0 +1,43 @@
+//! IPVS's sysctls (`net.ipv4.vs`), as far as packets are treated by them.
+
+/// One of them; its place in [`Settings`](crate::settings::Settings).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Sysctl {
+    /// Which closing connections a SYN starts anew, see [`crate::process`].
+    ConnReuseMode,
+    /// A connection whose destination was removed ends at once.
+    ExpireNodestConn,
+    /// A template whose destination has weight 0 is not used again.
+    ExpireQuiescentTemplate,
+    /// A TCP segment in the middle of a connection may begin one here.
+    SloppyTcp,
+    /// The same of SCTP packets.
+    SloppySctp,
+}
+
+impl Sysctl {
+    pub const ALL: [Self; 5] = [
+        Self::ConnReuseMode,
+        Self::ExpireNodestConn,
+        Self::ExpireQuiescentTemplate,
+        Self::SloppyTcp,
+        Self::SloppySctp,
+    ];
+
+    /// Its name below `net.ipv4.vs`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConnReuseMode => "conn_reuse_mode",
+            Self::ExpireNodestConn => "expire_nodest_conn",
+            Self::ExpireQuiescentTemplate => "expire_quiescent_template",
+            Self::SloppyTcp => "sloppy_tcp",
+            Self::SloppySctp => "sloppy_sctp",
+        }
+    }
+}
+
+/// How many there is room for: a power of two.
+pub const ROOM: usize = 16;
+
+const _: () = assert!(Sysctl::ALL.len() <= ROOM);

@@ -1,0 +1,176 @@
+//! What IPVS's sysctls change.
+
+use rlvs_engine::Reason;
+use rlvs_engine::connection::State::{self, Close, Established, SctpEstablished, SynRecv};
+use rlvs_engine::destination::Destination;
+use rlvs_engine::schedule::Scheduler;
+use rlvs_engine::sysctl::Sysctl;
+use rlvs_testing::Packet;
+use rlvs_testing::packet::chunk::{ABORT, COOKIE_ECHO, DATA, SHUTDOWN_ACK};
+use rlvs_testing::packet::{ACK, FIN, PSH, RST, SCTP, SYN, UDP};
+
+use crate::plane::{Plane, client, vip};
+
+/// Connections with destination 1, which is gone then; 2 serves.
+fn without_its_destination(value: u32, begun: &[Packet]) -> Plane {
+    let plane = Plane::new();
+    for (number, protocol) in [6, UDP, SCTP].into_iter().enumerate() {
+        plane.service(number as u32, vip(80), protocol, Scheduler::Rr);
+        plane.members(number as u32, &[(1, 1)]);
+    }
+    for packet in begun {
+        assert_eq!(plane.send(packet).to(), Some(1));
+    }
+    plane.turn_off(1, Destination::AVAILABLE);
+    (0..3).for_each(|service| plane.members(service, &[(1, 2)]));
+    plane.sysctl(Sysctl::ExpireNodestConn, value);
+    plane
+}
+
+#[test]
+fn expire_nodest_conn_sends_clients_of_a_removed_destination_elsewhere() {
+    let udp = Packet::udp(client(1), vip(80));
+    let tcp = |flags| Packet::tcp(client(1), vip(80), flags);
+    for again in [udp, tcp(SYN)] {
+        let plane = without_its_destination(0, std::slice::from_ref(&again));
+        assert_eq!(plane.send(&again).reason, Some(Reason::DestinationGone));
+        let plane = without_its_destination(1, std::slice::from_ref(&again));
+        assert_eq!(plane.send(&again).to(), Some(2));
+        assert_eq!(plane.entries().len(), 1);
+        assert_eq!(plane.counts(1), (0, 0));
+    }
+    for flags in [ACK, FIN | ACK, RST] {
+        let plane = without_its_destination(1, &[tcp(SYN), tcp(ACK)]);
+        let outcome = plane.send(&tcp(flags));
+        assert_eq!(
+            outcome.reason,
+            Some(Reason::NoConnection),
+            "the stack ends it"
+        );
+        plane.assert_empty();
+    }
+}
+
+#[test]
+fn expire_nodest_conn_ends_what_a_removed_destination_had() {
+    let begun = [
+        Packet::tcp(client(1), vip(80), SYN),
+        Packet::udp(client(2), vip(80)),
+    ];
+    for (value, ended) in [(0, 0), (1, 2)] {
+        let plane = without_its_destination(value, &begun);
+        assert_eq!(plane.sweep(), ended, "{value}");
+        assert_eq!(plane.entries().len(), 2 - ended);
+    }
+}
+
+#[test]
+fn expire_nodest_conn_ends_templates_too() {
+    let plane = Plane::with_members(Scheduler::Rr, &[(1, 1)]);
+    plane.persistent(0, 360, [255; 16]);
+    plane.tcp(1, &[SYN]);
+    plane.sysctl(Sysctl::ExpireNodestConn, 1);
+    assert_eq!(plane.sweep(), 0);
+    plane.turn_off(1, Destination::AVAILABLE);
+    assert_eq!(plane.sweep(), 2);
+    plane.assert_empty();
+}
+
+#[test]
+fn expire_nodest_conn_lets_a_syn_leave_a_destination_without_weight() {
+    for (value, flags, expected) in [(0, SYN, 1), (1, SYN, 2), (1, ACK, 1)] {
+        let plane = Plane::with_members(Scheduler::Rr, &[(1, 1), (1, 2)]);
+        plane.tcp(1, &[SYN, ACK]);
+        plane.members(0, &[(0, 1), (1, 2)]);
+        plane.sysctl(Sysctl::ExpireNodestConn, value);
+        assert_eq!(plane.tcp(1, &[flags]), Some(expected), "{value} {flags}");
+        assert_eq!(plane.entries().len(), 1);
+    }
+}
+
+#[test]
+fn expire_quiescent_template_forgets_a_destination_without_weight() {
+    for (value, expected) in [(0, 1), (1, 2)] {
+        let plane = Plane::with_members(Scheduler::Rr, &[(1, 1), (1, 2)]);
+        plane.persistent(0, 360, [255; 16]);
+        plane.sysctl(Sysctl::ExpireQuiescentTemplate, value);
+        let twice = [plane.tcp(1, &[SYN]), plane.tcp(2, &[SYN])];
+        assert_eq!(twice, [Some(1); 2], "it has weight");
+        plane.members(0, &[(0, 1), (1, 2)]);
+        assert_eq!(plane.tcp(3, &[SYN]), Some(expected), "a new connection");
+        assert_eq!(plane.tcp(1, &[ACK]), Some(1), "a connection that is there");
+        let of = |destination: usize| plane.memory.loads[destination].persistent.load();
+        assert_eq!((of(1), of(2)), (2 - expected, expected - 1));
+        plane.pass_seconds(2000);
+        while plane.sweep() != 0 {}
+        plane.assert_empty();
+    }
+}
+
+/// What a TCP segment meets that is of no known connection.
+fn first_segment(sloppy: u32, flags: u8) -> (Option<Reason>, Option<State>) {
+    let plane = Plane::with_members(Scheduler::Rr, &[(1, 1)]);
+    plane.sysctl(Sysctl::SloppyTcp, sloppy);
+    let outcome = plane.send(&Packet::tcp(client(1), vip(80), flags));
+    (outcome.reason, plane.state(1))
+}
+
+#[test]
+fn sloppy_tcp_begins_by_any_segment_but_a_reset() {
+    let no = (Some(Reason::NoConnection), None);
+    for flags in [ACK, ACK | PSH, FIN | ACK, 0, RST, RST | SYN] {
+        assert_eq!(first_segment(0, flags), no, "{flags}");
+    }
+    let begun = [
+        (SYN, SynRecv),
+        (ACK, Established),
+        (ACK | PSH, Established),
+        (FIN | ACK, Close),
+        (0, Close),
+    ];
+    for (flags, state) in begun {
+        assert_eq!(first_segment(1, flags), (None, Some(state)), "{flags}");
+    }
+    for flags in [RST, RST | ACK, RST | SYN] {
+        assert_eq!(first_segment(1, flags), no, "{flags}");
+    }
+}
+
+#[test]
+fn sloppy_tcp_leaves_flows_without_an_entry_where_they_are() {
+    let chosen = [0, 1].map(|sloppy| {
+        let plane = Plane::with_members(Scheduler::Rr, &[(1, 1), (1, 2)]);
+        plane.sysctl(Sysctl::SloppyTcp, sloppy);
+        plane.memory.settings.last_stateless.store(plane.now());
+        plane.memory.settings.ever_stateless.store(1);
+        (0..32)
+            .map(|number| plane.tcp(number, &[ACK]))
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(chosen[0], chosen[1]);
+    assert!(
+        chosen[0].windows(2).any(|both| both[0] == both[1]),
+        "not in turn"
+    );
+    assert!(chosen[0].iter().all(Option::is_some));
+}
+
+#[test]
+fn sloppy_sctp_begins_by_any_chunk_but_an_abort() {
+    let first = |sloppy, kind| {
+        let plane = Plane::new();
+        plane.service(0, vip(9), SCTP, Scheduler::Rr);
+        plane.members(0, &[(1, 1)]);
+        plane.sysctl(Sysctl::SloppySctp, sloppy);
+        let outcome = plane.send(&Packet::sctp(client(1), vip(9), kind));
+        (outcome.reason, plane.state(1))
+    };
+    let no = (Some(Reason::NoConnection), None);
+    for kind in [DATA, COOKIE_ECHO, SHUTDOWN_ACK, ABORT] {
+        assert_eq!(first(0, kind), no, "chunk {kind}");
+    }
+    assert_eq!(first(1, DATA), (None, Some(SctpEstablished)));
+    assert_eq!(first(1, COOKIE_ECHO), (None, Some(SctpEstablished)));
+    assert_eq!(first(1, SHUTDOWN_ACK), (None, Some(State::Closed)));
+    assert_eq!(first(1, ABORT), no);
+}

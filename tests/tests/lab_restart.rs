@@ -53,6 +53,9 @@ fn a_killed_daemon_is_missed_by_nobody(mode: Mode) -> Result<()> {
         scene.add_http(vip, "wrr", &[3, 2, 1])?;
     }
     scene.director.ipvsadm("--set 800 70 200")?;
+    scene.director.rlvs("sysctl -w net.ipv4.vs.sloppy_tcp=1")?;
+    let settings = scene.director.rlvs("sysctl")?;
+    ensure!(settings.contains("sloppy_tcp = 1\n"), "{settings}");
     let rules = scene.director.ipvsadm("-Sn")?;
     let mut streams = Vec::new();
     for vip in vips {
@@ -72,6 +75,10 @@ fn a_killed_daemon_is_missed_by_nobody(mode: Mode) -> Result<()> {
     ensure!(scene.director.ipvsadm("-Sn")? == rules, "rules were lost");
     let timeouts = scene.director.ipvsadm("-L --timeout")?;
     ensure!(timeouts.contains("800 70 200"), "{timeouts}");
+    ensure!(
+        scene.director.rlvs("sysctl")? == settings,
+        "settings were lost"
+    );
     ensure!(self::downloading(&scene)? == downloading, "{downloading:?}");
     wait_for(&mut streams, 60)?;
 

@@ -7,5 +7,6 @@ pub mod ipvsadm;
 mod realserver;
 mod run;
 mod status;
+pub mod sysctl;
 
 pub use cli::start;

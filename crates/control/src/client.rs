@@ -16,10 +16,11 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::endpoint::{
-    CONNECTIONS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, TIMEOUTS, TRANSACTION, VERSION, Version,
+    CONNECTIONS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION,
+    Version,
 };
 use crate::{
-    Code, ConnectionEntry, Director, Error, SOCKET, Services, Status, Timeouts, Transaction,
+    Code, ConnectionEntry, Director, Error, SOCKET, Services, Status, Timeouts, Transaction, sysctl,
 };
 
 /// The way to the director of this network namespace.
@@ -93,6 +94,10 @@ impl Director for Client {
 
     fn timeouts(&mut self) -> Result<Timeouts, Error> {
         self.get(TIMEOUTS)
+    }
+
+    fn sysctls(&mut self) -> Result<Vec<sysctl::Value>, Error> {
+        self.get(SYSCTLS)
     }
 }
 

@@ -17,6 +17,8 @@ pub const SERVICES: &str = "/v1/services";
 pub const CONNECTIONS: &str = "/v1/connections";
 /// `GET`: [`crate::Timeouts`].
 pub const TIMEOUTS: &str = "/v1/timeouts";
+/// `GET`: a [`crate::sysctl::Value`] for each setting; a transaction sets them.
+pub const SYSCTLS: &str = "/v1/sysctls";
 /// `GET`: [`crate::status::Status`].
 pub const STATUS: &str = "/v1/status";
 /// `GET`: [`Version`].

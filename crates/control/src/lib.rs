@@ -4,6 +4,7 @@
 //! * [`transaction`]: changes, applied whole or not at all
 //! * [`listing`]: what the director answers
 //! * [`status`]: how it fares, for `rlvs status`
+//! * [`sysctl`]: the settings of IPVS, and what they do here
 //! * [`error`]: why it refused
 //! * [`endpoint`]: the paths and the version they carry
 //! * [`client`]: the blocking client that `ipvsadm` and `rlvs` use
@@ -19,6 +20,7 @@ pub mod error;
 pub mod listing;
 pub mod model;
 pub mod status;
+pub mod sysctl;
 pub mod transaction;
 
 pub use client::Client;
@@ -49,4 +51,7 @@ pub trait Director {
 
     /// Connection timeouts in force.
     fn timeouts(&mut self) -> Result<Timeouts, Error>;
+
+    /// All settings, in the order of [`sysctl::SETTINGS`].
+    fn sysctls(&mut self) -> Result<Vec<sysctl::Value>, Error>;
 }

@@ -48,6 +48,11 @@ pub enum Change {
         tcp_fin: u32,
         udp: u32,
     },
+    /// Sets a setting of [`crate::sysctl`] (`rlvs sysctl -w`).
+    SetSysctl {
+        name: String,
+        value: String,
+    },
     /// Sets the counters of one service, or of all, to zero (`-Z`).
     Zero {
         service: Option<ServiceKey>,

@@ -4,6 +4,7 @@
 //! `docs/rlvs.toml` shows every key with its default.
 
 mod place;
+mod sysctls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -40,13 +41,12 @@ pub struct Config {
     /// Of all services together.
     #[serde(deserialize_with = "within::<1, MOST_DESTINATIONS, _>")]
     pub destinations: u32,
-    /// Which closing connections a SYN from the same client port begins anew, as IPVS's sysctl of
-    /// that name: 0: none; 1: in TIME_WAIT or CLOSE; 2 or 3: in FIN_WAIT too.
-    #[serde(deserialize_with = "within::<0, 3, _>")]
-    pub conn_reuse_mode: u32,
     #[serde(deserialize_with = "interfaces")]
     pub interfaces: Interfaces,
     pub control: Control,
+    /// Values of IPVS's settings where they are not the defaults, by name.
+    #[serde(deserialize_with = "sysctls::sysctls")]
+    pub sysctl: BTreeMap<&'static str, String>,
 }
 
 /// `[interfaces]`: where the director's program is attached.
@@ -131,9 +131,9 @@ impl Default for Config {
             connections_ipv6: None,
             services: 4096,
             destinations: 65_536,
-            conn_reuse_mode: 1,
             interfaces: Interfaces::default(),
             control: Control::default(),
+            sysctl: BTreeMap::new(),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::roles::{Needs, Roles};
 use crate::server::Request;
 use crate::supported;
 use crate::sweep::Swept;
+use crate::sysctls;
 use crate::vlans::{Below, vlans};
 
 /// Everything a director knows.
@@ -92,6 +93,7 @@ impl Core {
             Request::Apply(transaction, reply) => reply.send(self.apply(&transaction)),
             Request::Services(reply) => reply.send(Ok(self.services())),
             Request::Status(reply) => reply.send(Ok(self.status())),
+            Request::Sysctls(reply) => reply.send(Ok(self.sysctls())),
             Request::Timeouts(reply) => reply.send(Ok(self.desired.timeouts())),
         }
     }
@@ -141,6 +143,9 @@ impl Core {
     }
 
     pub(crate) fn estimate(&mut self) {
+        if self.sysctl("run_estimation") == "0" {
+            return;
+        }
         let (store, installed) = (&*self.tables, &self.installed);
         let mut totals = Vec::new();
         for service in self.desired.services() {
@@ -252,7 +257,9 @@ impl Core {
         set(State::Established, timeouts.tcp);
         set(State::FinWait, timeouts.tcp_fin);
         set(State::Udp, timeouts.udp);
-        settings.set_sysctl(Sysctl::ConnReuseMode, self.config.conn_reuse_mode);
+        for which in Sysctl::ALL {
+            settings.set_sysctl(which, sysctls::word(self.sysctl(which.name())));
+        }
     }
 
     fn zero(&mut self, service: Option<&ServiceKey>) {
@@ -352,7 +359,7 @@ impl Touched {
                 self.touch(*service);
             }
             Change::Zero { service } => self.zeroed.push(*service),
-            Change::SetTimeouts { .. } => {}
+            Change::SetTimeouts { .. } | Change::SetSysctl { .. } => {}
         }
     }
 

@@ -28,6 +28,7 @@ mod roles;
 pub mod server;
 pub mod supported;
 pub mod sweep;
+mod sysctls;
 mod vlans;
 
 pub use daemon::{down, run};

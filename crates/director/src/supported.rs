@@ -4,7 +4,7 @@
 //! accepted and then not done is refused here instead.
 
 use rlvs_control::{Change, Code, Destination, Error, ForwardingMethod};
-use rlvs_control::{Service, ServiceKey};
+use rlvs_control::{Service, ServiceKey, sysctl};
 use rlvs_engine::schedule::Scheduler;
 
 /// Schedulers of LVS that are still to come; a name that it does not know at all is
@@ -24,6 +24,7 @@ pub fn check(change: &Change) -> Result<(), Error> {
         | Change::DeleteLocalAddress { .. }
         | Change::SetTimeouts { .. }
         | Change::Zero { .. } => None,
+        Change::SetSysctl { name, value } => return sysctl::find(name)?.take(value).map(drop),
     };
     match missing {
         None => Ok(()),

@@ -125,7 +125,10 @@ fn service_of(change: &Change) -> Option<ServiceKey> {
         | Change::DeleteDestination { service, .. }
         | Change::AddLocalAddress { service, .. }
         | Change::DeleteLocalAddress { service, .. } => Some(*service),
-        Change::Flush | Change::SetTimeouts { .. } | Change::Zero { .. } => None,
+        Change::Flush
+        | Change::SetTimeouts { .. }
+        | Change::SetSysctl { .. }
+        | Change::Zero { .. } => None,
     }
 }
 

@@ -8,7 +8,7 @@ use rlvs::ipvsadm::{Names, Program, ServiceNames, Surroundings};
 use rlvs_control::listing::Statistics;
 use rlvs_control::{
     ConnectionEntry, DestinationStatus, Director, Error, ServiceStatus, Services, Timeouts,
-    Transaction,
+    Transaction, sysctl,
 };
 use rlvs_director::desired::{Desired, DesiredService};
 use rlvs_director::supported;
@@ -101,6 +101,18 @@ impl Director for Memory {
 
     fn timeouts(&mut self) -> Result<Timeouts, Error> {
         Ok(self.desired.timeouts())
+    }
+
+    fn sysctls(&mut self) -> Result<Vec<sysctl::Value>, Error> {
+        let value = |setting: &sysctl::Setting| sysctl::Value {
+            name: setting.name.to_owned(),
+            value: self
+                .desired
+                .sysctl(setting.name)
+                .unwrap_or(setting.default)
+                .to_owned(),
+        };
+        Ok(sysctl::SETTINGS.iter().map(value).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rlvs_control::sysctl::Value;
 use rlvs_control::{ConnectionEntry, Director, Error, Services, Timeouts, Transaction};
 
 use crate::bench::Bench;
@@ -29,6 +30,10 @@ impl Director for Exhibition {
 
     fn timeouts(&mut self) -> Result<Timeouts, Error> {
         Ok(Timeouts::default())
+    }
+
+    fn sysctls(&mut self) -> Result<Vec<Value>, Error> {
+        Ok(Vec::new())
     }
 }
 

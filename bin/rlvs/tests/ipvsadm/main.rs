@@ -6,3 +6,4 @@ mod executable;
 mod listings;
 mod programs;
 mod restore;
+mod sysctl;

@@ -1,5 +1,6 @@
 //! `ipvsadm-save`, the refusals that are ours, and what happens without a director.
 
+use rlvs_control::sysctl::Value;
 use rlvs_control::{Code, ConnectionEntry, Director, Error, Services, Timeouts, Transaction};
 
 use crate::bench::{Bench, Memory, Outcome};
@@ -28,6 +29,10 @@ impl Director for Refusing {
     }
 
     fn timeouts(&mut self) -> Result<Timeouts, Error> {
+        self.refuse()
+    }
+
+    fn sysctls(&mut self) -> Result<Vec<Value>, Error> {
         self.refuse()
     }
 }

@@ -60,6 +60,30 @@ fn the_mode_of_one_interface_comes_first() {
 }
 
 #[test]
+fn settings_of_ipvs_have_their_names_and_values() {
+    let text =
+        "[sysctl]\nsloppy_tcp = 1\nsync_threshold = '3 50'\n'net.ipv4.vs.expire_nodest_conn' = 2";
+    let expected = [
+        ("expire_nodest_conn", "2"),
+        ("sloppy_tcp", "1"),
+        ("sync_threshold", "3\t50"),
+    ];
+    let sysctl = parse(text).unwrap().sysctl;
+    assert_eq!(
+        sysctl,
+        expected
+            .map(|(name, value)| (name, value.to_owned()))
+            .into()
+    );
+    let slip = parse("[sysctl]\nslopy_tcp = 1").unwrap_err().to_string();
+    assert!(
+        slip.starts_with("x.toml:2:1: sysctl.slopy_tcp: unknown field `slopy_tcp`"),
+        "{slip}"
+    );
+    assert!(slip.ends_with("; did you mean `sloppy_tcp`?"), "{slip}");
+}
+
+#[test]
 fn errors_name_place_and_mend() {
     for (text, error) in ERRORS {
         assert_eq!(parse(text).unwrap_err().to_string(), *error, "{text}");
@@ -70,19 +94,19 @@ const ERRORS: &[(&str, &str)] = &[
     (
         "conections = 5",
         "x.toml:1:1: conections: unknown field `conections`, expected one of `connections`, \
-         `connections_ipv6`, `services`, `destinations`, `conn_reuse_mode`, `interfaces`, \
-         `control`; did you mean `connections`?",
+         `connections_ipv6`, `services`, `destinations`, `interfaces`, `control`, `sysctl`; \
+         did you mean `connections`?",
     ),
     (
         "x = 1",
         "x.toml:1:1: x: unknown field `x`, expected one of `connections`, `connections_ipv6`, \
-         `services`, `destinations`, `conn_reuse_mode`, `interfaces`, `control`",
+         `services`, `destinations`, `interfaces`, `control`, `sysctl`",
     ),
     (
         "[contrl]\ngroup = 'adm'",
         "x.toml:1:2: contrl: unknown field `contrl`, expected one of `connections`, \
-         `connections_ipv6`, `services`, `destinations`, `conn_reuse_mode`, `interfaces`, \
-         `control`; did you mean `control`?",
+         `connections_ipv6`, `services`, `destinations`, `interfaces`, `control`, `sysctl`; \
+         did you mean `control`?",
     ),
     (
         "[interfaces]\nmdoe = 'native'",
@@ -125,9 +149,18 @@ const ERRORS: &[(&str, &str)] = &[
          to 1048576",
     ),
     (
-        "conn_reuse_mode = 4",
-        "x.toml:1:19: conn_reuse_mode: invalid value: integer `4`, expected a number from 0 \
-         to 3",
+        "[sysctl]\nsloppy_tcp = 'on'",
+        "x.toml:2:14: sysctl.sloppy_tcp: net.ipv4.vs.sloppy_tcp takes a number from -2147483648 to \
+         2147483647, not `on'",
+    ),
+    (
+        "[sysctl]\nsloppy_tcp = 1\ndrop_entry = 4",
+        "x.toml:3:14: sysctl.drop_entry: net.ipv4.vs.drop_entry takes a number from 0 to 3, not `4'",
+    ),
+    (
+        "[sysctl]\nsnat_reroute = 0",
+        "x.toml:2:16: sysctl.snat_reroute: net.ipv4.vs.snat_reroute stays 1 in rlvs: they come in \
+         before the stack has routed them, so they are always routed here",
     ),
     (
         "[interfaces]\nnames = []",

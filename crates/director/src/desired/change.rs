@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use rlvs_control::{Change, Code, Destination, DestinationKey, Error, Service, ServiceKey};
+use rlvs_control::{Change, Code, Destination, DestinationKey, Error, Service, ServiceKey, sysctl};
 
 use super::undo::Undo;
 use super::{Desired, DesiredService, validate};
@@ -35,6 +35,7 @@ impl Desired {
                 self.delete_local_address(service, *address)
             }
             Change::SetTimeouts { tcp, tcp_fin, udp } => self.set_timeouts(*tcp, *tcp_fin, *udp),
+            Change::SetSysctl { name, value } => self.set_sysctl(name, value),
             Change::Zero { service } => self.zero(service.as_ref()),
         }
     }
@@ -157,6 +158,13 @@ impl Desired {
             }
         }
         Ok(Undo::ReplaceTimeouts(old))
+    }
+
+    fn set_sysctl(&mut self, name: &str, value: &str) -> Made {
+        let setting = sysctl::find(name)?;
+        let value = setting.parse(value)?;
+        let old = self.sysctls.insert(setting.name.to_owned(), value);
+        Ok(Undo::ReplaceSysctl(setting.name, old))
     }
 
     /// Counters are not part of the desired state: only whether the service exists matters here.

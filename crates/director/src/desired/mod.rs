@@ -1,4 +1,4 @@
-//! What the director shall do: services, their destinations, timeouts.
+//! What the director shall do: services, their destinations, timeouts, settings.
 //!
 //! Pure: no I/O and no clock. A [`Transaction`] is applied whole or not at all, at a cost that
 //! depends on its changes only: whoever adds 40,000 destinations one by one must not pay for all
@@ -11,6 +11,7 @@ mod tests;
 mod undo;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use rlvs_control::{
@@ -26,6 +27,9 @@ use undo::Undo;
 pub struct Desired {
     services: Ordered<DesiredService>,
     timeouts: Timeouts,
+    /// Settings of IPVS that were set.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    sysctls: BTreeMap<String, String>,
 }
 
 /// A virtual service with its destinations.
@@ -79,6 +83,11 @@ impl Desired {
 
     pub fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    /// The value that a setting of IPVS was set to, by its name without prefix.
+    pub fn sysctl(&self, name: &str) -> Option<&str> {
+        self.sysctls.get(name).map(String::as_str)
     }
 
     /// The latest first.

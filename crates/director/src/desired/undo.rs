@@ -19,6 +19,7 @@ pub(super) enum Undo {
     ReplaceDestination(ServiceKey, Destination),
     ReplaceLocalAddresses(ServiceKey, Vec<IpAddr>),
     ReplaceService(Box<Service>),
+    ReplaceSysctl(&'static str, Option<String>),
     ReplaceTimeouts(Timeouts),
 }
 
@@ -33,6 +34,12 @@ impl Undo {
                 desired.services.remove(&key);
             }
             Self::ReplaceTimeouts(timeouts) => desired.timeouts = timeouts,
+            Self::ReplaceSysctl(name, Some(old)) => {
+                desired.sysctls.insert(name.to_owned(), old);
+            }
+            Self::ReplaceSysctl(name, None) => {
+                desired.sysctls.remove(name);
+            }
             Self::ReplaceService(old) => {
                 let key = old.key;
                 in_service(desired, &key, |known| known.service = *old);

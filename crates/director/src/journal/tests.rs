@@ -204,6 +204,11 @@ fn transactions() -> Vec<Transaction> {
             ],
         },
         set_timeouts(90),
+        Change::SetSysctl {
+            name: "sloppy_tcp".to_owned(),
+            value: "1".to_owned(),
+        }
+        .into(),
         Change::Flush.into(),
     ]
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rlvs_control::status::Status;
-use rlvs_control::{Code, ConnectionEntry, Error, Services, Timeouts, Transaction};
+use rlvs_control::{Code, ConnectionEntry, Error, Services, Timeouts, Transaction, sysctl};
 use tokio::sync::{mpsc, oneshot};
 
 /// How many requests may wait; further clients wait with theirs.
@@ -19,6 +19,7 @@ pub enum Request {
     Apply(Transaction, Reply<()>),
     Services(Reply<Services>),
     Status(Reply<Status>),
+    Sysctls(Reply<Vec<sysctl::Value>>),
     Timeouts(Reply<Timeouts>),
 }
 
@@ -66,6 +67,10 @@ impl Handle {
 
     pub async fn status(&self) -> Result<Status, Error> {
         self.ask(Request::Status).await
+    }
+
+    pub async fn sysctls(&self) -> Result<Vec<sysctl::Value>, Error> {
+        self.ask(Request::Sysctls).await
     }
 
     pub async fn timeouts(&self) -> Result<Timeouts, Error> {

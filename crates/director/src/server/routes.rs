@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
 use rlvs_control::endpoint::{
-    API, CONNECTIONS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, TIMEOUTS, TRANSACTION, VERSION,
-    Version,
+    API, CONNECTIONS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS, TRANSACTION,
+    VERSION, Version,
 };
 use rlvs_control::{Code, Error};
 use serde::Serialize;
@@ -27,6 +27,7 @@ pub(super) fn router(handle: Handle) -> Router {
         .route(SERVICES, get(services))
         .route(CONNECTIONS, get(connections))
         .route(TIMEOUTS, get(timeouts))
+        .route(SYSCTLS, get(sysctls))
         .route(STATUS, get(status))
         .route(VERSION, get(version))
         .fallback(unknown_path)
@@ -61,6 +62,10 @@ async fn services(State(handle): State<Handle>) -> Answer<Response> {
 
 async fn timeouts(State(handle): State<Handle>) -> Answer<Response> {
     json(StatusCode::OK, &handle.timeouts().await?)
+}
+
+async fn sysctls(State(handle): State<Handle>) -> Answer<Response> {
+    json(StatusCode::OK, &handle.sysctls().await?)
 }
 
 async fn status(State(handle): State<Handle>) -> Answer<Response> {

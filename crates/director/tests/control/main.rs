@@ -50,6 +50,34 @@ fn a_refusal_keeps_its_code_and_place() {
 }
 
 #[test]
+fn settings_of_ipvs_are_set_together_or_not_at_all() {
+    let fake = Fake::start();
+    let mut client = fake.client();
+    let set = |name: &str, value: &str| Change::SetSysctl {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let value = |client: &mut Client| {
+        let values = client.sysctls().unwrap();
+        let of_it = values.into_iter().find(|value| value.name == "sloppy_tcp");
+        of_it.unwrap().value
+    };
+    let bad = [set("sloppy_tcp", "1"), set("drop_entry", "4")];
+    let error = client
+        .apply(&Transaction {
+            changes: bad.into(),
+        })
+        .unwrap_err();
+    assert_eq!((error.code, error.change), (Code::Range, Some(1)));
+    assert_eq!(value(&mut client), "0");
+    client
+        .apply(&set("net/ipv4/vs/sloppy_tcp", "0x1").into())
+        .unwrap();
+    assert_eq!(value(&mut client), "1");
+    fake.stop();
+}
+
+#[test]
 fn no_director_is_said_with_the_mend() {
     let error = Client::connect_to(&unused_name())
         .unwrap()

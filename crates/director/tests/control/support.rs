@@ -15,7 +15,7 @@ use rlvs_control::status::{
 };
 use rlvs_control::{
     Change, Client, ConnectionEntry, DestinationKey, ForwardingMethod, Protocol, Service,
-    ServiceKey, Status, Timeouts, Transaction, model::Family,
+    ServiceKey, Status, Timeouts, Transaction, model::Family, sysctl,
 };
 use rlvs_director::desired::Desired;
 use rlvs_director::server::{Access, ConnectionSource, Handle, Request, Server};
@@ -114,8 +114,20 @@ async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Send
             Request::Services(reply) => reply.send(Ok(list(&desired))),
             Request::Status(reply) => reply.send(Ok(status())),
             Request::Timeouts(reply) => reply.send(Ok(Timeouts::default())),
+            Request::Sysctls(reply) => reply.send(Ok(sysctls(&desired))),
         }
     }
+}
+
+fn sysctls(desired: &Desired) -> Vec<sysctl::Value> {
+    let value = |setting: &sysctl::Setting| sysctl::Value {
+        name: setting.name.to_owned(),
+        value: desired
+            .sysctl(setting.name)
+            .unwrap_or(setting.default)
+            .to_owned(),
+    };
+    sysctl::SETTINGS.iter().map(value).collect()
 }
 
 fn list(desired: &Desired) -> Services {

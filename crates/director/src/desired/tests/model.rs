@@ -24,9 +24,9 @@ proptest! {
     }
 }
 
-/// Services by addition.
+/// Services by addition, timeouts, and what drop_entry was set to.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Model(Vec<Modelled>, Timeouts);
+struct Model(Vec<Modelled>, Timeouts, Option<u8>);
 
 /// A service with its hosts by addition and their weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +52,10 @@ impl Model {
                 hosts: hosts.collect(),
             }
         });
-        Self(services.collect(), desired.timeouts())
+        let set = desired
+            .sysctl("drop_entry")
+            .map(|value| value.parse().unwrap());
+        Self(services.collect(), desired.timeouts(), set)
     }
 
     /// The index of the change that failed, if any.
@@ -134,6 +137,11 @@ impl Model {
                 self.1.tcp = if *tcp == 0 { self.1.tcp } else { *tcp };
                 Some(())
             }
+            Change::SetSysctl { value, .. } => {
+                let value = value.parse().unwrap();
+                self.2 = Some(value).filter(|value| *value <= 3).or(self.2);
+                (value <= 3).then_some(())
+            }
             Change::Zero { service: Some(key) } => self.index(port(key)).map(drop),
             Change::Zero { service: None } => Some(()),
             Change::AddLocalAddress { .. } | Change::DeleteLocalAddress { .. } => {
@@ -181,6 +189,10 @@ fn changes() -> impl Strategy<Value = Change> {
             Change::DeleteDestination { service, destination: destination.key }
         }),
         1 => (0u32..5).prop_map(|tcp| Change::SetTimeouts { tcp, tcp_fin: 0, udp: 0 }),
+        1 => (0u8..5).prop_map(|value| Change::SetSysctl {
+            name: "drop_entry".to_owned(),
+            value: value.to_string(),
+        }),
         1 => prop::option::of(key()).prop_map(|service| Change::Zero { service }),
     ]
 }

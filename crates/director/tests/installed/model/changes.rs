@@ -36,6 +36,7 @@ impl Model {
                 (State::Udp, *udp),
             ]),
             Change::Flush
+            | Change::SetSysctl { .. }
             | Change::Zero { .. }
             | Change::AddLocalAddress { .. }
             | Change::DeleteLocalAddress { .. } => unreachable!("not of this world"),

@@ -99,7 +99,7 @@ pub(super) fn together(service: &Service, destination: &Destination) -> Checked 
         "{} by full NAT (--fullnat) needs connections, and {} has none (-o): use -g, -i or -m",
         destination.key, service.key
     );
-    Err(Error::new(Code::Invalid, message))
+    Err(Error::new(Code::Unsupported, message))
 }
 
 /// One of the director's for full NAT, which packets of this service can carry.

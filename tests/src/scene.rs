@@ -180,9 +180,9 @@ impl Scene {
         Download::start(&self.client, vip, client_port(vip, number), "4M")
     }
 
-    /// The same for more than ten seconds.
+    /// The same for more than twenty seconds.
     pub fn long_download(&self, vip: IpAddr, number: u16) -> Result<Download> {
-        Download::start(&self.client, vip, client_port(vip, number), "1M")
+        Download::start(&self.client, vip, client_port(vip, number), "700k")
     }
 
     /// The connection of the client's port of that number with `vip`.

@@ -20,6 +20,9 @@ use crate::segment::Segment;
 /// What a command may take, unless it is told otherwise. The emulated kernel is slow.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
+const COOKIE: &str = "import socket, struct
+print(struct.unpack('Q', socket.socket().getsockopt(socket.SOL_SOCKET, 71, 8))[0])";
+
 /// A network namespace of a lab.
 #[derive(Debug)]
 pub struct Host {
@@ -81,6 +84,12 @@ impl Host {
     /// As `ip netns` lists it.
     pub fn namespace(&self) -> String {
         format!("{}-{}", self.lab.name(), self.name)
+    }
+
+    /// By which rlvs names what it keeps for this namespace (SO_NETNS_COOKIE).
+    pub fn cookie(&self) -> Result<u64> {
+        let cookie = self.run("python3", ["-c", COOKIE])?;
+        cookie.trim().parse().with_context(|| cookie.clone())
     }
 
     /// What `nsenter --net=` takes.

@@ -48,7 +48,7 @@ impl RealServer {
 
     /// `rlvs realserver up` for all `vips`.
     pub fn up(&self, vips: &[IpAddr]) -> Result<()> {
-        self.realserver("up", vips, &[])
+        self.up_with(vips, &[])
     }
 
     /// `rlvs realserver up` for all `vips`, with the end of tunnels, `ipip,gre,gue`, from

@@ -17,7 +17,7 @@ use crate::host::Host;
 
 const SCRIPT: &str = include_str!("warden.sh");
 const NAMESPACES: &str = "/run/netns";
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Removes a lab when dropped, or when this process ends in any way.
 #[derive(Debug)]
@@ -100,7 +100,8 @@ pub fn remove_stale() -> Result<()> {
     stale.iter().try_for_each(|name| remove(name))
 }
 
-/// Lists a host whose programs are pinned, which outlives its namespace, for the warden to undo:
+/// Lists a host of which more than its namespace is to be removed (pins, files), for the warden to
+/// undo:
 /// among the `directors` or the `real-servers`.
 pub fn tell(host: &Host, list: &str) -> Result<()> {
     let list = host.lab().directory().join(list);

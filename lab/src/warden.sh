@@ -20,14 +20,22 @@ processes() {
     done
 }
 
-end_processes() {
-    [ -z "$(processes)" ] && return
-    kill -TERM $(processes) 2>/dev/null
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+# Whether they have ended by themselves, within so many tenths of a second.
+have_ended() {
+    for _ in $(seq "$1"); do
         [ -z "$(processes)" ] && return
         sleep 0.1
     done
+    false
+}
+
+end_processes() {
+    [ -z "$(processes)" ] && return
+    kill -TERM $(processes) 2>/dev/null
+    have_ended 20 && return
     kill -KILL $(processes) 2>/dev/null
+    # A director that is still there would be asked for leave.
+    have_ended 200
 }
 
 end_processes
@@ -37,9 +45,17 @@ undo() {
     shift
     for space in $(cat "$directory/$list" 2>/dev/null); do
         [ -e "/run/netns/$space" ] || continue
-        timeout -k 1 15 nsenter --net="/run/netns/$space" "$directory/bin/rlvs" "$@" >/dev/null ||
+        again_and_again nsenter --net="/run/netns/$space" "$directory/bin/rlvs" "$@" ||
             echo "rlvs $* failed in $space" >&2
     done
+}
+
+# A machine may be so busy that a command does not end in time.
+again_and_again() {
+    for limit in 15 30 60; do
+        timeout -k 1 "$limit" "$@" >/dev/null && return
+    done
+    false
 }
 
 undo directors down
@@ -47,4 +63,6 @@ undo real-servers realserver down
 for space in $(spaces); do
     ip netns del "$space" 2>/dev/null
 done
+# Programs of others, which tests have pinned.
+rm -rf "/sys/fs/bpf/$name-"*
 rm -rf "$directory"

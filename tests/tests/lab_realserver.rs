@@ -5,10 +5,6 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use rlvs_tests::tunnel_site::{TunnelSite, VIPS};
 
-/// Prints the cookie of its network namespace (SO_NETNS_COOKIE).
-const COOKIE: &str = "import socket, struct
-print(struct.unpack('Q', socket.socket().getsockopt(socket.SOL_SOCKET, 71, 8))[0])";
-
 #[test]
 fn packets_come_out_of_every_tunnel_and_nothing_else_does() -> Result<()> {
     TunnelSite::new()?.check()
@@ -34,8 +30,8 @@ fn what_is_said_anew_holds_at_once_and_down_undoes_all() -> Result<()> {
     site.send("end")?;
     ensure!(site.counts()?.get("not_a_vip") == Some(&1));
     site.realserver("down")?;
-    let cookie = site.server.run("python3", ["-c", COOKIE])?;
-    let pinned = Path::new("/sys/fs/bpf/rlvs-realserver").join(cookie.trim());
+    let cookie = site.server.cookie()?.to_string();
+    let pinned = Path::new("/sys/fs/bpf/rlvs-realserver").join(cookie);
     ensure!(!pinned.exists(), "{} is left", pinned.display());
     ensure!(
         site.realserver("status").is_err(),

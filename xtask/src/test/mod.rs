@@ -3,6 +3,7 @@
 //! Tests that need root are those of [`PACKAGES`]; of these, the test programs named `vm` or `vm_*`
 //! boot the emulated machine.
 
+mod leftovers;
 mod tally;
 
 use std::env;
@@ -11,8 +12,11 @@ use std::process::{Command, ExitCode};
 use std::thread;
 
 use anyhow::{Context, Result};
+use rlvs_lab::warden;
 
 pub(crate) use tally::Tally;
+
+use leftovers::Leftovers;
 
 use crate::{lint, setup, workspace};
 
@@ -28,6 +32,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     setup::run(&arguments.groups())?;
+    let before = Leftovers::now();
     let mut tally = Tally::default();
     lint::lint(&mut tally)?;
     let everything = ["test", "--no-fail-fast"];
@@ -41,6 +46,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         in_machines.extend(run_package(arguments, &mut tally, package, directory)?);
     }
     tally.tests_at_once(machines(), in_machines)?;
+    // Of a test that was killed.
+    warden::remove_stale()?;
+    tally.nothing("left by tests", &Leftovers::now().since(&before));
     Ok(tally.finish())
 }
 

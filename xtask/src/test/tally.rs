@@ -74,6 +74,15 @@ impl Tally {
         Ok(())
     }
 
+    /// Counts a check that there is nothing of the kind that `what` says.
+    pub(crate) fn nothing(&mut self, what: &str, found: &[String]) {
+        for it in found {
+            println!("{what}: {it}");
+        }
+        let (passed, failed) = (u64::from(found.is_empty()), found.len() as u64);
+        self.note(what, found.is_empty(), Counts { passed, failed });
+    }
+
     fn note(&mut self, name: &str, succeeded: bool, counts: Counts) {
         self.passed += counts.passed;
         // What fails without a failed test, for example to compile, is one failure.

@@ -21,7 +21,7 @@ use rlvs_engine::settings::{Settings, TICK_SHIFT};
 use rlvs_engine::statistics::{Counters, bump};
 use rlvs_engine::tables::interface;
 use rlvs_engine::tcp::From;
-use rlvs_engine::{Family, Tables, V4, V6, process};
+use rlvs_engine::{Family, Tables, V4, V6, follow};
 use rlvs_word::Shared64;
 
 pub(crate) const SHARED: usize = BPF_F_MMAPABLE as usize;
@@ -251,7 +251,7 @@ extern "C" fn rlvs_contend(slot: *const Shared64, meta: u64, packet: u32, from: 
     // SAFETY: the verifier passes null or all of a word.
     if let Some(slot) = unsafe { slot.as_ref() } {
         let from = From::from_bits(from as u8);
-        process::contend(&Maps, slot, Meta(meta), Brief(packet), from);
+        follow::contend(&Maps, slot, Meta(meta), Brief(packet), from);
     }
     0
 }

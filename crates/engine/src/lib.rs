@@ -5,8 +5,8 @@
 //! programs, the daemon's sweep and ordinary tests; no logic exists twice.
 //!
 //! One packet's way: [`process`](process::process) reads a [`tuple`], finds its [`connection`]
-//! in the [`table`] or lets [`schedule`] choose a [`destination`] of its [`service`], moves the
-//! connection's state ([`tcp`], [`sctp`]) and writes the packet ([`forward`]). It is read, then decided,
+//! in the [`table`], moves its state ([`follow`]; [`tcp`], [`sctp`]) or lets [`schedule`] choose a
+//! [`destination`] of its [`service`] ([`begin`]), and writes the packet ([`forward`]). It is read, then decided,
 //! then written: nothing is looked up after the first byte has changed.
 //!
 //! Rules of this crate, because the kernel's verifier reads it too: no slices of packets, no
@@ -18,10 +18,12 @@
 extern crate std;
 
 pub mod answers;
+pub mod begin;
 pub mod connection;
 pub mod destination;
 pub mod failure;
 pub mod family;
+pub mod follow;
 pub mod forward;
 pub mod fragment;
 pub mod frame;

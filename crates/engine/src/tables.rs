@@ -4,13 +4,14 @@ use core::ops::ControlFlow;
 
 use rlvs_word::Shared64;
 
+use crate::begin;
 use crate::connection::{Bucket, Key, Meta};
 use crate::destination::{Destination, Load};
 use crate::family::Family;
+use crate::follow;
 use crate::fragment::{Draft, Trail};
 use crate::frame::Brief;
 use crate::lease::{self, Beginning, Lease, Local, Taken};
-use crate::process;
 use crate::reason::{Event, Reason};
 use crate::schedule::{self, Members, stateless};
 use crate::service::{Service, ServiceKey};
@@ -79,12 +80,12 @@ pub trait Tables {
         schedule::next(self, members, start, weight).0
     }
 
-    /// [`process::contend`]; a seam as well, for the many rows of the states.
+    /// [`follow::contend`]; a seam as well, for the many rows of the states.
     fn contend(&self, slot: &Shared64, meta: Meta, packet: Brief, from: From)
     where
         Self: Sized,
     {
-        process::contend(self, slot, meta, packet, from);
+        follow::contend(self, slot, meta, packet, from);
     }
 
     /// Calls `step` with 0, 1, ... `times - 1` until it breaks.
@@ -117,7 +118,7 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
     fn lay(&self, draft: &Draft<F>);
 
     fn begin(&self, tuple: &Tuple<F>) -> Result<u32, Reason> {
-        process::begin(self, tuple)
+        begin::begin(self, tuple)
     }
 
     fn hash(&self, key: &KeyOf<F>, service: u32, members: Members) -> Option<u32> {

@@ -9,7 +9,7 @@ use rlvs_engine::service::ServiceKey;
 use rlvs_engine::table::{self, Seat, Spot};
 use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tuple::Tuple;
-use rlvs_engine::{Family, FamilyTables, V4, V6, process, template};
+use rlvs_engine::{Family, FamilyTables, V4, V6, begin, template};
 use rlvs_word::Shared64;
 
 use super::{
@@ -167,7 +167,7 @@ macro_rules! family_tables {
         extern "C" fn ${concat(rlvs_begin, $version)}(tuple: *const Tuple<$family>) -> u64 {
             // SAFETY: the verifier passes null or all of a tuple.
             match unsafe { tuple.as_ref() } {
-                Some(tuple) => answer::pack(process::begin::<$family, _>(&Maps, tuple)),
+                Some(tuple) => answer::pack(begin::begin::<$family, _>(&Maps, tuple)),
                 None => answer::pack(Err(Reason::Internal)),
             }
         }

@@ -30,7 +30,7 @@ impl Namespace {
     pub(crate) fn new(role: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("rlvs-{role}-{}-{count}", std::process::id());
+        let name = format!("rlvs-{}-{count}-{role}", std::process::id());
         run(&["netns", "add", &name]);
         let namespace = Self(name);
         namespace.ip("link set lo up");

@@ -36,7 +36,7 @@ impl Namespace {
     fn new(role: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let namespace = Self(format!("rlvs-{role}-{}-{count}", std::process::id()));
+        let namespace = Self(format!("rlvs-{}-{count}-{role}", std::process::id()));
         ip(&["netns", "add", &namespace.0]);
         namespace.ip("link set lo up");
         namespace

@@ -14,6 +14,7 @@ use rlvs_director::desired::{Desired, DesiredService};
 use rlvs_director::installed::{Hop, Installed, Steps};
 use rlvs_engine::connection::State;
 use rlvs_engine::settings::ticks;
+use rlvs_engine::sysctl::Sysctl;
 use rlvs_engine::tables::interface;
 use rlvs_plane::Store;
 
@@ -358,6 +359,12 @@ pub fn with_single_packets(changes: BoxedStrategy<Change>) -> BoxedStrategy<Chan
             change
         })
         .boxed()
+}
+
+/// A setting and a value for it, which is often that of the setting being off.
+pub fn sysctl() -> impl Strategy<Value = (Sysctl, u32)> {
+    let which = prop::sample::select(Sysctl::ALL.to_vec());
+    (which, prop_oneof![2 => Just(0), 3 => 1u32..4])
 }
 
 /// The same changes with destinations of all forwarding methods.

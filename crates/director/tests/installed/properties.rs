@@ -24,7 +24,9 @@ use rlvs_testing::packet::{
     ACK, DIRECTOR, ETHERNET, FIN, Fragment, GRE, Lie, RST, SYN, Upper, checksum,
 };
 use rlvs_testing::site::{INTERFACE, Site, changes, clients, mac, real_server, service_addresses};
-use rlvs_testing::site::{OTHER_INTERFACE, REAL_SERVERS, changes_of, service, service_keys};
+use rlvs_testing::site::{
+    OTHER_INTERFACE, REAL_SERVERS, changes_of, service, service_keys, sysctl,
+};
 use rlvs_testing::strategy::{dressed, packets};
 
 use crate::model::{Fate, Model, Totals};
@@ -130,15 +132,9 @@ fn steps(of_clients: u16) -> BoxedStrategy<Step> {
         1 => timeouts.prop_map(Step::Change),
         6 => prop_oneof![0u32..100, 0u32..ticks(130), 0u32..ticks(1200)].prop_map(Step::Pass),
         4 => Just(Step::Sweep),
-        1 => sysctl(),
+        1 => sysctl().prop_map(|(which, value)| Step::Sysctl(which, value)),
     ]
     .boxed()
-}
-
-fn sysctl() -> impl Strategy<Value = Step> {
-    let which = prop::sample::select(Sysctl::ALL.to_vec());
-    let value = prop_oneof![2 => Just(0), 3 => 1u32..4];
-    (which, value).prop_map(|(which, value)| Step::Sysctl(which, value))
 }
 
 /// Something that the director leaves to the stack.

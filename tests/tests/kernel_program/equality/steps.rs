@@ -7,7 +7,7 @@ use rlvs_testing::Packet;
 use rlvs_testing::fragments::cut;
 use rlvs_testing::site::{
     addresses_of_many_ports, changes_of, clients, keys_of_many_ports, service_addresses,
-    service_keys, with_methods, with_single_packets,
+    service_keys, sysctl, with_methods, with_single_packets,
 };
 use rlvs_testing::strategy::{dressed, packets, spoilt};
 
@@ -66,15 +66,9 @@ pub(super) fn steps(of_clients: u16) -> BoxedStrategy<Step> {
         4 => (1u32..4).prop_map(Step::Age),
         4 => Just(Step::Sweep),
         150 => errors(),
-        6 => sysctls(),
+        6 => sysctl().prop_map(|(which, value)| Step::Sysctl(which, value)),
     ]
     .boxed()
-}
-
-fn sysctls() -> impl Strategy<Value = Step> {
-    let which = prop::sample::select(Sysctl::ALL.to_vec());
-    let value = prop_oneof![2 => Just(0), 3 => 1u32..4];
-    (which, value).prop_map(|(which, value)| Step::Sysctl(which, value))
 }
 
 fn errors() -> impl Strategy<Value = Step> {

@@ -6,8 +6,8 @@
 //!
 //! One packet's way: [`process`](process::process) reads a [`tuple`], finds its [`connection`]
 //! in the [`table`], moves its state ([`follow`]; [`tcp`], [`sctp`]) or lets [`schedule`] choose a
-//! [`destination`] of its [`service`] ([`begin`]), and writes the packet ([`forward`]). It is read, then decided,
-//! then written: nothing is looked up after the first byte has changed.
+//! [`destination`] of its [`service`] ([`begin`]), and writes the packet ([`forward`]). It is read,
+//! then decided, then written: nothing is looked up after the first byte has changed.
 //!
 //! Rules of this crate, because the kernel's verifier reads it too: no slices of packets, no
 //! `dyn`, no panicking index, no `u128`, and functions that take a frame are inlined.

@@ -2,7 +2,8 @@
 //!
 //! As in IPVS (net/netfilter/ipvs/ip_vs_core.c, `ip_vs_sched_persist`) it is an entry of the
 //! connection table, from the client's masked address and port 0 to the service's address, and to
-//! its port, or port 0 if the service has connections to others. It is refreshed by every connection it decides, and outlives its timeout while one of them lives.
+//! its port, or port 0 if the service has connections to others. It is refreshed by every
+//! connection it decides, and outlives its timeout while one of them lives.
 
 use crate::connection::{Meta, State};
 use crate::destination::Destination;

@@ -95,8 +95,11 @@ fn answered<'t, F: Packet, T: FamilyTables<F>>(
     turned: &KeyOf<F>,
 ) -> Option<Entry<'t, F::Key>> {
     let meta = Meta(slot.meta.load());
+    if !meta.is_live() || meta.state().is_template() {
+        return None;
+    }
     let key = slot.key.load();
-    if !meta.is_live() || meta.state().is_template() || !F::same_client(&key, turned) {
+    if !F::same_client(&key, turned) {
         return None;
     }
     if meta.state() as u8 == State::Reverse as u8 {

@@ -139,6 +139,7 @@ impl Walk {
         heading("Real servers accept the virtual address, and do not answer ARP for it");
         let vips = format!("--vip {} --vip {}", self.lab.vip4(), self.lab.vip6());
         for server in &self.lab.real_servers {
+            warden::tell(&server.host, "real-servers")?;
             typed(&server.host, &format!("rlvs realserver up {vips}"))?;
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! its port, or port 0 if the service has connections to others. It is refreshed by every
 //! connection it decides, and outlives its timeout while one of them lives.
 
-use crate::connection::{Meta, State};
+use crate::connection::{Key, Meta, State};
 use crate::destination::Destination;
 use crate::family::{Endpoints, Family};
 use crate::service::Service;
@@ -24,10 +24,7 @@ pub fn recall<F: Packet, T: FamilyTables<F>>(
 ) -> Option<u32> {
     let context = Context::new(tables)?;
     let key = key::<F>(tables.service_at(service)?, connection);
-    let entry = serving::<F, T>(context, &key)?;
-    entry.slot.seen.store(context.now);
-    entry.slot.children.add(1);
-    Some(entry.meta.destination())
+    hold(context, serving::<F, T>(context, &key)?)
 }
 
 /// Remembers a choice if the table has room; the choice that counts, which may be another CPU's,
@@ -39,6 +36,7 @@ pub fn remember<F: Packet, T: FamilyTables<F>>(
     service: u32,
     destination: u32,
 ) -> Option<u32> {
+    let context = Context::new(tables)?;
     let key = key::<F>(tables.service_at(service)?, connection);
     let entry = match table::add_if_room(tables, &key, Meta::new(destination, State::Template, 0)) {
         Inserted::New(entry) => {
@@ -48,8 +46,20 @@ pub fn remember<F: Packet, T: FamilyTables<F>>(
         Inserted::Existing(entry) => entry,
         Inserted::Full => return None,
     };
-    entry.slot.children.add(1);
-    Some(entry.meta.destination())
+    hold(context, entry)
+}
+
+/// Counts a connection as the template's, unless that ended since it was found: another CPU, whose
+/// clock is a tick on, may think that its time is over. What that CPU read no longer swaps.
+#[inline(always)]
+fn hold<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> Option<u32> {
+    let Entry { slot, meta } = entry;
+    if !slot.meta.replace(meta.0, meta.succeeded_by(meta).0) {
+        return None;
+    }
+    slot.children.add(1);
+    slot.seen.store(context.now);
+    Some(meta.destination())
 }
 
 /// A connection that its template counted has ended, or did not come to be.
@@ -111,6 +121,17 @@ pub fn is_held<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> bo
     entry.meta.state().is_template()
         && entry.slot.children.load() > 0
         && is_available(context.tables, entry.meta.destination())
+}
+
+/// Whether packets find another template with this one's key: two CPUs may begin the same at one
+/// moment. Nothing is decided by it, and its connections cannot let it go.
+pub fn is_hidden<F: Packet, T: FamilyTables<F>>(
+    context: Context<'_, T>,
+    entry: Entry<'_, F::Key>,
+) -> bool {
+    let found = || table::find::<F, T>(context, &entry.slot.key.load());
+    entry.meta.state().is_template()
+        && found().is_some_and(|found| !core::ptr::eq(found.slot, entry.slot))
 }
 
 #[inline(always)]

@@ -103,7 +103,9 @@ pub fn sweep<F: Packet, T: FamilyTables<F>>(context: Context<'_, T>, slot: &Slot
         State::Reverse => sweep_reverse::<F, T>(context.tables, entry),
         _ => {
             entry.meta.is_live()
-                && (is_over(context, entry, SWEEP_GRACE) || is_forsaken(context, entry.meta))
+                && (is_over(context, entry, SWEEP_GRACE)
+                    || is_forsaken(context, entry.meta)
+                    || template::is_hidden::<F, T>(context, entry))
                 && release::<F, T>(context.tables, entry)
         }
     }

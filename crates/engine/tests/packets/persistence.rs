@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use rlvs_engine::Family;
-use rlvs_engine::connection::State;
+use rlvs_engine::connection::{Key, Meta, State};
 use rlvs_engine::destination::Destination;
 use rlvs_engine::schedule::Scheduler;
 use rlvs_engine::table::SWEEP_GRACE;
@@ -52,6 +52,33 @@ fn a_clients_connections_go_where_its_first_went() {
         (20, 20, 800),
         "a template is no connection"
     );
+}
+
+/// Two CPUs may begin the same one at one moment.
+#[test]
+fn a_template_that_another_hides_is_let_go() {
+    let plane = persistent(WHOLE);
+    assert_eq!(syn(&plane, from(1, 1000)), Some(1));
+    let slots = || plane.memory.v4.buckets.iter().flat_map(|it| &it.slots);
+    let (found, spare) = (
+        slots().find(|slot| Meta(slot.meta.load()).state().is_template()),
+        slots()
+            .filter(|slot| Meta(slot.meta.load()).is_free())
+            .last(),
+    );
+    let (found, spare) = (found.expect("it is there"), spare.expect("there is room"));
+    spare.key.store(&found.key.load());
+    spare.children.store(1);
+    spare.seen.store(found.seen.load());
+    spare.meta.store(found.meta.load());
+    plane.memory.loads[1].persistent.add(1);
+    assert_eq!(
+        (templates(&plane), plane.sweep(), templates(&plane)),
+        (2, 1, 1)
+    );
+    assert!(Meta(found.meta.load()).is_live());
+    assert_eq!(plane.memory.loads[1].persistent.load(), 1);
+    assert_eq!(syn(&plane, from(1, 1001)), Some(1));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #![no_main]
 
 mod maps;
+mod marked;
 mod object;
 mod outcome;
 mod route;
@@ -56,6 +57,13 @@ fn rlvs_tc_answers(context: TcContext) -> i32 {
 #[inline(always)]
 fn rlvs_tc_leaving(context: TcContext) -> i32 {
     tc::leaving(context)
+}
+
+/// Every packet that the kernel's routing hands to the device for those with a service's mark.
+#[classifier]
+#[inline(always)]
+fn rlvs_tc_marked(context: TcContext) -> i32 {
+    marked::verdict(context)
 }
 
 /// A frame that was not redirected.

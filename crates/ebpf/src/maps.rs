@@ -21,7 +21,7 @@ use rlvs_engine::settings::{Settings, TICK_SHIFT};
 use rlvs_engine::statistics::{Counters, bump};
 use rlvs_engine::tables::interface;
 use rlvs_engine::tcp::From;
-use rlvs_engine::{Family, Tables, V4, V6, follow};
+use rlvs_engine::{Family, Tables, V4, V6, follow, marked};
 use rlvs_word::Shared64;
 
 pub(crate) const SHARED: usize = BPF_F_MMAPABLE as usize;
@@ -210,6 +210,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn show(&self, word: u32, bit: u64) {
+        rlvs_show(word, bit);
+    }
+
+    #[inline(always)]
     fn repeat<S: FnMut(u32) -> ControlFlow<()>>(&self, times: u32, mut step: S) {
         let context = (&raw mut step).cast();
         let call: unsafe extern "C" fn(u64, *mut c_void) -> i64 = call::<S>;
@@ -253,6 +258,13 @@ extern "C" fn rlvs_contend(slot: *const Shared64, meta: u64, packet: u32, from: 
         let from = From::from_bits(from as u8);
         follow::contend(&Maps, slot, Meta(meta), Brief(packet), from);
     }
+    0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_show(word: u32, bit: u64) -> u32 {
+    marked::show(&Maps, word, bit);
     0
 }
 

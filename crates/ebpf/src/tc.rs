@@ -79,7 +79,10 @@ fn is_tagged(context: &TcContext) -> bool {
 }
 
 #[inline(always)]
-fn code<const OUT: bool>(frame: &TcFrame<OUT>, verdict: Verdict) -> i32 {
+pub(crate) fn code<const OUT: bool, const MARKED: bool>(
+    frame: &TcFrame<OUT, MARKED>,
+    verdict: Verdict,
+) -> i32 {
     match verdict {
         Verdict::Drop => TC_ACT_SHOT,
         // To who else has programs here, and then to the stack.
@@ -129,14 +132,15 @@ const IN_PIECES: u32 = 0xffff;
 /// The loopback interface's index, in every network namespace (include/net/flow.h).
 const LOOPBACK: u32 = 1;
 
-/// A packet at an interface's ingress, or at its egress.
-struct TcFrame<const OUT: bool> {
+/// A packet at an interface's ingress, or at its egress; or one that comes because of its mark.
+pub(crate) struct TcFrame<const OUT: bool, const MARKED: bool = false> {
     context: TcContext,
     window: Window,
 }
 
 type Received = TcFrame<false>;
 type Leaving = TcFrame<true>;
+pub(crate) type Marked = TcFrame<false, true>;
 
 impl Received {
     /// Whether it was handed to this host's stack by [`Verdict::Deliver`].
@@ -149,9 +153,9 @@ impl Received {
     }
 }
 
-impl<const OUT: bool> TcFrame<OUT> {
+impl<const OUT: bool, const MARKED: bool> TcFrame<OUT, MARKED> {
     #[inline(always)]
-    fn new(context: TcContext) -> Self {
+    pub(crate) fn new(context: TcContext) -> Self {
         Self::with(context, HEADERS, PULLED)
     }
 
@@ -181,7 +185,7 @@ impl<const OUT: bool> TcFrame<OUT> {
     }
 }
 
-impl<const OUT: bool> TcFrame<OUT> {
+impl<const OUT: bool, const MARKED: bool> TcFrame<OUT, MARKED> {
     /// Whether a transport checksum is to be filled in by a later device: then the kernel's helper
     /// leaves its field alone when something under it changes.
     #[inline(always)]
@@ -203,7 +207,7 @@ impl<const OUT: bool> TcFrame<OUT> {
     }
 }
 
-impl<const OUT: bool> Frame for TcFrame<OUT> {
+impl<const OUT: bool, const MARKED: bool> Frame for TcFrame<OUT, MARKED> {
     #[inline(always)]
     fn header<H: Header>(&self, offset: usize) -> Option<&H> {
         self.window.header(offset)
@@ -237,6 +241,21 @@ impl<const OUT: bool> Frame for TcFrame<OUT> {
             (false, LOOPBACK) => Way::Loopback,
             (false, _) => Way::In,
         }
+    }
+
+    #[inline(always)]
+    fn mark(&self) -> u32 {
+        // SAFETY: the kernel passes a whole __sk_buff.
+        if MARKED {
+            unsafe { (*self.context.skb.skb).mark }
+        } else {
+            0
+        }
+    }
+
+    #[inline(always)]
+    fn is_marked(&self) -> bool {
+        MARKED
     }
 
     /// By the kernel's helpers, which know whether the checksum is in its field.

@@ -140,6 +140,10 @@ fn now<T: Tables>(tables: &T) -> Result<Context<'_, T>, Reason> {
 /// IPVS's order.
 #[inline(always)]
 fn service<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
+    if tuple.mark != 0 {
+        let key = ServiceKey::of_mark::<F>(tuple.mark);
+        return tables.service(&key).ok_or(Reason::NoService);
+    }
     let Endpoints {
         virtual_address,
         virtual_port,

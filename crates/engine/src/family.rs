@@ -50,6 +50,9 @@ pub trait Family: Copy + fmt::Debug + 'static {
     /// The address under a persistence mask.
     fn masked(address: Self::Address, mask: &[u8; 16]) -> Self::Address;
 
+    /// What stands for a virtual address in keys of firewall marks, as in IPVS: the mark, and zeros.
+    fn marked(mark: u32) -> Self::Address;
+
     /// 32 bits of an address for filters.
     fn folded(address: Self::Address) -> u32;
 
@@ -145,6 +148,11 @@ impl Family for V4 {
     }
 
     #[inline(always)]
+    fn marked(mark: u32) -> [u8; 4] {
+        mark.to_be_bytes()
+    }
+
+    #[inline(always)]
     fn folded(address: [u8; 4]) -> u32 {
         u32::from_ne_bytes(address)
     }
@@ -233,6 +241,12 @@ impl Family for V6 {
     fn masked(address: [u8; 16], mask: &[u8; 16]) -> [u8; 16] {
         let ([ah, al], [mh, ml]) = (halves(address), halves(*mask));
         joined(ah & mh, al & ml)
+    }
+
+    #[inline(always)]
+    fn marked(mark: u32) -> [u8; 16] {
+        let [a, b, c, d] = mark.to_be_bytes();
+        [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     }
 
     #[inline(always)]

@@ -52,6 +52,16 @@ pub trait Frame: Sized {
         Way::In
     }
 
+    /// The firewall mark of a packet that comes because of it alone, see [`crate::marked`]; else 0.
+    fn mark(&self) -> u32 {
+        0
+    }
+
+    /// Whether it comes because of its mark. Where all or none do, the compiler is to know it.
+    fn is_marked(&self) -> bool {
+        self.mark() != 0
+    }
+
     /// Whether a packet that was received can be handed to a socket of this host with another
     /// sender than it came with, see [`Verdict::Deliver`].
     fn delivers(&self) -> bool {

@@ -313,6 +313,7 @@ pub struct Bytes {
     /// Where the kernel would send anything.
     pub route: Route,
     pub way: Way,
+    pub mark: u32,
 }
 
 impl Bytes {
@@ -323,6 +324,7 @@ impl Bytes {
             interface,
             route: Route::NONE,
             way: Way::In,
+            mark: 0,
         }
     }
 }
@@ -353,6 +355,10 @@ impl Frame for Bytes {
 
     fn way(&self) -> Way {
         self.way
+    }
+
+    fn mark(&self) -> u32 {
+        self.mark
     }
 
     fn mend(&mut self, change: Change) -> Option<()> {

@@ -123,6 +123,11 @@ where
     T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
 {
     let [source, destination] = tried!(F::addresses(frame));
+    if frame.is_marked() {
+        let (word, bit) = filter::place::<F>(destination);
+        tables.show(word, bit);
+        return to_destination::<F, R, T>(frame, tables);
+    }
     let to_virtual = passes(tables, filter::place::<F>(destination));
     let from_server = passes(tables, filter::place_of_server::<F>(source));
     let is_icmp = F::is_icmp(frame);
@@ -145,6 +150,17 @@ where
             return outcome;
         }
     }
+    to_destination::<F, R, T>(frame, tables)
+}
+
+/// A client's packet, by its connection.
+#[inline(always)]
+fn to_destination<F, R, T>(frame: &mut R, tables: &T) -> Outcome
+where
+    F: Respond,
+    R: Frame,
+    T: FamilyTables<F>,
+{
     let tuple = tried!(F::read(frame));
     let to = tried!(decide(tables, &tuple));
     if tuple.is_fragment() {

@@ -23,7 +23,9 @@ pub struct Service {
     pub mask: [Shared64; 2],
     /// Full NAT: its local addresses, a [`Pool`].
     pub pool: Shared64,
-    pub reserved: [Shared64; 2],
+    /// The firewall mark of its packets; 0 of a service that has an address.
+    pub mark: Shared32,
+    pub reserved: [Shared32; 3],
 }
 
 const _: () = assert!(size_of::<Service>() == 64);
@@ -133,6 +135,17 @@ impl<A> ServiceKey<A> {
         }
     }
 }
+
+impl ServiceKey<()> {
+    /// That of a service by firewall mark: no address has protocol 0.
+    #[inline(always)]
+    pub fn of_mark<F: Family>(mark: u32) -> ServiceKey<F::Address> {
+        ServiceKey::new(F::marked(mark), [0, 0], MARKED)
+    }
+}
+
+/// The protocol in keys of firewall marks (`IPPROTO_IP` in ip_vs_core.c, `ip_vs_sched_persist`).
+pub const MARKED: u8 = 0;
 
 /// A filter of addresses: one bit for each 16-bit fold of an address, once for those that may be
 /// virtual and once for real servers whose replies pass the director. It lets packets that are

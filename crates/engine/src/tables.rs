@@ -12,6 +12,7 @@ use crate::follow;
 use crate::fragment::{Draft, Trail};
 use crate::frame::Brief;
 use crate::lease::{self, Beginning, Lease, Local, Taken};
+use crate::marked;
 use crate::reason::{Event, Reason};
 use crate::schedule::{self, Members, stateless};
 use crate::service::{Service, ServiceKey};
@@ -86,6 +87,14 @@ pub trait Tables {
         Self: Sized,
     {
         follow::contend(self, slot, meta, packet, from);
+    }
+
+    /// [`marked::show`]; a seam as well.
+    fn show(&self, word: u32, bit: u64)
+    where
+        Self: Sized,
+    {
+        marked::show(self, word, bit);
     }
 
     /// Calls `step` with 0, 1, ... `times - 1` until it breaks.

@@ -8,7 +8,7 @@
 use crate::connection::{Key, Meta, State};
 use crate::destination::Destination;
 use crate::family::{Endpoints, Family};
-use crate::service::Service;
+use crate::service::{MARKED, Service};
 use crate::sysctl::Sysctl;
 use crate::table::{self, Entry, Inserted};
 use crate::tables::{Context, FamilyTables, KeyOf, Tables};
@@ -84,6 +84,15 @@ pub fn forget<F: Packet, T: FamilyTables<F>>(tables: &T, connection: &KeyOf<F>, 
 #[inline(always)]
 fn key<F: Family>(service: &Service, connection: &KeyOf<F>) -> KeyOf<F> {
     let endpoints = F::endpoints(connection);
+    let endpoints = match service.mark.load() {
+        0 => endpoints,
+        mark => Endpoints {
+            virtual_address: F::marked(mark),
+            virtual_port: [0, 0],
+            protocol: MARKED,
+            ..endpoints
+        },
+    };
     F::key(&Endpoints {
         client: F::masked(endpoints.client, &service.mask()),
         client_port: [0, 0],

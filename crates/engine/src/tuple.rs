@@ -33,6 +33,8 @@ pub struct Tuple<F: Family> {
     pub marks: u8,
     /// Where in the frame the transport header begins.
     pub transport: u32,
+    /// [`Frame::mark`].
+    pub mark: u32,
 }
 
 impl<F: Family> Tuple<F> {
@@ -66,6 +68,9 @@ pub trait Packet: Announce {
 
     /// Takes one from the time to live or hop limit.
     fn decrement_hops<R: Frame>(frame: &mut R) -> Option<()>;
+
+    /// Gives one back.
+    fn increment_hops<R: Frame>(frame: &mut R) -> Option<()>;
 
     /// Writes another address into the IP header at an offset; what that changes in sums over it.
     fn replace_address<R: Frame>(

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 2-native   2-generic   2-tc     a BPF link (tcx for tc, from Linux 6.6 on)
-//! 2-answers  2-leaving            the same as tc's, of programs with other roles
+//! 2-answers  2-leaving  2-marked  the same as tc's, of programs with other roles
 //! 2-tc-filter                     an empty folder: the interface's clsact queue discipline has a
 //!                                 filter, which nothing but itself holds
 //! ```
@@ -219,7 +219,7 @@ fn add_filter(program: &mut SchedClassifier, name: &str, role: Role) -> Result<(
 
 fn direction(role: Role) -> TcAttachType {
     match role {
-        Role::Leaving => TcAttachType::Egress,
+        Role::Leaving | Role::Marked => TcAttachType::Egress,
         Role::Balance(_) | Role::Answers => TcAttachType::Ingress,
     }
 }
@@ -227,7 +227,7 @@ fn direction(role: Role) -> TcAttachType {
 fn handle(role: Role) -> TcHandle {
     match role {
         Role::Answers => TcHandle::new(0, HANDLE + 1),
-        Role::Balance(_) | Role::Leaving => TcHandle::new(0, HANDLE),
+        Role::Balance(_) | Role::Leaving | Role::Marked => TcHandle::new(0, HANDLE),
     }
 }
 

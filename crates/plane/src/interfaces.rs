@@ -193,7 +193,8 @@ impl Interfaces {
         hook.map_or(Ok(()), |hook| hook.detach())
     }
 
-    fn is_attached(&self, index: u32, role: Role) -> bool {
+    /// Whether an interface has the program of a role.
+    pub fn is_attached(&self, index: u32, role: Role) -> bool {
         self.attached.contains_key(&(index, role))
     }
 

@@ -45,15 +45,18 @@ pub enum Role {
     Answers,
     /// It gives what the stack of this host answers the virtual address.
     Leaving,
+    /// It balances what the interface is handed for its firewall mark.
+    Marked,
 }
 
 impl Role {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Balance(Mode::Native),
         Self::Balance(Mode::Generic),
         Self::Balance(Mode::Tc),
         Self::Answers,
         Self::Leaving,
+        Self::Marked,
     ];
 
     /// Of its pin.
@@ -62,6 +65,7 @@ impl Role {
             Self::Balance(mode) => mode.name(),
             Self::Answers => "answers",
             Self::Leaving => "leaving",
+            Self::Marked => "marked",
         }
     }
 }

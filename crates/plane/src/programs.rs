@@ -20,6 +20,8 @@ const TC: &str = "rlvs_tc";
 const ANSWERS: &str = "rlvs_tc_answers";
 /// Packets that are about to leave by an interface.
 const LEAVING: &str = "rlvs_tc_leaving";
+/// Packets with the firewall mark of a service.
+const MARKED: &str = "rlvs_tc_marked";
 
 const TRACEPOINTS: [(&str, &str); 4] = [
     ("rlvs_redirect_err", "xdp_redirect_err"),
@@ -63,6 +65,7 @@ impl Programs {
             Role::Balance(_) => TC,
             Role::Answers => ANSWERS,
             Role::Leaving => LEAVING,
+            Role::Marked => MARKED,
         };
         let program: &mut SchedClassifier = self.named(name)?.try_into()?;
         if program.fd().is_err() {

@@ -90,6 +90,15 @@ impl Ipv4 {
         let sum = u16::from_ne_bytes(self.checksum) as u32 + u16::from_ne_bytes([1, 0]) as u32;
         self.checksum = ((sum + (sum >= 0xffff) as u32) as u16).to_ne_bytes();
     }
+
+    /// Gives a hop back to the time to live, which must not be 255, and mends the checksum.
+    #[inline(always)]
+    pub fn increment_ttl(&mut self) {
+        self.ttl = self.ttl.wrapping_add(1);
+        let sum =
+            u16::from_ne_bytes(self.checksum) as u32 + u16::from_ne_bytes([0xfe, 0xff]) as u32;
+        self.checksum = ((sum + (sum > 0xffff) as u32) as u16).to_ne_bytes();
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +126,21 @@ mod tests {
         while ip.ttl > 0 {
             ip.decrement_ttl();
             assert!(ip.sum().verifies(), "at ttl {}", ip.ttl);
+        }
+    }
+
+    #[test]
+    fn hops_that_are_given_back_were_never_taken() {
+        for identification in 0..=u16::MAX {
+            let mut ip = Ipv4::read_from_bytes(&BYTES).unwrap();
+            ip.identification.set(identification);
+            ip.checksum = [0, 0];
+            ip.checksum = ip.sum().to_field();
+            let before = ip.as_bytes().to_vec();
+            ip.decrement_ttl();
+            ip.increment_ttl();
+            assert!(ip.sum().verifies(), "{identification}");
+            assert_eq!(ip.as_bytes(), before, "{identification}");
         }
     }
 

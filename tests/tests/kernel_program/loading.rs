@@ -44,6 +44,7 @@ fn the_verifier_takes_every_program_and_reads_little() {
         "rlvs_tc",
         "rlvs_tc_answers",
         "rlvs_tc_leaving",
+        "rlvs_tc_marked",
         "rlvs_xdp",
         "rlvs_xdp_tagged",
     ];

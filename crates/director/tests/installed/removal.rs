@@ -74,6 +74,7 @@ impl Town {
                 interface: INTERFACE,
                 route: Route::NONE,
                 way: Way::In,
+                mark: 0,
             };
             to = match process(&mut frame, &self.site.store) {
                 Verdict::Pass | Verdict::Drop => None,

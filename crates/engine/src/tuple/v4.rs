@@ -50,6 +50,7 @@ impl Packet for V4 {
             bytes: total as u32,
             transport: frame.offset(IP + header) as u32,
             hops: ip.ttl,
+            mark: frame.mark(),
         })
     }
 
@@ -81,6 +82,12 @@ impl Packet for V4 {
     #[inline(always)]
     fn decrement_hops<R: Frame>(frame: &mut R) -> Option<()> {
         frame.header_mut::<Ipv4>(IP)?.decrement_ttl();
+        Some(())
+    }
+
+    #[inline(always)]
+    fn increment_hops<R: Frame>(frame: &mut R) -> Option<()> {
+        frame.header_mut::<Ipv4>(IP)?.increment_ttl();
         Some(())
     }
 

@@ -56,6 +56,7 @@ impl Packet for V6 {
             bytes: payload.wrapping_add(ipv6::LENGTH) as u32,
             transport: frame.offset(at) as u32,
             hops: ip.hop_limit,
+            mark: frame.mark(),
         })
     }
 
@@ -93,6 +94,13 @@ impl Packet for V6 {
     fn decrement_hops<R: Frame>(frame: &mut R) -> Option<()> {
         let ip = frame.header_mut::<Ipv6>(IP)?;
         ip.hop_limit = ip.hop_limit.wrapping_sub(1);
+        Some(())
+    }
+
+    #[inline(always)]
+    fn increment_hops<R: Frame>(frame: &mut R) -> Option<()> {
+        let ip = frame.header_mut::<Ipv6>(IP)?;
+        ip.hop_limit = ip.hop_limit.wrapping_add(1);
         Some(())
     }
 

@@ -6,6 +6,7 @@ mod forwarding;
 mod fragments;
 mod full;
 mod full_nat;
+mod marked;
 mod persistence;
 mod plane;
 mod reading;

@@ -147,6 +147,19 @@ impl Plane {
         word.store(word.load() | bit);
     }
 
+    /// A service by firewall mark.
+    pub(crate) fn mark(&self, number: u32, is_six: bool, mark: u32, scheduler: Scheduler) {
+        self.schedulers.borrow_mut().insert(number, scheduler);
+        self.memory.services[number as usize].mark.store(mark);
+        if is_six {
+            let key = ServiceKey::of_mark::<V6>(mark);
+            self.memory.v6.set_service(key, Some(number));
+        } else {
+            let key = ServiceKey::of_mark::<V4>(mark);
+            self.memory.v4.set_service(key, Some(number));
+        }
+    }
+
     pub(crate) fn persistent(&self, service: u32, seconds: u32, mask: [u8; 16]) {
         let record = &self.memory.services[service as usize];
         record.mode.store(record.mode.load() | Service::PERSISTENT);
@@ -230,6 +243,7 @@ impl Plane {
             interface,
             route: self.route.get(),
             way: Way::In,
+            mark: 0,
         };
         let mut verdict = process(&mut frame, &self.memory);
         let after = self.reasons();

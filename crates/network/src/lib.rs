@@ -8,6 +8,7 @@
 //!
 //! * [`Network`]: start, say which addresses to follow, leave
 //! * [`Event`]: what it tells
+//! * [`marks`]: the way of packets with firewall marks
 //! * [`Link`], [`Features`], [`NextHop`], [`Unresolved`]: the model
 #![deny(unsafe_code)]
 
@@ -19,11 +20,13 @@ pub mod features;
 mod follower;
 mod kernel;
 mod link;
+pub mod marks;
 pub mod namespace;
 mod neighbour;
 mod network;
 mod next_hop;
 mod queue;
+mod requests;
 mod route;
 mod snapshot;
 mod stale;

@@ -41,6 +41,8 @@ pub(crate) const LAB: Group = Group {
     name: "lab",
     packages: &[
         "iproute2",
+        "iptables",
+        "nftables",
         "iputils-ping",
         "nginx-light",
         "curl",

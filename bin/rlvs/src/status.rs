@@ -14,8 +14,8 @@ use rlvs_control::Client;
 use rlvs_control::listing::LocalAddress;
 use rlvs_control::model::{Family, ForwardingMethod};
 use rlvs_control::status::{
-    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, NextHop,
-    ServiceState, Status,
+    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, MarkPath, MarkRule,
+    NextHop, ServiceState, Status,
 };
 
 use table::{Cell, Table};
@@ -43,6 +43,9 @@ fn render(status: &Status) -> String {
     let mut text = String::new();
     daemon(&mut text, &status.daemon);
     section(&mut text, "Interfaces", interfaces(&status.interfaces));
+    if let Some(path) = &status.marks {
+        section(&mut text, "Firewall marks", marks(path));
+    }
     section(&mut text, "Services", services(&status.services));
     section(&mut text, "Connections", connections(&status.connections));
     section(
@@ -92,6 +95,17 @@ fn interfaces(interfaces: &[Interface]) -> String {
         ]);
     }
     table.or("none is known: no packet is balanced")
+}
+
+fn marks(path: &MarkPath) -> String {
+    let mut text = String::new();
+    if let Some(problem) = &path.problem {
+        let _ = writeln!(text, "  {BAD}NOT BALANCED: {problem}{BAD:#}");
+    }
+    for MarkRule { family, rule } in &path.rules {
+        let _ = writeln!(text, "  {}  {rule}", version(*family));
+    }
+    text
 }
 
 fn attachment_cell(attachment: Attachment, reason: &str) -> Cell {
@@ -159,6 +173,13 @@ fn destination_row(destination: &DestinationState) -> [Cell; 6] {
     ]
 }
 
+fn version(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "IPv4",
+        Family::Ipv6 => "IPv6",
+    }
+}
+
 /// As `ipvsadm -L` says it.
 fn method(method: ForwardingMethod) -> &'static str {
     match method {
@@ -201,11 +222,7 @@ fn connections(tables: &[ConnectionTable]) -> String {
     } in tables
     {
         table.row([
-            Cell::left(if *family == Family::Ipv4 {
-                "IPv4"
-            } else {
-                "IPv6"
-            }),
+            Cell::left(version(*family)),
             Cell::right(entries),
             Cell::right(size),
             Cell::right(slots),

@@ -14,6 +14,9 @@ use crate::model::{DestinationKey, Family, ForwardingMethod, ServiceKey};
 pub struct Status {
     pub daemon: Daemon,
     pub interfaces: Vec<Interface>,
+    /// Where services have firewall marks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marks: Option<MarkPath>,
     /// In the order they were added.
     pub services: Vec<ServiceState>,
     /// One for every IP version.
@@ -52,6 +55,26 @@ pub struct Interface {
     pub attachment: Attachment,
     /// Why so.
     pub reason: String,
+}
+
+/// How packets with the firewall marks of services get to the director.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MarkPath {
+    /// The interface that they are led to.
+    pub device: String,
+    /// What leads them there.
+    pub rules: Vec<MarkRule>,
+    /// Why they do not get there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A rule of routing that the director has set.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MarkRule {
+    pub family: Family,
+    /// As `ip rule` prints it.
+    pub rule: String,
 }
 
 /// How the director's program sits on an interface.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use rlvs_control::status::Attachment;
 use rlvs_network::Link;
-use rlvs_plane::{Mode, Plane, Refused, redirects_pieces};
+use rlvs_network::marks::DEVICE;
+use rlvs_plane::{Mode, Plane, Refused, Role, redirects_pieces};
 
 use crate::config::Config;
 use choice::{Choice, choose, whole};
@@ -105,7 +106,7 @@ impl Attachments {
         let gone: Vec<_> = plane
             .interfaces
             .indexes()
-            .filter(|&index| !stays(index))
+            .filter(|&index| !stays(index) && !is_handed_marks(plane, index, links))
             .collect();
         for index in gone {
             tracing::info!(index, "interface gone");
@@ -170,6 +171,16 @@ impl Attachments {
     }
 }
 
+/// Whether an interface has but the program for firewall marks, of which others take care. A list of
+/// links that is older than the interface says nothing of it.
+fn is_handed_marks(plane: &Plane, index: u32, links: &[Link]) -> bool {
+    let is_newer = links.iter().all(|link| link.index < index);
+    let is_its = links
+        .iter()
+        .any(|it| it.index == index && it.name == DEVICE);
+    plane.interfaces.is_attached(index, Role::Marked) && (is_its || is_newer)
+}
+
 fn detach(plane: &mut Plane, index: u32) {
     if let Err(error) = plane.interfaces.detach(index) {
         tracing::warn!(index, %error, "cannot detach");
@@ -202,6 +213,9 @@ fn is_ready(link: &Link) -> bool {
 /// Whether the program is to be on an interface. What is a part of another, as a bridge's port
 /// is, has it there, unless it is named.
 fn belongs(config: &Config, link: &Link, links: &[Link]) -> bool {
+    if link.name == DEVICE {
+        return false;
+    }
     let interfaces = &config.interfaces;
     let is_part = || whole(link, links).is_some();
     interfaces.names(&link.name) || interfaces.wants(&link.name) && !is_part()

@@ -14,10 +14,12 @@ use std::sync::Arc;
 
 use crate::attach::Attachments;
 use crate::config::Config;
+use crate::daemon;
 use crate::desired::Desired;
 use crate::estimator::Estimator;
 use crate::installed::{Hop, Installed, Steps, gcd_and_reach};
 use crate::journal::Journal;
+use crate::marks::MarkedWay;
 use crate::roles::{Needs, Roles};
 use crate::server::Request;
 use crate::supported;
@@ -37,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) plane: Plane,
     pub(crate) attachments: Attachments,
     roles: Roles,
+    pub(crate) marked_way: MarkedWay,
     pub(crate) links: Vec<Link>,
     pub(crate) swept: Swept,
     pub(crate) rates: Estimator<(ServiceKey, Option<DestinationKey>)>,
@@ -77,6 +80,7 @@ impl Core {
             plane,
             attachments: Attachments::new(),
             roles: Roles::default(),
+            marked_way: MarkedWay::new(daemon::state(cookie)),
             links: Vec::new(),
             swept: Swept::default(),
             rates: Estimator::default(),
@@ -106,6 +110,7 @@ impl Core {
                 self.attachments
                     .follow(&mut self.plane, &self.config, &self.links);
                 self.follow_attachments();
+                self.follow_marks();
             }
             Event::NextHop { address, hop } => {
                 let hop = match hop {
@@ -135,6 +140,7 @@ impl Core {
             self.follow_attachments();
         }
         self.follow_needs();
+        self.follow_marks();
         let before = self.installed.addresses().count();
         self.installed.tidy(&*self.tables, now);
         if self.installed.addresses().count() != before {
@@ -163,6 +169,7 @@ impl Core {
     /// when it is back.
     fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
         self.check(transaction)?;
+        self.prepare(transaction)?;
         self.journal.append(transaction).map_err(internal)?;
         let touched = match self.desire(transaction) {
             Ok(touched) => touched,
@@ -173,6 +180,7 @@ impl Core {
         };
         self.follow_needs();
         self.install(&touched).map_err(internal)?;
+        self.follow_marks();
         if self.journal.wants_snapshot() {
             self.journal.snapshot(&self.desired).map_err(internal)?;
         }
@@ -197,6 +205,21 @@ impl Core {
                 .ok_or_else(|| at(index, table_full(change)))?;
         }
         Ok(())
+    }
+
+    /// Refuses what this machine cannot do.
+    fn prepare(&mut self, transaction: &Transaction) -> Result<(), Error> {
+        let is_marked = |change: &Change| {
+            matches!(
+                change,
+                Change::AddService(service) if matches!(service.key, ServiceKey::Mark { .. })
+            )
+        };
+        let Some(index) = transaction.changes.iter().position(is_marked) else {
+            return Ok(());
+        };
+        let prepared = self.marked_way.prepare(&mut self.plane, &self.links);
+        prepared.map_err(|problem| at(index, Error::new(Code::Internal, problem)))
     }
 
     fn desire(&mut self, transaction: &Transaction) -> Result<Touched, Error> {
@@ -305,6 +328,11 @@ impl Core {
     fn follow_needs(&mut self) {
         let needs = Needs::of(&self.desired, &self.installed, &*self.tables);
         self.roles.follow(&mut self.plane, &self.links, needs);
+    }
+
+    fn follow_marks(&mut self) {
+        self.marked_way
+            .follow(&mut self.plane, &self.links, &self.desired);
     }
 
     /// What depends on how interfaces are attached: whether frames go by redirect, and who takes

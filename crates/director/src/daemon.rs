@@ -21,8 +21,9 @@ use crate::connections::Connections;
 use crate::core::Core;
 use crate::error::Error;
 use crate::journal::Journal;
+use crate::parameter::{ACCEPT_LOCAL, EARLY_DEMUX};
 use crate::server::{Access, Handle, Request, Server};
-use crate::{estimator, loopback, sweep};
+use crate::{estimator, sweep};
 
 const STATE: &str = "/run/rlvs";
 const TIDY: Duration = Duration::from_secs(1);
@@ -44,8 +45,14 @@ pub fn down() -> Result<bool, Error> {
             pid: status.daemon.pid,
         });
     }
+    // Before the program: packets are led there no longer.
+    rlvs_network::marks::remove().map_err(Error::Marks)?;
     let was_there = rlvs_plane::remove_all(&bpffs::directory(cookie)?)?;
-    loopback::restore(&state(cookie)).map_err(Error::Loopback)?;
+    for parameter in [ACCEPT_LOCAL, EARLY_DEMUX] {
+        parameter
+            .restore(&state(cookie))
+            .map_err(Error::Parameter)?;
+    }
     let _ = std::fs::remove_dir_all(state(cookie));
     runtime()?.block_on(release_neighbours())?;
     Ok(was_there)
@@ -72,7 +79,7 @@ fn prepare() -> Result<u64, Error> {
     namespace::cookie().map_err(Error::Namespace)
 }
 
-fn state(cookie: u64) -> PathBuf {
+pub(crate) fn state(cookie: u64) -> PathBuf {
     Path::new(STATE).join(cookie.to_string())
 }
 
@@ -103,8 +110,8 @@ async fn serve(config: Config, cookie: u64, server: Server) -> Result<(), Error>
 /// Without it the director serves all others.
 fn prepare_loopback(config: &Config, state: &Path) {
     let outcome = match config.interfaces.loopback {
-        true => loopback::accept(state),
-        false => loopback::restore(state),
+        true => ACCEPT_LOCAL.set(state),
+        false => ACCEPT_LOCAL.restore(state),
     };
     if let Err(error) = outcome {
         tracing::warn!(%error, "net.ipv4.conf.lo.accept_local cannot be set");

@@ -27,8 +27,10 @@ pub enum Error {
     Network(#[from] rlvs_network::Error),
     #[error("the kernel stopped telling of links and routes; start rlvs again")]
     NetworkEnded,
-    #[error("net.ipv4.conf.lo.accept_local cannot be set back: {0}")]
-    Loopback(io::Error),
+    #[error("net.ipv4.conf.lo.accept_local and net.ipv4.ip_early_demux cannot be set back: {0}")]
+    Parameter(io::Error),
+    #[error("the way of packets with firewall marks: {0}")]
+    Marks(rlvs_network::marks::Error),
     #[error("a director runs in this network namespace: end it first (process {pid})")]
     Running { pid: u32 },
 }

@@ -7,7 +7,8 @@
 //! * `journal`: the same on disk
 //! * `installed`: the services as records of the data plane's tables
 //! * `attach`: the program on interfaces; `roles`: others there; `vlans`: what XDP has to know of
-//!   VLAN interfaces; `loopback`: for connections of the director itself
+//!   VLAN interfaces
+//! * `marks`: the way of packets with firewall marks; `parameter`: kernel parameters
 //! * `sweep`: ends connections whose time is over; `connections` lists them
 //! * `estimator`: present rates, every two seconds
 #![forbid(unsafe_code)]
@@ -22,7 +23,8 @@ mod error;
 pub mod estimator;
 pub mod installed;
 pub mod journal;
-mod loopback;
+mod marks;
+mod parameter;
 mod report;
 mod roles;
 pub mod server;

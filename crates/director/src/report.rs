@@ -5,8 +5,8 @@ use std::fs;
 use rlvs_control::listing::Statistics;
 use rlvs_control::model::{Family, ForwardingMethod};
 use rlvs_control::status::{
-    ConnectionTable, Counter, Daemon, DestinationState, Interface, NetworkNamespace, NextHop,
-    ServiceState, Status,
+    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, NetworkNamespace,
+    NextHop, ServiceState, Status,
 };
 use rlvs_control::{Destination, DestinationKey, DestinationStatus, ServiceKey, ServiceStatus};
 use rlvs_control::{Services, endpoint};
@@ -15,7 +15,7 @@ use rlvs_engine::connection::WAYS;
 use rlvs_engine::failure::Failure;
 use rlvs_engine::reason::{Event, Reason};
 use rlvs_network::Link;
-use rlvs_plane::Store;
+use rlvs_plane::{Role, Store};
 
 use crate::core::Core;
 use crate::desired::DesiredService;
@@ -78,6 +78,7 @@ impl Core {
         Status {
             daemon: self.daemon(),
             interfaces: self.links.iter().map(|link| self.interface(link)).collect(),
+            marks: self.marked_way.status(),
             services: self
                 .desired
                 .services()
@@ -105,9 +106,16 @@ impl Core {
     }
 
     fn interface(&self, link: &Link) -> Interface {
-        let (attachment, reason) =
-            self.attachments
-                .state(&self.plane, &self.config, link, &self.links);
+        let is_marked = self.plane.interfaces.is_attached(link.index, Role::Marked);
+        let (attachment, reason) = match is_marked {
+            true => (
+                Attachment::Tc,
+                "for packets with firewall marks of services".to_owned(),
+            ),
+            false => self
+                .attachments
+                .state(&self.plane, &self.config, link, &self.links),
+        };
         Interface {
             name: link.name.clone(),
             index: link.index,

@@ -4,7 +4,7 @@
 //! accepted and then not done is refused here instead.
 
 use rlvs_control::{Change, Code, Destination, Error, ForwardingMethod};
-use rlvs_control::{Service, ServiceKey, sysctl};
+use rlvs_control::{Service, sysctl};
 use rlvs_engine::schedule::Scheduler;
 
 /// Schedulers of LVS that are still to come; a name that it does not know at all is
@@ -38,7 +38,6 @@ pub fn check(change: &Change) -> Result<(), Error> {
 fn in_service(service: &Service) -> Option<String> {
     let key = service.key;
     let missing = match key {
-        ServiceKey::Mark { .. } => "firewall-mark services (-f)",
         _ if service.persistence_engine.is_some() => "persistence engines (--pe)",
         _ => return in_scheduler(service),
     };
@@ -76,7 +75,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use rlvs_control::model::{Family, Granularity, Persistence, Tunnel};
-    use rlvs_control::{DestinationKey, Protocol};
+    use rlvs_control::{DestinationKey, Protocol, ServiceKey};
 
     use super::*;
 
@@ -106,6 +105,11 @@ mod tests {
             }),
             Ok(())
         );
+        let family = Family::Ipv4;
+        assert_eq!(
+            check_service(|service| service.key = ServiceKey::Mark { family, mark: 7 }),
+            Ok(())
+        );
         for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
             assert_eq!(
                 check_service(|service| service.key = key(protocol, 80)),
@@ -124,15 +128,9 @@ mod tests {
 
     #[test]
     fn names_what_is_missing() {
-        let edits: [fn(&mut Service); 3] = [
+        let edits: [fn(&mut Service); 2] = [
             |service| service.scheduler = "lblc".into(),
             |service| service.persistence_engine = Some("sip".into()),
-            |service| {
-                service.key = ServiceKey::Mark {
-                    family: Family::Ipv4,
-                    mark: 7,
-                }
-            },
         ];
         for edit in edits {
             assert_eq!(check_service(edit).unwrap_err().code, Code::Unsupported);

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use rlvs_network::marks::DEVICE;
 use rlvs_realserver::Report;
 
 use crate::Sysctls;
@@ -96,11 +97,12 @@ impl Default for Side {
 }
 
 impl Facts {
-    /// The interfaces that frames may come in by.
+    /// The interfaces that frames may come in by; not the one that marked packets are handed to.
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Interface> {
         self.interfaces
             .iter()
             .filter(|interface| interface.up && interface.ethernet && !interface.loopback)
+            .filter(|interface| interface.name != DEVICE)
     }
 
     /// Those of them that the director's program is on or belongs on.

@@ -25,6 +25,7 @@ fn only_what_is_wrong_is_red() {
         red,
         [
             "NOT ATTACHED",
+            "NOT BALANCED",
             "UNRESOLVED",
             "NO LOCAL ADDRESS",
             "12",
@@ -44,6 +45,11 @@ Interfaces
    2:  eth0    native: the driver runs XDP
    3:  uplink  tc: the driver has no XDP
   14:  eth2    NOT ATTACHED: the interface is down
+
+Firewall marks
+  NOT BALANCED: the kernel does not forward
+  IPv4  98: from all iif lvs0 goto 200
+  IPv6  200: from all lookup local
 
 Services
                          method   weight  active  inactive  next hop
@@ -104,6 +110,14 @@ fn at_work() -> Status {
             interface("uplink", 3, Attachment::Tc, "the driver has no XDP"),
             interface("eth2", 14, Attachment::Detached, "the interface is down"),
         ],
+        marks: Some(MarkPath {
+            device: "lvs0".to_owned(),
+            rules: vec![
+                rule(Family::Ipv4, "98: from all iif lvs0 goto 200"),
+                rule(Family::Ipv6, "200: from all lookup local"),
+            ],
+            problem: Some("the kernel does not forward".to_owned()),
+        }),
         services: vec![
             service(
                 80,
@@ -146,11 +160,17 @@ fn idle() -> Status {
             network_namespace,
         },
         interfaces: vec![],
+        marks: None,
         services: vec![],
         connections: vec![],
         passed: vec![],
         dropped: vec![],
     }
+}
+
+fn rule(family: Family, rule: &str) -> MarkRule {
+    let rule = rule.to_owned();
+    MarkRule { family, rule }
 }
 
 fn interface(name: &str, index: u32, attachment: Attachment, reason: &str) -> Interface {

@@ -1,12 +1,13 @@
 //! Desired destinations into records, and removed ones until their last connection is gone.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use rlvs_control::model::{self, GueChecksum};
 use rlvs_control::{
-    ClientAddress, Destination as Desired, DestinationKey, ForwardingMethod, Service, ServiceKey,
+    ClientAddress, Destination as Desired, DestinationKey, ForwardingMethod, Protocol, Service,
+    ServiceKey,
 };
 use rlvs_engine::destination::{Destination, Tunnel};
 use rlvs_engine::forward::Method;
@@ -220,9 +221,11 @@ impl Installed {
 
     fn orphan(&mut self, record: &Destination, number: u32, now: Instant) {
         let key = key(record);
-        let nowhere = ServiceKey::Mark {
-            family: rlvs_control::model::Family::Ipv4,
-            mark: number,
+        // A group's address, one for each: nobody asks for it.
+        let nowhere = ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            address: Ipv6Addr::from_bits(0xff << 120 | u128::from(number)).into(),
+            port: 0,
         };
         self.by_address.entry(key.address).or_default().push(number);
         self.removed
@@ -266,7 +269,8 @@ fn write_method<S: Store>(store: &S, number: u32, desired: &Desired, service: &S
     let flags = &record.flags;
     let others = flags.load() & !WRITTEN;
     let serves = Destination::AVAILABLE | Destination::USED;
-    flags.store(others | Destination::with_method(method) | told | ports(service) | serves);
+    flags
+        .store(others | Destination::with_method(method) | told | ports(service, desired) | serves);
 }
 
 /// Flags that follow from the configuration.
@@ -277,7 +281,11 @@ const WRITTEN: u32 = Destination::METHODS
     | Destination::KEEPS_DATA_PORT;
 
 /// Which packets keep their port.
-fn ports(service: &Service) -> u32 {
+fn ports(service: &Service, destination: &Desired) -> u32 {
+    if let ServiceKey::Mark { .. } = service.key {
+        let keeps = service.persistence.is_some() || destination.key.port == 0;
+        return if keeps { Destination::KEEPS_PORT } else { 0 };
+    }
     match super::services::many_ports(&service.key) {
         Some(ANY_PORT) => Destination::KEEPS_PORT,
         Some(_) => Destination::KEEPS_DATA_PORT,

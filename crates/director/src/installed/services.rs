@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Instant;
 
-use rlvs_control::model::Granularity;
+use rlvs_control::model::{Family, Granularity};
 use rlvs_control::{Protocol, Service as DesiredRecord, ServiceKey};
 use rlvs_engine::schedule::{Flags, Members, NODES_PER_MEMBER, Scheduler, layout, rows};
-use rlvs_engine::service::{self, Service, ServiceKey as Key};
+use rlvs_engine::service::{self, MARKED, Service, ServiceKey as Key};
 use rlvs_engine::settings::ticks;
+use rlvs_engine::{V4, V6};
 use rlvs_plane::{IndexKey, Store};
 use rlvs_wire::protocol;
 
@@ -155,10 +156,7 @@ impl Installed {
         if number.is_some() {
             super::filter::add(store, key);
         }
-        match index_key(key) {
-            Some(index) => store.set_index(index, number),
-            None => Ok(()),
-        }
+        store.set_index(index_key(key), number)
     }
 
     /// Reads back what an earlier daemon wrote.
@@ -254,6 +252,10 @@ fn write_service(record: &Service, desired: &DesiredRecord) {
     if many_ports(&desired.key).is_some() {
         mode |= Service::MANY_PORTS;
     }
+    record.mark.store(match desired.key {
+        ServiceKey::Mark { mark, .. } => mark,
+        ServiceKey::Address { .. } => 0,
+    });
     record.mode.store(mode);
 }
 
@@ -283,29 +285,38 @@ fn mask(granularity: Granularity) -> [u8; 16] {
     mask
 }
 
-/// Where packets find a service; none for what is not looked up by address.
-pub(super) fn index_key(key: &ServiceKey) -> Option<IndexKey> {
-    let ServiceKey::Address {
-        protocol,
-        address,
-        port,
-    } = key
-    else {
-        return None;
+/// Where packets find a service.
+fn index_key(key: &ServiceKey) -> IndexKey {
+    let (protocol, address, port) = match *key {
+        ServiceKey::Address {
+            protocol,
+            address,
+            port,
+        } => (protocol, address, port),
+        ServiceKey::Mark { family, mark } => {
+            return match family {
+                Family::Ipv4 => IndexKey::V4(Key::of_mark::<V4>(mark)),
+                Family::Ipv6 => IndexKey::V6(Key::of_mark::<V6>(mark)),
+            };
+        }
     };
-    let (port, protocol) = (port.to_be_bytes(), number(*protocol));
-    Some(match address {
+    let (port, protocol) = (port.to_be_bytes(), number(protocol));
+    match address {
         IpAddr::V4(address) => IndexKey::V4(Key::new(address.octets(), port, protocol)),
         IpAddr::V6(address) => IndexKey::V6(Key::new(address.octets(), port, protocol)),
-    })
+    }
 }
 
 fn service_key(key: &IndexKey) -> ServiceKey {
-    let (address, port, number) = match *key {
-        IndexKey::V4(key) => (IpAddr::from(key.address), key.port, key.protocol),
-        IndexKey::V6(key) => (IpAddr::from(key.address), key.port, key.protocol),
+    let (family, address, port, number) = match *key {
+        IndexKey::V4(key) => (Family::Ipv4, key.address.into(), key.port, key.protocol),
+        IndexKey::V6(key) => (Family::Ipv6, key.address.into(), key.port, key.protocol),
     };
     let protocol = match number {
+        MARKED => {
+            let mark = mark_of(address);
+            return ServiceKey::Mark { family, mark };
+        }
         protocol::UDP => Protocol::Udp,
         protocol::SCTP => Protocol::Sctp,
         _ => Protocol::Tcp,
@@ -314,6 +325,14 @@ fn service_key(key: &IndexKey) -> ServiceKey {
         protocol,
         address,
         port: u16::from_be_bytes(port),
+    }
+}
+
+/// The mark that stands in the place of an address.
+fn mark_of(address: IpAddr) -> u32 {
+    match address {
+        IpAddr::V4(address) => address.to_bits(),
+        IpAddr::V6(address) => (address.to_bits() >> 96) as u32,
     }
 }
 

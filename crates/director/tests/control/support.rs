@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use rlvs_control::listing::{ServiceStatus, Services, Statistics};
 use rlvs_control::status::{
-    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, NetworkNamespace,
-    NextHop, ServiceState,
+    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, MarkPath, MarkRule,
+    NetworkNamespace, NextHop, ServiceState,
 };
 use rlvs_control::{
     Change, Client, ConnectionEntry, DestinationKey, ForwardingMethod, Protocol, Service,
@@ -253,6 +253,14 @@ pub(crate) fn status() -> Status {
             interface("eth2", 4, Attachment::Tc),
             interface("eth3", 5, Attachment::Detached),
         ],
+        marks: Some(MarkPath {
+            device: "lvs0".to_owned(),
+            rules: vec![MarkRule {
+                family: Family::Ipv6,
+                rule: "200: from all lookup local".to_owned(),
+            }],
+            problem: None,
+        }),
         services: vec![ServiceState {
             key: service_key(80),
             scheduler: "wlc".to_owned(),

@@ -2,6 +2,7 @@
 
 mod keyed;
 mod local;
+mod marked;
 mod masquerade;
 mod model;
 mod once;

@@ -108,6 +108,7 @@ impl Scene {
                 source: interface::mac(packet::DIRECTOR),
             },
             way,
+            mark: 0,
         };
         let verdict = match way {
             Way::Out => answers(&mut frame, &self.site.store),
@@ -199,7 +200,7 @@ pub(crate) fn leaves(number: u8) -> Verdict {
 }
 
 /// Sender and receiver of a packet without options.
-fn ends(packet: &[u8], is_ipv4: bool) -> (SocketAddr, SocketAddr) {
+pub(crate) fn ends(packet: &[u8], is_ipv4: bool) -> (SocketAddr, SocketAddr) {
     let address = |at: usize| -> IpAddr {
         if is_ipv4 {
             <[u8; 4]>::try_from(&packet[at..at + 4]).unwrap().into()

@@ -1,5 +1,6 @@
 //! Whether the kernel forwards packets, which masquerading needs: the way of replies to clients
-//! is looked up as that of a forwarded packet.
+//! is looked up as that of a forwarded packet. Those with firewall marks of services it forwards to
+//! the director's device.
 
 use std::collections::BTreeSet;
 
@@ -110,8 +111,10 @@ fn verdict(director: &Director, family: Family, id: &'static str) -> Finding {
             Finding::error(id, state)
                 .means("NAT services (-m) need it: replies do not reach clients")
         }
+        Director::Running(running) if running.has_marks(family) => Finding::error(id, state)
+            .means("services by firewall mark (-f) need it: their packets are not balanced"),
         Director::Running(_) => Finding::ok(id, format!("{state}, and no service needs it")),
-        _ => Finding::note(id, state).means("needed for NAT (-m) only"),
+        _ => Finding::note(id, state).means("needed for NAT (-m) and firewall marks (-f) only"),
     }
 }
 

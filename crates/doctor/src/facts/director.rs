@@ -75,6 +75,12 @@ impl Running {
         })
     }
 
+    /// Whether a service of this family has a firewall mark.
+    pub(crate) fn has_marks(&self, family: Family) -> bool {
+        let mut keys = self.services.iter().map(|service| service.key);
+        keys.any(|key| matches!(key, ServiceKey::Mark { family: of, .. } if of == family))
+    }
+
     /// Whether a service of this family has a destination that is reached so.
     pub(crate) fn uses(&self, family: Family, method: fn(&ForwardingMethod) -> bool) -> bool {
         self.destinations().any(|(service, destination)| {

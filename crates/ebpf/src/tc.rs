@@ -245,8 +245,8 @@ impl<const OUT: bool, const MARKED: bool> Frame for TcFrame<OUT, MARKED> {
 
     #[inline(always)]
     fn mark(&self) -> u32 {
-        // SAFETY: the kernel passes a whole __sk_buff.
         if MARKED {
+            // SAFETY: the kernel passes a whole __sk_buff.
             unsafe { (*self.context.skb.skb).mark }
         } else {
             0

@@ -283,10 +283,13 @@ pub fn destination(
     weight: u32,
     (upper_threshold, lower_threshold): (u32, u32),
 ) -> Destination {
-    let address = address(&service).expect("services of this world have addresses");
+    let port = match service {
+        ServiceKey::Address { port, .. } => port,
+        ServiceKey::Mark { .. } => 0,
+    };
     let key = DestinationKey {
-        address: real_server(address.is_ipv6(), number),
-        port: address.port(),
+        address: real_server(service.family() == Family::Ipv6, number),
+        port,
     };
     let method = ForwardingMethod::Route;
     Destination {
@@ -441,7 +444,7 @@ fn persistence() -> impl Strategy<Value = Option<(u32, bool)>> + Clone {
 }
 
 fn granularity(key: &ServiceKey, long: bool) -> Granularity {
-    match (address(key).is_some_and(|it| it.is_ipv6()), long) {
+    match (key.family() == Family::Ipv6, long) {
         (false, true) => Granularity::Mask(Ipv4Addr::BROADCAST),
         (false, false) => Granularity::Mask(Ipv4Addr::new(255, 255, 255, 0)),
         (true, true) => Granularity::Prefix(128),

@@ -72,7 +72,8 @@ fn packets_keep_their_port_unless_the_destination_has_one() {
             let (verdict, to) = send(&scene, client, vip, MARK);
             assert!(matches!(verdict, Verdict::Redirect(_)), "{verdict:?}");
             assert_eq!(to.port(), wanted);
-            assert_eq!(send(&scene, client, vip, 1).0, Verdict::Pass);
+            let other = SocketAddr::new(client.ip(), 9);
+            assert_eq!(send(&scene, other, vip, 1).0, Verdict::Pass);
         }
     }
 }

@@ -34,7 +34,7 @@ impl Segment {
         port_name(host.name(), interface)
     }
 
-    pub(crate) fn number(&self) -> u8 {
+    pub fn number(&self) -> u8 {
         self.number
     }
 

@@ -52,6 +52,9 @@ pub(crate) const LAB: Group = Group {
         "ethtool",
         "tcpdump",
         "procps",
+        "hping3",
+        "vsftpd",
+        "sip-tester",
     ],
 };
 

@@ -1,0 +1,180 @@
+//! FTP by direct routing: control and data connections of a client meet at one real server, by
+//! persistence of the FTP service or of a firewall mark; with vsftpd and curl.
+
+use std::fs;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use rlvs_lab::address::{Address, with_port};
+use rlvs_lab::{DirectRouting, Get, Process, RealServer};
+use rlvs_tests::scene::connections;
+
+const READY: Duration = Duration::from_secs(20);
+const SERVERS: u8 = 3;
+const CLIENTS: Range<u8> = 0..4;
+
+/// Ways to transfer a file: the client connects (EPSV, PASV), the server does (EPRT, PORT).
+const WAYS: [&[&str]; 4] = [
+    &[],
+    &["--disable-epsv"],
+    &["--ftp-port", "-"],
+    &["--ftp-port", "-", "--disable-eprt"],
+];
+
+/// The lab with an FTP server at each real server.
+struct Site {
+    _servers: Vec<Process>,
+    lab: DirectRouting,
+}
+
+impl Site {
+    fn new() -> Result<Self> {
+        let lab = DirectRouting::ready(SERVERS)?;
+        let servers = lab.real_servers.iter().map(start).collect::<Result<_>>()?;
+        for vip in lab.vips() {
+            for number in CLIENTS {
+                lab.client.add_address(client(&lab, vip, number), "eth0")?;
+            }
+        }
+        Ok(Self {
+            _servers: servers,
+            lab,
+        })
+    }
+
+    /// Every client is served by one real server, whatever way its data take, and they are balanced.
+    fn expect_one_server_each(&self, vip: IpAddr, service: &str) -> Result<()> {
+        let mut chosen = Vec::new();
+        for number in CLIENTS {
+            let from = client(&self.lab, vip, number);
+            let names: Vec<_> = ways(vip)
+                .map(|way| self.name(vip, from, way))
+                .collect::<Result<_>>()?;
+            ensure!(
+                names.iter().all(|it| *it == names[0]),
+                "{service}, {from}: {names:?}"
+            );
+            chosen.push(names[0].clone());
+        }
+        chosen.sort();
+        chosen.dedup();
+        ensure!(
+            chosen.len() == usize::from(SERVERS),
+            "{service} {vip}: {chosen:?}"
+        );
+        Ok(())
+    }
+
+    /// The name that the file has inside.
+    fn name(&self, vip: IpAddr, from: IpAddr, way: &[&str]) -> Result<String> {
+        let url = format!("ftp://{}/name", with_port(vip, 21));
+        let words = Get::new(&url).from_address(from).arguments();
+        let words = words
+            .iter()
+            .map(String::as_str)
+            .chain(way.iter().copied())
+            .chain([url.as_str()]);
+        Ok(self.lab.client.run("curl", words)?.trim().to_owned())
+    }
+}
+
+/// PASV and PORT are of IPv4.
+fn ways(vip: IpAddr) -> impl Iterator<Item = &'static [&'static str]> {
+    let is_old = |way: &&[&str]| way.iter().any(|it| it.starts_with("--disable"));
+    WAYS.into_iter()
+        .filter(move |way| vip.is_ipv4() || !is_old(way))
+}
+
+fn client(lab: &DirectRouting, vip: IpAddr, number: u8) -> IpAddr {
+    Address::new(lab.switch.number(), 200 + number).like(vip)
+}
+
+fn start(server: &RealServer) -> Result<Process> {
+    let directory = server.host.directory()?;
+    let (root, file) = (directory.join("ftp"), directory.join("vsftpd.conf"));
+    fs::create_dir(&root)?;
+    fs::write(root.join("name"), server.name())?;
+    // vsftpd insists on it.
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o555))?;
+    fs::write(&file, configuration(&root))?;
+    let mut vsftpd = server.host.spawn("vsftpd", "vsftpd", [&file])?;
+    let url = format!("ftp://{}/name", server.host.address().v4);
+    vsftpd.wait_until(READY, |_| Ok(Get::new(&url).once(&server.host).is_ok()))?;
+    Ok(vsftpd)
+}
+
+fn configuration(root: &Path) -> String {
+    format!(
+        "listen=NO
+listen_ipv6=YES
+background=NO
+anonymous_enable=YES
+no_anon_password=YES
+anon_root={}
+run_as_launching_user=YES
+pasv_enable=YES
+pasv_min_port=30000
+pasv_max_port=30099
+port_enable=YES
+connect_from_port_20=YES
+seccomp_sandbox=NO
+",
+        root.display()
+    )
+}
+
+#[test]
+fn by_persistence_of_the_ftp_service() -> Result<()> {
+    let site = Site::new()?;
+    for vip in site.lab.vips() {
+        let service = format!("-t {}", with_port(vip, 21));
+        add(&site, vip, &service, 21)?;
+        site.expect_one_server_each(vip, &service)?;
+    }
+    let of_data = |port: u16| port == 20 || (30_000..30_100).contains(&port);
+    let ports = connections(&site.lab.director)?
+        .into_iter()
+        .map(|it| it.virtual_address.port());
+    ensure!(
+        ports.filter(|&port| of_data(port)).count() > 8,
+        "data connections have entries"
+    );
+    Ok(())
+}
+
+#[test]
+fn by_a_firewall_mark() -> Result<()> {
+    let site = Site::new()?;
+    let director = &site.lab.director;
+    director.host.forward()?;
+    for (vip, tool) in site
+        .lab
+        .vips()
+        .into_iter()
+        .zip(["iptables-nft", "ip6tables-nft"])
+    {
+        director.host.shell(&format!(
+            "{tool} -t mangle -A PREROUTING -i eth0 -p tcp -d {vip} -m multiport \
+             --dports 20,21,1024:65535 -j MARK --set-mark 21"
+        ))?;
+        let family = if vip.is_ipv6() { " -6" } else { "" };
+        let service = format!("-f 21{family}");
+        add(&site, vip, &service, 0)?;
+        site.expect_one_server_each(vip, &service)?;
+    }
+    Ok(())
+}
+
+fn add(site: &Site, vip: IpAddr, service: &str, port: u16) -> Result<()> {
+    let director = &site.lab.director;
+    director.ipvsadm(&format!("-A {service} -s rr -p 300"))?;
+    for server in &site.lab.real_servers {
+        let real = with_port(server.host.address().like(vip), port);
+        director.ipvsadm(&format!("-a {service} -r {real} -g"))?;
+    }
+    Ok(())
+}

@@ -3,6 +3,7 @@
 //! * [`bench`]: nanoseconds a packet
 //! * [`demo`]: LVS-DR shown in a laboratory of namespaces
 //! * [`lint`]: formatting and lints, those of the eBPF crate too
+//! * [`oracle`]: the kernel's IPVS and rlvs, compared
 //! * [`setup`]: what Debian and cargo have to install
 //! * [`test`]: all of that, and every test
 //! * [`vm`]: a command on Debian's stock kernel, emulated
@@ -12,6 +13,7 @@ mod bench;
 mod console;
 mod demo;
 mod lint;
+mod oracle;
 mod progress;
 mod setup;
 mod test;
@@ -40,6 +42,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Check formatting and lints, warnings being errors
     Lint,
+    /// Compare rlvs with the kernel's IPVS in generated scenarios, in the emulated machine
+    Oracle(oracle::Arguments),
     /// Install what is missing to build rlvs, for labs, and for the virtual machine
     Setup,
     /// Lint and run every test: without root, in namespaces, in the emulated machine
@@ -68,6 +72,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::Lint => lint::run(),
+        Verb::Oracle(arguments) => oracle::run(&arguments),
         Verb::Setup => setup::run(&setup::ALL).map(|()| ExitCode::SUCCESS),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Vm(arguments) => vm::run(&arguments),

@@ -21,7 +21,7 @@ mod qemu;
 mod relay;
 
 use std::env;
-use std::io::Write;
+use std::io::{self, Write, stderr, stdout};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -195,16 +195,22 @@ impl Vm {
     /// Runs a test of the running test program in the guest, alone; an error unless it passes.
     /// In the guest that test finds [`inside`] true.
     pub fn run_test(&self, name: &str) -> Result<()> {
-        let program = env::current_exe()?;
-        let program = program.to_str().context("test program: not UTF-8")?;
-        let output = self.run(&[program, "--exact", name, "--nocapture"])?;
-        let passed = output.status == 0 && output.stdout.contains("1 passed");
+        let output = self.run(&test_command(name)?)?;
         ensure!(
-            passed,
+            has_passed(output.status, output.stdout.as_bytes()),
             "{name} in the virtual machine\n{}{}",
             output.stdout,
             output.stderr
         );
+        Ok(())
+    }
+
+    /// As [`Vm::run_test`], but shows what the test prints as it comes.
+    pub fn show_test(&self, name: &str) -> Result<()> {
+        let mut shown = Shown(Vec::new());
+        let status = self.run_into(&test_command(name)?, &mut shown, &mut stderr())?;
+        let passed = has_passed(status, &shown.0);
+        ensure!(passed, "{name} in the virtual machine: see above");
         Ok(())
     }
 
@@ -227,5 +233,32 @@ impl Vm {
                 .collect(),
             token: token.to_owned(),
         })
+    }
+}
+
+fn test_command(name: &str) -> Result<[String; 4]> {
+    let program = env::current_exe()?;
+    let program = program.to_str().context("test program: not UTF-8")?;
+    Ok([program, "--exact", name, "--nocapture"].map(str::to_owned))
+}
+
+fn has_passed(status: i32, stdout: &[u8]) -> bool {
+    status == 0 && String::from_utf8_lossy(stdout).contains("1 passed")
+}
+
+/// Standard output, and all that went there.
+struct Shown(Vec<u8>);
+
+impl Write for Shown {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        // A closed standard output does not end the test.
+        let _ = stdout().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = stdout().flush();
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! SCTP: not by chance, but every chunk in every state that a client's packets lead to.
 
-use crate::scenario::{self, Edit, Kind, Packet, Real, Scenario, Step, Virtual};
+use crate::scenario::{self, Edit, Kind, Method, Packet, Real, Scenario, Step, Virtual};
 
 const SERVICE: u8 = 3;
 const INIT: u8 = 1;
@@ -31,7 +31,7 @@ fn scenario(turn: u8, associations: impl Iterator<Item = Vec<u8>>) -> Scenario {
     }
     Scenario {
         ipv6: turn % 2 == 1,
-        statistics: false,
+        settings: Vec::new(),
         steps: vec![Step::Edit(service()), Step::Send(packets)],
     }
 }
@@ -66,6 +66,7 @@ fn service() -> Vec<Edit> {
         Edit::Add(Real {
             service: SERVICE,
             server,
+            method: Method::DirectRoute,
             weight: 1,
             upper: 0,
             lower: 0,

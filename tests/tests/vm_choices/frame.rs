@@ -8,7 +8,7 @@ use rlvs_wire::Checksum;
 use rlvs_wire::sctp::INIT;
 use rlvs_wire::tcp::{ACK, FIN, RST, SYN};
 
-use crate::scenario::{Kind, Packet, World, protocol};
+use crate::scenario::{CLIENTS, Kind, Packet, World, protocol};
 
 /// A packet as it comes in; `number` is in it, and comes out again.
 pub(crate) fn build(world: &World, packet: &Packet, number: u32) -> Vec<u8> {
@@ -42,19 +42,47 @@ pub(crate) fn build(world: &World, packet: &Packet, number: u32) -> Vec<u8> {
     frame
 }
 
-/// The number in a frame for `vip`; other frames have none.
-pub(crate) fn number(frame: &[u8], vip: IpAddr) -> Option<u32> {
-    let (protocol, destination, body) = match frame.get(12..14)? {
-        [8, 0] => (frame[23], frame.get(30..34)?, 34),
-        [0x86, 0xdd] => (frame[20], frame.get(38..54)?, 54),
+/// A frame that a director sends on: the number in it, and all of it but what a tunnel puts around
+/// the packet. None of others.
+pub(crate) fn forwarded(frame: &[u8], world: &World) -> Option<(u32, Vec<u8>)> {
+    let (ends, mut packet) = frame.split_at_checked(12)?;
+    let mut header = header(packet)?;
+    if [IPIP, IPV6].contains(&header.protocol) {
+        // Both begin with the ethertype that the packet inside has, too: the family is the same.
+        packet = packet.split_at_checked(header.length)?.1;
+        header = self::header(&[&frame[12..14], packet].concat())?;
+    } else {
+        packet = packet.split_at_checked(2)?.1;
+    }
+    let is_ours = (0..CLIENTS).any(|client| octets(world.client(client)) == header.source);
+    let at = header.length - 2 + if header.protocol == 17 { 8 } else { 4 };
+    let number = packet.get(at..at + 4).filter(|_| is_ours)?;
+    let number = u32::from_be_bytes(number.try_into().ok()?);
+    Some((number, [ends, packet].concat()))
+}
+
+const IPIP: u8 = 4;
+const IPV6: u8 = 41;
+
+/// An IP header behind its ethertype.
+struct Header {
+    protocol: u8,
+    source: Vec<u8>,
+    /// The ethertype's two bytes included.
+    length: usize,
+}
+
+fn header(packet: &[u8]) -> Option<Header> {
+    let (protocol, source, length) = match packet.get(..2)? {
+        [8, 0] => (*packet.get(11)?, packet.get(14..18)?, 22),
+        [0x86, 0xdd] => (*packet.get(8)?, packet.get(10..26)?, 42),
         _ => return None,
     };
-    if destination != octets(vip) {
-        return None;
-    }
-    let at = body + if protocol == 17 { 8 } else { 4 };
-    let number = frame.get(at..at + 4)?;
-    Some(u32::from_be_bytes(number.try_into().ok()?))
+    Some(Header {
+        protocol,
+        source: source.to_vec(),
+        length,
+    })
 }
 
 fn flags(kind: Kind) -> u8 {

@@ -5,16 +5,28 @@ use std::collections::BTreeMap;
 use rlvs_control::Protocol;
 
 use crate::scenario::{
-    self, ALL_TCP, ALL_UDP, CLIENTS, Edit, FTP, Kind, Packet, Real, SERVERS, Scenario, Step,
-    Virtual, protocol,
+    self, ALL_TCP, ALL_UDP, CLIENTS, Edit, FTP, Kind, Method, Packet, Real, SERVERS, Scenario,
+    Step, Virtual, protocol,
 };
 
-const SCHEDULERS: [&str; 11] = [
+pub(crate) const SCHEDULERS: [&str; 11] = [
     "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh",
 ];
-/// The last two not with thresholds: rlvs does not look for a lighter destination through that
+/// The last four not with thresholds: rlvs does not look for a lighter destination through that
 /// many passes of wrr when the heaviest is full.
-const LARGE_WEIGHTS: [u32; 6] = [30, 100, 255, 1000, 4000, 65_535];
+const LARGE_WEIGHTS: [u32; 8] = [30, 100, 255, 1000, 4000, 65_535, 1_000_000, 0x7fff_ffff];
+
+/// Seconds that nothing comes for: over the times of states, of which none is near any sum of two.
+/// All times are multiples of ten seconds.
+const WAITS: [u64; 8] = [4, 14, 14, 34, 64, 64, 124, 304];
+
+/// Settings, and what they may be.
+const SETTINGS: [(&str, u8); 4] = [
+    ("conn_reuse_mode", 0),
+    ("expire_nodest_conn", 1),
+    ("expire_quiescent_template", 1),
+    ("sloppy_tcp", 1),
+];
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Debug)]
@@ -57,29 +69,20 @@ pub(crate) fn scenario(seed: u64, only: Option<&'static str>) -> Scenario {
         .iter()
         .map(|&service| maker.begin(service))
         .collect();
+    let mut waits = maker.waits();
     for _ in 0..6 + maker.random.below(12) {
         let service = maker.random.of(services);
-        match maker.random.percent(65) {
-            true => steps.push(Step::Send(maker.packets(service))),
-            false => steps.extend(maker.edits(service)),
+        match maker.random.below(100) {
+            0..65 => steps.push(Step::Send(maker.packets(service))),
+            65..70 => steps.extend(waits.pop().map(Step::Wait)),
+            _ => steps.extend(maker.edits(service)),
         }
     }
-    let scenario = Scenario {
-        ipv6: maker.ipv6,
-        statistics: false,
-        steps,
-    };
-    // In the kernel a destination's counters outlive its service, in rlvs they begin anew.
-    let statistics = seed.is_multiple_of(10) && !scenario.deletes_a_service();
     Scenario {
-        statistics,
-        ..scenario
+        ipv6: maker.ipv6,
+        settings: maker.settings(),
+        steps,
     }
-}
-
-/// The scheduler of this name, to be the only one.
-pub(crate) fn named(name: &str) -> Option<&'static str> {
-    SCHEDULERS.into_iter().find(|&known| known == name)
 }
 
 /// Without changes of what is changed again: rlvs makes the last alone, the kernel sets and clears
@@ -107,6 +110,8 @@ struct Maker {
     has_thresholds: bool,
     has_large_weights: bool,
     persistent: bool,
+    /// Of each server.
+    methods: [Method; SERVERS as usize],
     /// Servers of each service.
     services: BTreeMap<u8, Vec<u8>>,
     schedulers: BTreeMap<u8, &'static str>,
@@ -122,6 +127,12 @@ impl Maker {
         let has_thresholds = random.percent(30);
         let has_large_weights = random.percent(20);
         let persistent = random.percent(30);
+        let has_methods = random.percent(40);
+        let methods = std::array::from_fn(|_| match random.below(3) {
+            1 if has_methods => Method::Masquerade,
+            2 if has_methods => Method::Tunnel,
+            _ => Method::DirectRoute,
+        });
         Self {
             random,
             only,
@@ -129,10 +140,25 @@ impl Maker {
             has_thresholds,
             has_large_weights,
             persistent,
+            methods,
             services: BTreeMap::new(),
             schedulers: BTreeMap::new(),
             known: Vec::new(),
             port: 1024,
+        }
+    }
+
+    fn waits(&mut self) -> Vec<u64> {
+        match self.random.percent(50) {
+            true => vec![self.random.of(&WAITS), self.random.of(&WAITS)],
+            false => Vec::new(),
+        }
+    }
+
+    fn settings(&mut self) -> Vec<(&'static str, u8)> {
+        match self.random.percent(30) {
+            true => vec![self.random.of(&SETTINGS)],
+            false => Vec::new(),
         }
     }
 
@@ -157,7 +183,8 @@ impl Maker {
             FTP => self.random.percent(70),
             _ => self.persistent && self.random.percent(80),
         };
-        let persistence = persistent.then(|| (100 + self.random.below(500), self.random.of(bits)));
+        let persistence =
+            persistent.then(|| (100 + 10 * self.random.below(50), self.random.of(bits)));
         let scheduler = self.scheduler();
         self.schedulers.insert(service, scheduler);
         let flags = match scheduler {
@@ -233,7 +260,7 @@ impl Maker {
     fn real(&mut self, service: u8, server: u8) -> Real {
         let mut weight = self.random.below(21);
         if self.has_large_weights && self.random.percent(50) {
-            let count = LARGE_WEIGHTS.len() - 2 * usize::from(self.has_thresholds);
+            let count = LARGE_WEIGHTS.len() - 4 * usize::from(self.has_thresholds);
             weight = self.random.of(&LARGE_WEIGHTS[..count]);
         }
         let (mut upper, mut lower) = (0, 0);
@@ -244,6 +271,7 @@ impl Maker {
         Real {
             service,
             server,
+            method: self.methods[usize::from(server)],
             weight,
             upper,
             lower,

@@ -12,8 +12,9 @@ use rlvs_control::Change;
 use rlvs_lab::{Lab, command, wait};
 use rlvs_tests::place::Place;
 
-use crate::scenario::{SERVERS, line};
+use crate::scenario::SERVERS;
 use crate::side::{Connection, Side};
+use crate::words::line;
 
 /// The real one, not rlvs by that name.
 const IPVSADM: &str = "/usr/sbin/ipvsadm";
@@ -83,6 +84,11 @@ impl Side for Kernel {
             writeln!(self.lines, "{}", line(change))?;
         }
         self.settle()
+    }
+
+    fn set(&mut self, setting: &str, value: &str) -> Result<()> {
+        let file = Path::new("/proc/sys/net/ipv4/vs").join(setting);
+        self.place.within(|| Ok(fs::write(&file, value)?))
     }
 
     fn connections(&mut self) -> Result<Vec<Connection>> {

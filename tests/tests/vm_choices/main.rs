@@ -11,16 +11,20 @@
 //! ```
 //!
 //! Random scenarios ([`generate`]) are run on both at once: services of one or two protocols,
-//! IPv4 or IPv6, with some persistence; destinations with weights and some thresholds, added,
-//! changed and removed in between; packets that begin, acknowledge, close, reset and begin again.
-//! Compared are the frames that go on, byte by byte, and so the real server that each packet is
-//! given; then the connection tables with states and remaining times, and what the real `ipvsadm`
-//! and rlvs's print. Before them comes SCTP: every chunk in every state ([`associations`]). A
-//! scenario that differs is made as small as it gets before it is shown.
+//! IPv4 or IPv6, with some persistence, some with a setting that is not the default; destinations
+//! of every forwarding method with weights and some thresholds, added, changed and removed in
+//! between; packets that begin, acknowledge, close, reset and begin again; waits, in which
+//! connections end. Compared are the frames that go on, byte by byte, and so the real server that
+//! each packet is given; then the connection tables with states and remaining times within a
+//! second, and what the real `ipvsadm` and rlvs's print: rules, counts, thresholds, statistics.
+//! Before them comes SCTP: every chunk in every state ([`associations`]). A scenario that differs
+//! is made as small as it gets before it is shown.
 //!
-//! `RLVS_SCENARIOS` says how many there are to be, `RLVS_SEED` with which number they begin: both
-//! are printed when one fails. `RLVS_SCHEDULER` names the only scheduler that there is to be.
-//! twos is not among them: it draws, and Debian's kernel has none.
+//! `cargo xtask oracle` runs many. `RLVS_SCENARIOS` says how many there are to be, `RLVS_SEED` with
+//! which number they begin; `RLVS_SCHEDULER` names the scheduler of all services, or several with
+//! commas between, for so many scenarios each; `each` is all of them, `mixed` another one for each
+//! service, which is what there is without it. twos is not among them: it draws, and Debian's
+//! kernel has none.
 
 mod associations;
 mod compare;
@@ -28,104 +32,92 @@ mod frame;
 mod generate;
 mod kernel;
 mod minimise;
+mod plan;
+mod record;
 mod rlvs;
 mod scenario;
 mod side;
-
-use std::env;
-use std::time::Duration;
+mod words;
 
 use anyhow::{Result, ensure};
-use rlvs_lab::{Lab, Vm, vm};
+use rlvs_lab::{Lab, vm};
 
-use compare::{Pair, anchors, describe};
-use generate::Random;
+use compare::{Pair, anchors};
 use kernel::Kernel;
 use minimise::minimise;
+use plan::Plan;
 use rlvs::Rlvs;
 use scenario::Scenario;
+use words::describe;
 
-const SCENARIOS: u64 = 60;
-/// So many failures say enough.
-const FAILURES: usize = 3;
+/// So many failures of one scheduler say enough.
+const FAILURES: u64 = 3;
+/// After so many scenarios there is a word of how far it is.
+const WORD: u64 = 20;
 
 #[test]
 fn choices_are_the_kernels() -> Result<()> {
-    let count = number("RLVS_SCENARIOS")?.unwrap_or(SCENARIOS);
+    let plan = Plan::read()?;
     if !vm::inside() {
-        let seed = number("RLVS_SEED")?.unwrap_or_else(any_seed);
-        println!("RLVS_SEED={seed} RLVS_SCENARIOS={count}");
-        // One CPU: what is sent is done with in order.
-        let machine = Vm::new()
-            .smp(1)
-            .limit(Duration::from_secs(480 + 10 * count))
-            .env("RLVS_SEED", &seed.to_string())
-            .env("RLVS_SCENARIOS", &count.to_string())
-            .env(
-                "RLVS_SCHEDULER",
-                &env::var("RLVS_SCHEDULER").unwrap_or_default(),
-            );
-        return machine.run_test("choices_are_the_kernels");
+        return plan.run_in_machine("choices_are_the_kernels");
     }
     let lab = Lab::new()?;
     let mut pair = Pair::new(Kernel::start(&lab)?, Rlvs::start(&lab)?);
     pair.apply(&anchors())?;
     pair.rlvs.wait_resolved()?;
+    println!("both directors are ready");
+    if plan.schedulers.contains(&None) {
+        compare_associations(&mut pair)?;
+    }
+    let mut failures = 0;
+    for scheduler in &plan.schedulers {
+        failures += compare_all(&mut pair, &plan, *scheduler)?;
+    }
+    ensure!(failures == 0, "{failures} scenarios differ");
+    Ok(())
+}
+
+fn compare_associations(pair: &mut Pair) -> Result<()> {
     for scenario in associations::scenarios() {
         let difference = pair.differ(&scenario)?.unwrap_or_default();
         ensure!(difference.is_empty(), "{}{difference}", describe(&scenario));
     }
-    let failures = compare_all(
-        &mut pair,
-        number("RLVS_SEED")?.unwrap_or_else(any_seed),
-        count,
-    )?;
-    ensure!(failures.is_empty(), "{}", failures.concat());
+    println!("SCTP: alike");
     Ok(())
 }
 
-fn compare_all(pair: &mut Pair, first: u64, count: u64) -> Result<Vec<String>> {
-    let name = env::var("RLVS_SCHEDULER").unwrap_or_default();
-    let only = generate::named(&name);
-    ensure!(
-        name.is_empty() || only.is_some(),
-        "RLVS_SCHEDULER={name}: no such scheduler"
-    );
-    let mut failures = Vec::new();
-    for seed in (0..count).map(|n| first.wrapping_add(n)) {
+/// How many scenarios with this scheduler differ: each is shown.
+fn compare_all(pair: &mut Pair, plan: &Plan, only: Option<&'static str>) -> Result<u64> {
+    let (name, all, first) = (plan::name(only), plan.scenarios, plan.seed);
+    let (mut done, mut failures) = (0, 0);
+    while done < all && failures < FAILURES {
+        let seed = first.wrapping_add(done);
         let original = generate::scenario(seed, only);
-        if let Some(first) = pair.differ(&original)? {
-            failures.push(explain(pair, seed, original, &first)?);
+        if let Some(difference) = pair.differ(&original)? {
+            failures += 1;
+            println!("{name}, seed {seed}: differs");
+            println!("{}", explain(pair, original, &difference)?);
+            println!("again: cargo xtask oracle --scheduler {name} --seed {seed} --scenarios 1");
         }
-        if failures.len() >= FAILURES {
-            break;
+        done += 1;
+        if done % WORD == 0 && done < all {
+            println!("{name}: {done} of {all}");
         }
     }
+    let outcome = match failures {
+        0 => "alike".to_owned(),
+        some => format!("{some} differ"),
+    };
+    println!("{name}: {done} scenarios from seed {first} on: {outcome}");
     Ok(failures)
 }
 
 /// The smallest scenario that differs as this one does.
-fn explain(pair: &mut Pair, seed: u64, original: Scenario, first: &str) -> Result<String> {
+fn explain(pair: &mut Pair, original: Scenario, first: &str) -> Result<String> {
     let smallest = minimise(original.clone(), |it| Ok(pair.differ(it)?.is_some()))?;
     let (scenario, difference) = match pair.differ(&smallest)? {
         Some(difference) => (smallest, difference),
-        None => (original, format!("{first}(not seen again)")),
+        None => (original, format!("{first}(not seen again)\n")),
     };
-    Ok(format!(
-        "RLVS_SEED={seed} RLVS_SCENARIOS=1\n{}{difference}\n",
-        describe(&scenario)
-    ))
-}
-
-fn any_seed() -> u64 {
-    let time = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    // Short enough to be typed.
-    Random(time.as_nanos() as u64).next() % 1_000_000_000
-}
-
-fn number(name: &str) -> Result<Option<u64>> {
-    match env::var(name) {
-        Ok(text) => Ok(Some(text.parse()?)),
-        Err(_) => Ok(None),
-    }
+    Ok(format!("{}{difference}", describe(&scenario)))
 }

@@ -39,6 +39,7 @@ fn length(step: &Step) -> usize {
     match step {
         Step::Edit(edits) => edits.len(),
         Step::Send(packets) => packets.len(),
+        Step::Wait(_) => 1,
     }
 }
 
@@ -56,12 +57,19 @@ fn without(scenario: &Scenario, at: usize, size: usize) -> Scenario {
         match &mut step {
             Step::Edit(edits) => edits.retain(|edit| keep() && valid.make(edit)),
             Step::Send(packets) => packets.retain(|_| keep()),
+            Step::Wait(_) if !keep() => continue,
+            Step::Wait(_) => {}
         }
         if length(&step) > 0 {
             steps.push(step);
         }
     }
-    Scenario { steps, ..*scenario }
+    let settings = scenario.settings.clone();
+    Scenario {
+        steps,
+        settings,
+        ..*scenario
+    }
 }
 
 /// What there is, so that no change is refused.

@@ -79,6 +79,13 @@ impl Side for Rlvs {
         self.place.within(|| Ok(client.apply(&transaction)?))
     }
 
+    fn set(&mut self, setting: &str, value: &str) -> Result<()> {
+        self.apply(&[Change::SetSysctl {
+            name: setting.to_owned(),
+            value: value.to_owned(),
+        }])
+    }
+
     fn connections(&mut self) -> Result<Vec<Connection>> {
         let mut connections = Vec::new();
         let client = &mut self.client;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use rlvs_control::model::{Granularity, Persistence};
+use rlvs_control::model::{Granularity, Persistence, Tunnel};
 use rlvs_control::{Change, Destination, DestinationKey, ForwardingMethod, Protocol};
 use rlvs_control::{Service, ServiceKey};
 use rlvs_tests::place::server_address;
@@ -16,8 +16,8 @@ pub(crate) const CLIENTS: u8 = 6;
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) ipv6: bool,
-    /// Whether counters are compared, too, which takes time.
-    pub(crate) statistics: bool,
+    /// Of `net.ipv4.vs`; all others have their default.
+    pub(crate) settings: Vec<(&'static str, u8)>,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -27,6 +27,8 @@ pub(crate) enum Step {
     Edit(Vec<Edit>),
     /// Sent one after another.
     Send(Vec<Packet>),
+    /// So many seconds in which nothing comes.
+    Wait(u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +58,18 @@ pub(crate) struct Virtual {
 pub(crate) struct Real {
     pub(crate) service: u8,
     pub(crate) server: u8,
+    pub(crate) method: Method,
     pub(crate) weight: u32,
     pub(crate) upper: u32,
     pub(crate) lower: u32,
+}
+
+/// How a destination gets its packets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Method {
+    DirectRoute,
+    Masquerade,
+    Tunnel,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +110,7 @@ impl Scenario {
     pub(crate) fn edits(&self) -> impl Iterator<Item = &Edit> {
         let edits = self.steps.iter().map(|step| match step {
             Step::Edit(edits) => edits.as_slice(),
-            Step::Send(_) => &[],
+            Step::Send(_) | Step::Wait(_) => &[],
         });
         edits.flatten()
     }
@@ -111,6 +122,15 @@ impl Scenario {
     pub(crate) fn removes_a_destination(&self) -> bool {
         self.edits()
             .any(|edit| matches!(edit, Edit::Remove { .. } | Edit::EndService(_)))
+    }
+
+    /// Seconds that all waits take.
+    pub(crate) fn waits(&self) -> u64 {
+        let waits = self.steps.iter().map(|step| match step {
+            Step::Wait(seconds) => *seconds,
+            Step::Edit(_) | Step::Send(_) => 0,
+        });
+        waits.sum()
     }
 
     pub(crate) fn edits_a_service(&self) -> bool {
@@ -238,7 +258,11 @@ impl World {
     fn destination(&self, of: &Real) -> Destination {
         Destination {
             key: self.destination_key(of.service, of.server),
-            method: ForwardingMethod::Route,
+            method: match of.method {
+                Method::DirectRoute => ForwardingMethod::Route,
+                Method::Masquerade => ForwardingMethod::Masquerade,
+                Method::Tunnel => ForwardingMethod::Tunnel(Tunnel::Ipip),
+            },
             weight: of.weight,
             upper_threshold: of.upper,
             lower_threshold: of.lower,
@@ -251,91 +275,4 @@ impl World {
             port: self.virtual_address(service).port(),
         }
     }
-}
-
-/// A change in the words of `ipvsadm -R`.
-pub(crate) fn line(change: &Change) -> String {
-    match change {
-        Change::AddService(service) => format!("-A {}", service_words(service)),
-        Change::EditService(service) => format!("-E {}", service_words(service)),
-        Change::DeleteService(key) => format!("-D {}", key_words(key)),
-        Change::AddDestination {
-            service,
-            destination,
-        } => {
-            format!(
-                "-a {} {}",
-                key_words(service),
-                destination_words(destination)
-            )
-        }
-        Change::EditDestination {
-            service,
-            destination,
-        } => {
-            format!(
-                "-e {} {}",
-                key_words(service),
-                destination_words(destination)
-            )
-        }
-        Change::DeleteDestination {
-            service,
-            destination,
-        } => {
-            format!("-d {} -r {destination}", key_words(service))
-        }
-        other => unreachable!("not made by scenarios: {other:?}"),
-    }
-}
-
-fn service_words(service: &Service) -> String {
-    let mut words = format!("{} -s {}", key_words(&service.key), service.scheduler);
-    let flags: Vec<_> = [(1, "flag-1"), (2, "flag-2")]
-        .into_iter()
-        .filter(|(bit, _)| service.scheduler_flags & bit != 0)
-        .map(|(_, name)| name)
-        .collect();
-    if !flags.is_empty() {
-        words += &format!(" -b {}", flags.join(","));
-    }
-    if service.one_packet {
-        words += " -o";
-    }
-    if let Some(persistence) = service.persistence {
-        let granularity = match persistence.granularity {
-            Granularity::Mask(mask) => mask.to_string(),
-            Granularity::Prefix(length) => length.to_string(),
-        };
-        words += &format!(" -p {} -M {granularity}", persistence.timeout);
-    }
-    words
-}
-
-fn key_words(key: &ServiceKey) -> String {
-    match key {
-        ServiceKey::Address {
-            protocol,
-            address,
-            port,
-        } => {
-            let option = match protocol {
-                Protocol::Tcp => "-t",
-                Protocol::Udp => "-u",
-                Protocol::Sctp => "--sctp-service",
-            };
-            format!("{option} {}", SocketAddr::new(*address, *port))
-        }
-        ServiceKey::Mark { mark, .. } => format!("-f {mark}"),
-    }
-}
-
-fn destination_words(destination: &Destination) -> String {
-    format!(
-        "-r {} -g -w {} -x {} -y {}",
-        destination.key,
-        destination.weight,
-        destination.upper_threshold,
-        destination.lower_threshold
-    )
 }

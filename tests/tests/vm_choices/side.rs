@@ -13,6 +13,9 @@ pub(crate) trait Side {
     /// Makes changes, which are valid.
     fn apply(&mut self, changes: &[Change]) -> Result<()>;
 
+    /// Writes a setting of `net.ipv4.vs`.
+    fn set(&mut self, setting: &str, value: &str) -> Result<()>;
+
     /// All entries of the connection table.
     fn connections(&mut self) -> Result<Vec<Connection>>;
 

@@ -1,0 +1,137 @@
+//! Scenarios and changes in the words of `ipvsadm`.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use rlvs_control::model::Granularity;
+use rlvs_control::{Change, Destination, ForwardingMethod, Protocol, Service, ServiceKey};
+
+use crate::scenario::{Scenario, Step, World};
+
+/// The scenario in the words of ipvsadm.
+pub(crate) fn describe(scenario: &Scenario) -> String {
+    let world = World {
+        ipv6: scenario.ipv6,
+        run: 1,
+    };
+    let mut text = String::new();
+    for (name, value) in &scenario.settings {
+        let _ = writeln!(text, "  sysctl net.ipv4.vs.{name}={value}");
+    }
+    for step in &scenario.steps {
+        match step {
+            Step::Edit(edits) => {
+                for edit in edits {
+                    let _ = writeln!(text, "  ipvsadm {}", line(&world.change(edit)));
+                }
+                text += "  --\n";
+            }
+            Step::Wait(seconds) => {
+                let _ = writeln!(text, "  sleep {seconds}");
+            }
+            Step::Send(packets) => {
+                for it in packets {
+                    let (client, service) = (world.client(it.client), it.service);
+                    let (kind, port, to) = (it.kind, it.port, it.to);
+                    let _ = writeln!(
+                        text,
+                        "  {kind:?} {client} port {port} to port {to} (service {service})"
+                    );
+                }
+            }
+        }
+    }
+    text
+}
+
+/// A change in the words of `ipvsadm -R`.
+pub(crate) fn line(change: &Change) -> String {
+    match change {
+        Change::AddService(service) => format!("-A {}", service_words(service)),
+        Change::EditService(service) => format!("-E {}", service_words(service)),
+        Change::DeleteService(key) => format!("-D {}", key_words(key)),
+        Change::AddDestination {
+            service,
+            destination,
+        } => {
+            format!(
+                "-a {} {}",
+                key_words(service),
+                destination_words(destination)
+            )
+        }
+        Change::EditDestination {
+            service,
+            destination,
+        } => {
+            format!(
+                "-e {} {}",
+                key_words(service),
+                destination_words(destination)
+            )
+        }
+        Change::DeleteDestination {
+            service,
+            destination,
+        } => {
+            format!("-d {} -r {destination}", key_words(service))
+        }
+        other => unreachable!("not made by scenarios: {other:?}"),
+    }
+}
+
+fn service_words(service: &Service) -> String {
+    let mut words = format!("{} -s {}", key_words(&service.key), service.scheduler);
+    let flags: Vec<_> = [(1, "flag-1"), (2, "flag-2")]
+        .into_iter()
+        .filter(|(bit, _)| service.scheduler_flags & bit != 0)
+        .map(|(_, name)| name)
+        .collect();
+    if !flags.is_empty() {
+        words += &format!(" -b {}", flags.join(","));
+    }
+    if service.one_packet {
+        words += " -o";
+    }
+    if let Some(persistence) = service.persistence {
+        let granularity = match persistence.granularity {
+            Granularity::Mask(mask) => mask.to_string(),
+            Granularity::Prefix(length) => length.to_string(),
+        };
+        words += &format!(" -p {} -M {granularity}", persistence.timeout);
+    }
+    words
+}
+
+fn key_words(key: &ServiceKey) -> String {
+    match key {
+        ServiceKey::Address {
+            protocol,
+            address,
+            port,
+        } => {
+            let option = match protocol {
+                Protocol::Tcp => "-t",
+                Protocol::Udp => "-u",
+                Protocol::Sctp => "--sctp-service",
+            };
+            format!("{option} {}", SocketAddr::new(*address, *port))
+        }
+        ServiceKey::Mark { mark, .. } => format!("-f {mark}"),
+    }
+}
+
+fn destination_words(destination: &Destination) -> String {
+    let method = match destination.method {
+        ForwardingMethod::Masquerade => "-m",
+        ForwardingMethod::Tunnel(_) => "-i",
+        _ => "-g",
+    };
+    format!(
+        "-r {} {method} -w {} -x {} -y {}",
+        destination.key,
+        destination.weight,
+        destination.upper_threshold,
+        destination.lower_threshold
+    )
+}

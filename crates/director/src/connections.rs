@@ -1,11 +1,13 @@
 //! Live connections for listings, read from the tables beside the packet path.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rlvs_control::ConnectionEntry;
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot};
+use rlvs_engine::family::Endpoints;
 use rlvs_engine::lease::Lease;
+use rlvs_engine::service::CALLED;
 use rlvs_engine::settings::{elapsed, seconds};
 use rlvs_engine::tables::Context;
 use rlvs_engine::tuple::Packet;
@@ -64,11 +66,12 @@ fn entry<F: Packet, T: FamilyTables<F>>(
     let record = tables.destination(meta.destination())?;
     let destination = destination_key(record);
     let port = |bytes| u16::from_be_bytes(bytes);
+    let (client, persistence_engine) = client(&endpoints);
     Some(ConnectionEntry {
         protocol: name(endpoints.protocol).to_owned(),
         state: state.name().to_owned(),
         expires: seconds(timeout.saturating_sub(idle)),
-        client: SocketAddr::new(F::ip(endpoints.client), port(endpoints.client_port)),
+        client,
         virtual_address: SocketAddr::new(
             F::ip(endpoints.virtual_address),
             port(endpoints.virtual_port),
@@ -78,8 +81,29 @@ fn entry<F: Packet, T: FamilyTables<F>>(
             port(record.port_for(endpoints.virtual_port)),
         ),
         local: local::<F, T>(tables, meta, lease),
-        persistence_engine: None,
+        persistence_engine,
     })
+}
+
+/// The client of an entry; of a template by Call-ID any, and what stands for its call, which is all
+/// that is remembered of it.
+fn client<F: Packet>(endpoints: &Endpoints<F>) -> (SocketAddr, Option<(String, String)>) {
+    let client = SocketAddr::new(
+        F::ip(endpoints.client),
+        u16::from_be_bytes(endpoints.client_port),
+    );
+    if endpoints.protocol != CALLED {
+        return (client, None);
+    }
+    let call: String = match client.ip() {
+        IpAddr::V4(address) => [&address.octets()[..], &endpoints.client_port].concat(),
+        IpAddr::V6(address) => address.octets()[..8].to_vec(),
+    }
+    .iter()
+    .map(|byte| format!("{byte:02x}"))
+    .collect();
+    let engine = ("sip".to_owned(), format!("#{call}"));
+    (SocketAddr::new(F::ip(F::called(0)), 0), Some(engine))
 }
 
 /// The local end of a connection by full NAT.
@@ -99,7 +123,7 @@ fn local<F: Packet, T: FamilyTables<F>>(
 fn name(number: u8) -> &'static str {
     match number {
         protocol::TCP => "TCP",
-        protocol::UDP => "UDP",
+        protocol::UDP | CALLED => "UDP",
         protocol::SCTP => "SCTP",
         _ => "IP",
     }

@@ -280,6 +280,7 @@ impl Core {
         set(State::Established, timeouts.tcp);
         set(State::FinWait, timeouts.tcp_fin);
         set(State::Udp, timeouts.udp);
+        settings.calls.store(self.desired.reads_calls().into());
         for which in Sysctl::ALL {
             settings.set_sysctl(which, sysctls::word(self.sysctl(which.name())));
         }

@@ -14,7 +14,7 @@ const LATER_SCHEDULERS: [&str; 2] = ["lblc", "lblcr"];
 /// Refuses what would not be carried out.
 pub fn check(change: &Change) -> Result<(), Error> {
     let missing = match change {
-        Change::AddService(service) | Change::EditService(service) => in_service(service),
+        Change::AddService(service) | Change::EditService(service) => in_scheduler(service),
         Change::AddDestination { destination, .. }
         | Change::EditDestination { destination, .. } => in_destination(destination),
         Change::DeleteService(_)
@@ -33,15 +33,6 @@ pub fn check(change: &Change) -> Result<(), Error> {
             format!("{what}: not there yet in rlvs"),
         )),
     }
-}
-
-fn in_service(service: &Service) -> Option<String> {
-    let key = service.key;
-    let missing = match key {
-        _ if service.persistence_engine.is_some() => "persistence engines (--pe)",
-        _ => return in_scheduler(service),
-    };
-    Some(format!("{key}: {missing}"))
 }
 
 fn in_scheduler(service: &Service) -> Option<String> {
@@ -88,6 +79,10 @@ mod tests {
             );
         }
         assert_eq!(
+            check_service(|service| service.persistence_engine = Some("sip".into())),
+            Ok(())
+        );
+        assert_eq!(
             check_service(|service| service.persistence = Some(persistence())),
             Ok(())
         );
@@ -128,12 +123,9 @@ mod tests {
 
     #[test]
     fn names_what_is_missing() {
-        let edits: [fn(&mut Service); 2] = [
-            |service| service.scheduler = "lblc".into(),
-            |service| service.persistence_engine = Some("sip".into()),
-        ];
-        for edit in edits {
-            assert_eq!(check_service(edit).unwrap_err().code, Code::Unsupported);
+        for scheduler in LATER_SCHEDULERS {
+            let refused = check_service(|service| service.scheduler = scheduler.into());
+            assert_eq!(refused.unwrap_err().code, Code::Unsupported);
         }
         let refused = check_destination(ForwardingMethod::Local).unwrap_err();
         assert_eq!(refused.code, Code::Unsupported);

@@ -15,9 +15,10 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::programs::TcContext;
 use rlvs_engine::answers::{self, Answer};
+use rlvs_engine::call;
 use rlvs_engine::forward::{self, Outer, Stream};
 use rlvs_engine::fragment::{self, Followed, Origin};
-use rlvs_engine::frame::{Brief, Change, DELIVERED, Route, Way};
+use rlvs_engine::frame::{Brief, Change, DELIVERED, OFFSETS, Route, Way};
 use rlvs_engine::lease::Lease;
 use rlvs_engine::outcome::Outcome;
 use rlvs_engine::process::process;
@@ -163,6 +164,12 @@ impl<const OUT: bool, const MARKED: bool> TcFrame<OUT, MARKED> {
     #[inline(always)]
     fn returned(context: TcContext) -> Self {
         Self::with(context, RETURNED, RETURNED)
+    }
+
+    /// For a stage that reads all of a packet, as far as headers may be written.
+    #[inline(always)]
+    fn whole(context: TcContext) -> Self {
+        Self::with(context, OFFSETS as u32, OFFSETS as u32)
     }
 
     /// Brings `wanted` bytes, or all there are, into the first piece, if there are less than

@@ -10,6 +10,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::programs::XdpContext;
 use rlvs_engine::answers::{self, Answer};
+use rlvs_engine::call;
 use rlvs_engine::forward::{self, Outer, Stream};
 use rlvs_engine::fragment::{self, Followed, Origin};
 use rlvs_engine::frame::{Brief, Change, Route, RouteKind};
@@ -71,6 +72,11 @@ impl<const PLAIN: bool> AnyFrame<PLAIN> {
     /// For stages that read more than headers, which are there.
     #[inline(always)]
     fn returned(context: XdpContext) -> Self {
+        Self::new(context)
+    }
+
+    #[inline(always)]
+    fn whole(context: XdpContext) -> Self {
         Self::new(context)
     }
 

@@ -179,7 +179,10 @@ fn choose<F: Packet, T: FamilyTables<F>>(
 ) -> Result<(u32, u8), Reason> {
     let record = tables.service_at(service).ok_or(Reason::Internal)?;
     let remembers = record.is(Service::PERSISTENT);
-    if remembers && let Some(remembered) = tables.recall(&tuple.key, service) {
+    if remembers && tuple.call == 0 && record.is(Service::BY_CALL) {
+        return Err(Reason::NoCall);
+    }
+    if remembers && let Some(remembered) = tables.recall(&tuple.key, tuple.call, service) {
         return Ok((remembered, Meta::CONTROLLED));
     }
     let chosen = schedule::pick(tables, &tuple.key, service);
@@ -187,7 +190,7 @@ fn choose<F: Packet, T: FamilyTables<F>>(
     if !remembers {
         return Ok((chosen, 0));
     }
-    match tables.remember(&tuple.key, service, chosen) {
+    match tables.remember(&tuple.key, tuple.call, service, chosen) {
         Some(remembered) => Ok((remembered, Meta::CONTROLLED)),
         None => Ok((chosen, 0)),
     }

@@ -53,6 +53,9 @@ pub trait Family: Copy + fmt::Debug + 'static {
     /// What stands for a virtual address in keys of firewall marks, as in IPVS: the mark, and zeros.
     fn marked(mark: u32) -> Self::Address;
 
+    /// What stands for a client in keys of Call-IDs.
+    fn called(call: u64) -> Self::Address;
+
     /// 32 bits of an address for filters.
     fn folded(address: Self::Address) -> u32;
 
@@ -153,6 +156,11 @@ impl Family for V4 {
     }
 
     #[inline(always)]
+    fn called(call: u64) -> [u8; 4] {
+        (call as u32).to_ne_bytes()
+    }
+
+    #[inline(always)]
     fn folded(address: [u8; 4]) -> u32 {
         u32::from_ne_bytes(address)
     }
@@ -247,6 +255,11 @@ impl Family for V6 {
     fn marked(mark: u32) -> [u8; 16] {
         let [a, b, c, d] = mark.to_be_bytes();
         [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    }
+
+    #[inline(always)]
+    fn called(call: u64) -> [u8; 16] {
+        joined(call, 0)
     }
 
     #[inline(always)]

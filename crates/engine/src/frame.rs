@@ -3,6 +3,7 @@
 use rlvs_wire::{Checksum, Header};
 
 use crate::answers::{self, Answer};
+use crate::call;
 use crate::family::{Family, V4, V6};
 use crate::forward::{self, Outer, Stream};
 use crate::fragment::{self, Followed, Origin};
@@ -128,6 +129,14 @@ pub trait Frame: Sized {
     /// Another fragment: [`fragment::follow`], a seam as well.
     fn follow<F: Respond, T: FamilyTables<F>>(&mut self, tables: &T) -> Followed {
         fragment::follow::<F, Self, T>(self, tables)
+    }
+
+    /// The Call-ID of a SIP message at `at`, if that is not 0: [`call::call`], a seam as well.
+    fn call<T: Tables>(&mut self, tables: &T, at: u32) -> u64 {
+        match at {
+            0 => 0,
+            at => call::call(self, tables, at as usize),
+        }
     }
 
     /// An ICMP packet: [`related::relate`] says what becomes of it, or else the stages after that;

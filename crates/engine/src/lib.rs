@@ -19,6 +19,7 @@ extern crate std;
 
 pub mod answers;
 pub mod begin;
+pub mod call;
 pub mod connection;
 pub mod destination;
 pub mod failure;

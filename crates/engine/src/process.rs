@@ -1,8 +1,8 @@
 //! One packet: read, decide, write.
 
-use rlvs_wire::Ethernet;
 use rlvs_wire::ethernet::{self, Addresses};
 use rlvs_wire::tcp::SYN;
+use rlvs_wire::{Ethernet, Udp, protocol};
 
 use crate::answers::reply;
 use crate::begin::opens;
@@ -161,8 +161,8 @@ where
     R: Frame,
     T: FamilyTables<F>,
 {
-    let tuple = tried!(F::read(frame));
-    let to = tried!(decide(tables, &tuple));
+    let mut tuple = tried!(F::read(frame));
+    let to = tried!(decide(frame, tables, &mut tuple));
     if tuple.is_fragment() {
         tried!(frame.keep::<F, T>(tables, Origin::client(to.number, to.lease)));
     }
@@ -205,9 +205,10 @@ pub struct To<'t> {
 
 /// The packet's destination: its connection's, or the one chosen for a new connection.
 #[inline(always)]
-fn decide<'t, F: Packet, T: FamilyTables<F>>(
+fn decide<'t, F: Packet, R: Frame, T: FamilyTables<F>>(
+    frame: &mut R,
     tables: &'t T,
-    tuple: &Tuple<F>,
+    tuple: &mut Tuple<F>,
 ) -> Result<To<'t>, Reason> {
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     if let Some(entry) = table::find::<F, T>(context, &tuple.key) {
@@ -230,6 +231,7 @@ fn decide<'t, F: Packet, T: FamilyTables<F>>(
         }
         tables.end(&tuple.key);
     }
+    tuple.call = frame.call(tables, message(context, tuple));
     let number = tables.begin(tuple)?;
     let record = tables.destination(number);
     let to = To {
@@ -240,6 +242,16 @@ fn decide<'t, F: Packet, T: FamilyTables<F>>(
         told: false,
     };
     lend(tables, tuple, to)
+}
+
+/// Where a message is whose Call-ID may be wanted, or 0.
+#[inline(always)]
+fn message<F: Packet, T: Tables>(context: Context<'_, T>, tuple: &Tuple<F>) -> u32 {
+    let is_sought = tuple.protocol == protocol::UDP && context.settings.calls.load() != 0;
+    match is_sought {
+        true => tuple.transport + size_of::<Udp>() as u32,
+        false => 0,
+    }
 }
 
 /// Takes a local end for a connection by full NAT that has none yet.

@@ -77,6 +77,8 @@ reasons! {
          weight 0 or are overloaded";
     DestinationGone = Drop "destination-gone"
         "the connection's destination was removed from the service";
+    NoCall = Drop "no-call-id"
+        "to a service of SIP's persistence (--pe sip), but without a Call-ID";
     Unresolved = Drop "unresolved" "the destination's MAC address or route is not known";
     TableFull = Drop "table-full"
         "no room in the connection table for a connection to a masqueraded destination";

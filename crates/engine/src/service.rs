@@ -37,6 +37,8 @@ impl Service {
     pub const ONE_PACKET: u32 = 1 << 9;
     /// It may have connections to other ports than its own: its templates are for all ports.
     pub const MANY_PORTS: u32 = 1 << 10;
+    /// Its templates are by SIP's Call-ID, not by client (`--pe sip`).
+    pub const BY_CALL: u32 = 1 << 11;
 
     /// Where the scheduler's flags lie among others.
     const SCHEDULER_FLAGS: u32 = 16;
@@ -146,6 +148,10 @@ impl ServiceKey<()> {
 
 /// The protocol in keys of firewall marks (`IPPROTO_IP` in ip_vs_core.c, `ip_vs_sched_persist`).
 pub const MARKED: u8 = 0;
+
+/// The protocol in keys of templates by Call-ID: no packet has it (RFC 3692), so no client's address
+/// and port are taken for one.
+pub const CALLED: u8 = 253;
 
 /// A filter of addresses: one bit for each 16-bit fold of an address, once for those that may be
 /// virtual and once for real servers whose replies pass the director. It lets packets that are

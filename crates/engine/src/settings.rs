@@ -23,7 +23,9 @@ pub struct Settings {
     pub ever_stateless: Shared32,
     /// Tick of the last ICMP error that was sent.
     pub last_error: Shared32,
-    pub reserved: [Shared32; 2],
+    /// 1 if there is a service [`BY_CALL`](crate::service::Service::BY_CALL).
+    pub calls: Shared32,
+    pub reserved: Shared32,
     /// Idle time after which a connection in each state ends, in ticks.
     pub timeouts: [Shared32; STATES],
     /// Values of IPVS's sysctls, by [`Sysctl`].

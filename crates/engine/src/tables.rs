@@ -173,12 +173,12 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
         table::victim(self, key)
     }
 
-    fn recall(&self, key: &KeyOf<F>, service: u32) -> Option<u32> {
-        template::recall(self, key, service)
+    fn recall(&self, key: &KeyOf<F>, call: u64, service: u32) -> Option<u32> {
+        template::recall(self, key, call, service)
     }
 
-    fn remember(&self, key: &KeyOf<F>, service: u32, destination: u32) -> Option<u32> {
-        template::remember(self, key, service, destination)
+    fn remember(&self, key: &KeyOf<F>, call: u64, service: u32, destination: u32) -> Option<u32> {
+        template::remember(self, key, call, service, destination)
     }
 
     fn forget(&self, key: &KeyOf<F>, destination: u32) {

@@ -3,12 +3,14 @@
 //! As in IPVS (net/netfilter/ipvs/ip_vs_core.c, `ip_vs_sched_persist`) it is an entry of the
 //! connection table, from the client's masked address and port 0 to the service's address, and to
 //! its port, or port 0 if the service has connections to others. It is refreshed by every
-//! connection it decides, and outlives its timeout while one of them lives.
+//! connection it decides, and outlives its timeout while one of them lives. With `--pe sip` it is
+//! from a Call-ID instead of the client, and connections do not keep it: which calls one carries is
+//! not known.
 
 use crate::connection::{Key, Meta, State};
 use crate::destination::Destination;
 use crate::family::{Endpoints, Family};
-use crate::service::{MARKED, Service};
+use crate::service::{CALLED, MARKED, Service};
 use crate::sysctl::Sysctl;
 use crate::table::{self, Entry, Inserted};
 use crate::tables::{Context, FamilyTables, KeyOf, Tables};
@@ -20,10 +22,11 @@ use crate::tuple::Packet;
 pub fn recall<F: Packet, T: FamilyTables<F>>(
     tables: &T,
     connection: &KeyOf<F>,
+    call: u64,
     service: u32,
 ) -> Option<u32> {
     let context = Context::new(tables)?;
-    let key = key::<F>(tables.service_at(service)?, connection);
+    let key = key::<F>(tables.service_at(service)?, connection, call);
     hold(context, serving::<F, T>(context, &key)?)
 }
 
@@ -33,11 +36,12 @@ pub fn recall<F: Packet, T: FamilyTables<F>>(
 pub fn remember<F: Packet, T: FamilyTables<F>>(
     tables: &T,
     connection: &KeyOf<F>,
+    call: u64,
     service: u32,
     destination: u32,
 ) -> Option<u32> {
     let context = Context::new(tables)?;
-    let key = key::<F>(tables.service_at(service)?, connection);
+    let key = key::<F>(tables.service_at(service)?, connection, call);
     let entry = match table::add_if_room(tables, &key, Meta::new(destination, State::Template, 0)) {
         Inserted::New(entry) => {
             tables.load(destination)?.persistent.add(1);
@@ -72,7 +76,7 @@ pub fn forget<F: Packet, T: FamilyTables<F>>(tables: &T, connection: &KeyOf<F>, 
         return;
     };
     // A later template of the same client does not count this connection.
-    if let Some(entry) = table::find::<F, T>(context, &key::<F>(service, connection))
+    if let Some(entry) = table::find::<F, T>(context, &key::<F>(service, connection, 0))
         && entry.meta.destination() == destination
         && entry.slot.children.load() > 0
     {
@@ -80,9 +84,9 @@ pub fn forget<F: Packet, T: FamilyTables<F>>(tables: &T, connection: &KeyOf<F>, 
     }
 }
 
-/// The key of the template of this connection's client and service.
+/// The key of the template of this connection's client, or call, and service.
 #[inline(always)]
-fn key<F: Family>(service: &Service, connection: &KeyOf<F>) -> KeyOf<F> {
+fn key<F: Family>(service: &Service, connection: &KeyOf<F>, call: u64) -> KeyOf<F> {
     let endpoints = F::endpoints(connection);
     let endpoints = match service.mark.load() {
         0 => endpoints,
@@ -93,13 +97,21 @@ fn key<F: Family>(service: &Service, connection: &KeyOf<F>) -> KeyOf<F> {
             ..endpoints
         },
     };
+    let (client, [_, _, _, _, first, second, ..], protocol) = match service.is(Service::BY_CALL) {
+        false => {
+            let client = F::masked(endpoints.client, &service.mask());
+            (client, [0; 8], endpoints.protocol)
+        }
+        true => (F::called(call), call.to_ne_bytes(), CALLED),
+    };
     F::key(&Endpoints {
-        client: F::masked(endpoints.client, &service.mask()),
-        client_port: [0, 0],
+        client,
+        client_port: [first, second],
         virtual_port: match service.is(Service::MANY_PORTS) {
             true => [0, 0],
             false => endpoints.virtual_port,
         },
+        protocol,
         ..endpoints
     })
 }
@@ -129,7 +141,7 @@ fn serving<'t, F: Packet, T: FamilyTables<F>>(
 pub fn is_held<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> bool {
     entry.meta.state().is_template()
         && entry.slot.children.load() > 0
-        && is_available(context.tables, entry.meta.destination())
+        && keeps(context.tables, entry.meta.destination())
 }
 
 /// Whether packets find another template with this one's key: two CPUs may begin the same at one
@@ -144,9 +156,13 @@ pub fn is_hidden<F: Packet, T: FamilyTables<F>>(
 }
 
 #[inline(always)]
-fn is_available<T: Tables>(tables: &T, destination: u32) -> bool {
-    let destination = tables.destination(destination);
-    destination.is_some_and(|destination| destination.is(Destination::AVAILABLE))
+fn keeps<T: Tables>(tables: &T, destination: u32) -> bool {
+    let Some(destination) = tables.destination(destination) else {
+        return false;
+    };
+    let service = tables.service_at(destination.service.load());
+    destination.is(Destination::AVAILABLE)
+        && service.is_some_and(|service| !service.is(Service::BY_CALL))
 }
 
 /// How long a template outlives its last use, in ticks: what its service says now.

@@ -35,6 +35,8 @@ pub struct Tuple<F: Family> {
     pub transport: u32,
     /// [`Frame::mark`].
     pub mark: u32,
+    /// [`call`](crate::call::call), if it was looked for; else 0.
+    pub call: u64,
 }
 
 impl<F: Family> Tuple<F> {

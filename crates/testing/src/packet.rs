@@ -65,6 +65,8 @@ pub struct Packet {
     pub upper: Upper,
     /// Bytes behind the upper layer's header.
     pub payload: usize,
+    /// What they begin with.
+    pub message: &'static str,
     /// Bytes behind the IP packet, as short Ethernet frames have.
     pub padding: usize,
     pub lies: Vec<Lie>,
@@ -176,6 +178,7 @@ impl Packet {
             fragment: None,
             upper,
             payload: 0,
+            message: "",
             padding: 0,
             lies: Vec::new(),
             cut: None,
@@ -331,8 +334,13 @@ impl Packet {
             } => return self.sctp_packet(chunk, second, checksum),
             Upper::Other(_) => Vec::new(),
         };
-        segment.extend((0..self.payload).map(|i| i as u8));
+        segment.extend(self.payload());
         segment
+    }
+
+    fn payload(&self) -> impl Iterator<Item = u8> {
+        let filler = (0..=u8::MAX).cycle().skip(self.message.len());
+        self.message.bytes().chain(filler).take(self.payload)
     }
 
     fn tcp_header(&self, flags: u8, options: u8) -> Vec<u8> {
@@ -381,7 +389,7 @@ impl Packet {
         packet.extend([1, 2, 3, 4, 0, 0, 0, 0]);
         packet.extend([chunk, 0]);
         packet.extend(length.to_be_bytes());
-        packet.extend((0..self.payload).map(|i| i as u8));
+        packet.extend(self.payload());
         packet.resize(packet.len().next_multiple_of(4), 0);
         if let Some(second) = second {
             packet.extend([second, 0, 0, 4]);

@@ -104,16 +104,17 @@ impl<S: Store> Site<S> {
                 .install(&self.store, &key, desired, &steps, now)
                 .expect("there is room");
         }
-        self.write_timeouts();
+        self.write_settings();
         Ok(())
     }
 
-    fn write_timeouts(&self) {
+    fn write_settings(&self) {
         let settings = self.store.settings().expect("every plane has settings");
         let timeouts = self.desired.timeouts();
         settings.set_timeout(State::Established, ticks(timeouts.tcp));
         settings.set_timeout(State::FinWait, ticks(timeouts.tcp_fin));
         settings.set_timeout(State::Udp, ticks(timeouts.udp));
+        settings.calls.store(self.desired.reads_calls().into());
     }
 }
 
@@ -347,8 +348,8 @@ pub fn changes_of(services: Vec<ServiceKey>) -> BoxedStrategy<Change> {
     .boxed()
 }
 
-/// The same changes, some with one-packet scheduling.
-pub fn with_single_packets(changes: BoxedStrategy<Change>) -> BoxedStrategy<Change> {
+/// The same changes, some with one-packet scheduling or persistence by Call-ID.
+pub fn with_ways_of_udp(changes: BoxedStrategy<Change>) -> BoxedStrategy<Change> {
     (changes, 0u8..4)
         .prop_map(|(mut change, chance)| {
             if let Change::AddService(service) | Change::EditService(service) = &mut change
@@ -358,6 +359,7 @@ pub fn with_single_packets(changes: BoxedStrategy<Change>) -> BoxedStrategy<Chan
                 } = service.key
             {
                 service.one_packet = chance == 0;
+                service.persistence_engine = (chance < 2).then(|| "sip".to_owned());
             }
             change
         })

@@ -24,14 +24,24 @@ pub fn packets(clients: Vec<SocketAddr>, services: Vec<SocketAddr>) -> BoxedStra
             packet.upper = upper;
             packet
         });
-        (bare, 0usize..64, hops()).prop_map(|(packet, payload, hops)| Packet {
+        let message = prop_oneof![1 => Just(""), 1 => prop::sample::select(MESSAGES.to_vec())];
+        (bare, 0usize..64, message, hops()).prop_map(|(packet, payload, message, hops)| Packet {
             payload,
+            message,
             hops,
             ..packet
         })
     })
     .boxed()
 }
+
+/// Of SIP, whole where there is room for them: two calls, one of them in two ways, and none.
+const MESSAGES: [&str; 4] = [
+    "BYE sip:a SIP/2.0\r\nCall-ID: 1@a\r\n",
+    "BYE sip:a SIP/2.0\r\nVia: c\ni :1@a\n",
+    "BYE sip:a SIP/2.0\r\nCALL-ID:2@a\r\n",
+    "BYE sip:a SIP/2.0\r\n\r\nCall-ID: 3@a\r\n",
+];
 
 /// The same with everything that IP allows between and behind the headers.
 pub fn dressed(packets: BoxedStrategy<Packet>) -> BoxedStrategy<Packet> {

@@ -191,7 +191,6 @@ fn what_is_not_there_yet_says_so() {
     };
     bench.make("ipvsadm -A -t 192.0.2.1:80 -p 60 -M 255.255.255.0");
     for line in [
-        "ipvsadm -A -u 192.0.2.1:5060 -p --pe sip",
         "ipvsadm -A -t 192.0.2.1:81 -s lblc",
         "ipvsadm --start-daemon master",
     ] {

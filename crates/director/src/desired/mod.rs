@@ -77,6 +77,12 @@ impl Desired {
         self.services.iter()
     }
 
+    /// Whether SIP's Call-IDs decide in any of them.
+    pub fn reads_calls(&self) -> bool {
+        let mut services = self.services();
+        services.any(|service| service.service().persistence_engine.is_some())
+    }
+
     pub fn service(&self, key: &ServiceKey) -> Option<&DesiredService> {
         self.services.find(key)
     }

@@ -249,6 +249,9 @@ fn write_service(record: &Service, desired: &DesiredRecord) {
     if desired.one_packet {
         mode |= Service::ONE_PACKET;
     }
+    if desired.persistence_engine.is_some() {
+        mode |= Service::BY_CALL;
+    }
     if many_ports(&desired.key).is_some() {
         mode |= Service::MANY_PORTS;
     }

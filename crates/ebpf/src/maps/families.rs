@@ -120,18 +120,19 @@ macro_rules! family_tables {
             }
 
             #[inline(always)]
-            fn recall(&self, key: &KeyOf<$family>, service: u32) -> Option<u32> {
-                some(${concat(rlvs_recall, $version)}(key, service))
+            fn recall(&self, key: &KeyOf<$family>, call: u64, service: u32) -> Option<u32> {
+                some(${concat(rlvs_recall, $version)}(key, call, service))
             }
 
             #[inline(always)]
             fn remember(
                 &self,
                 key: &KeyOf<$family>,
+                call: u64,
                 service: u32,
                 destination: u32,
             ) -> Option<u32> {
-                some(${concat(rlvs_remember, $version)}(key, service, destination))
+                some(${concat(rlvs_remember, $version)}(key, call, service, destination))
             }
 
             #[inline(always)]
@@ -222,19 +223,19 @@ macro_rules! family_tables {
 
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn ${concat(rlvs_recall, $version)}(key: *const KeyOf<$family>, service: u32) -> u32 {
+        extern "C" fn ${concat(rlvs_recall, $version)}(key: *const KeyOf<$family>, call: u64, service: u32) -> u32 {
             // SAFETY: the verifier passes null or all of a key.
             let key = unsafe { key.as_ref() };
-            key.and_then(|key| template::recall::<$family, _>(&Maps, key, service))
+            key.and_then(|key| template::recall::<$family, _>(&Maps, key, call, service))
                 .unwrap_or(NONE)
         }
 
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn ${concat(rlvs_remember, $version)}(key: *const KeyOf<$family>, service: u32, destination: u32) -> u32 {
+        extern "C" fn ${concat(rlvs_remember, $version)}(key: *const KeyOf<$family>, call: u64, service: u32, destination: u32) -> u32 {
             // SAFETY: the verifier passes null or all of a key.
             let key = unsafe { key.as_ref() };
-            key.and_then(|key| template::remember::<$family, _>(&Maps, key, service, destination))
+            key.and_then(|key| template::remember::<$family, _>(&Maps, key, call, service, destination))
                 .unwrap_or(NONE)
         }
 

@@ -51,6 +51,7 @@ impl Packet for V4 {
             transport: frame.offset(IP + header) as u32,
             hops: ip.ttl,
             mark: frame.mark(),
+            call: 0,
         })
     }
 

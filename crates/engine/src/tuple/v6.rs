@@ -57,6 +57,7 @@ impl Packet for V6 {
             transport: frame.offset(at) as u32,
             hops: ip.hop_limit,
             mark: frame.mark(),
+            call: 0,
         })
     }
 

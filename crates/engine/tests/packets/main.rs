@@ -1,5 +1,6 @@
 //! Packets in, verdicts and packets out: what the engine does, row by row.
 
+mod calls;
 mod connections;
 mod destinations;
 mod forwarding;

@@ -7,7 +7,7 @@ use rlvs_testing::Packet;
 use rlvs_testing::fragments::cut;
 use rlvs_testing::site::{
     addresses_of_many_ports, changes_of, clients, keys_of_many_ports, service_addresses,
-    service_keys, sysctl, with_methods, with_single_packets,
+    service_keys, sysctl, with_methods, with_ways_of_udp,
 };
 use rlvs_testing::strategy::{dressed, packets, spoilt};
 
@@ -36,7 +36,7 @@ pub(super) enum Step {
 
 pub(super) fn changes() -> BoxedStrategy<Change> {
     let keys = [service_keys(), keys_of_many_ports()].concat();
-    with_single_packets(with_methods(changes_of(keys)))
+    with_ways_of_udp(with_methods(changes_of(keys)))
 }
 
 pub(super) fn steps(of_clients: u16) -> BoxedStrategy<Step> {

@@ -84,7 +84,8 @@ pub(crate) fn all() -> Vec<Case> {
     ]);
     cases.extend([fragment(), error()]);
     for scheduler in [
-        "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh", "twos",
+        "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sed", "nq", "fo", "ovf", "dh", "sh", "mh",
+        "twos",
     ] {
         cases.extend([3, 100, 1000].map(|destinations| new(scheduler, destinations)));
     }

@@ -52,10 +52,9 @@ fn a_wrong_line_restores_nothing() -> Result<()> {
     scene.add_http(scene.vips()[0], "rr", &[1])?;
     let before = scene.director.ipvsadm("-Sn")?;
     let wrong = [
-        // Not to be understood, refused by the director, not there yet.
+        // Not to be understood, refused by the director.
         "-A -t 10.0.0.100:99 -s rr\n-A -t 10.0.0.100:notaport -s rr\n",
         "-A -t 10.0.0.100:99 -s rr\n-a -t 10.0.0.100:98 -r 10.0.0.11:80 -g\n",
-        "-A -t 10.0.0.100:99 -s rr\n-A -t 10.0.0.100:98 -s lblc\n",
         "-D -t 10.0.0.100:80\n-A -t 10.0.0.100:99 -s nosuch\n",
     ];
     let file = host.directory()?.join("rules");

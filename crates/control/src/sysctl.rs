@@ -144,8 +144,6 @@ const NO_PRESSURE: &str = "the connection table has its memory from the start an
     rlvs.toml to what you expect";
 const NO_SYNC: &str = "connections are not synchronised yet, so there are no masters and backups; \
     leave it out";
-const NO_LBLC: &str = "the schedulers lblc and lblcr are not there yet; sh and mh keep clients with \
-    a destination, too";
 
 const fn works(name: &'static str, default: &'static str, about: &'static str) -> Setting {
     Setting {
@@ -247,20 +245,22 @@ pub static SETTINGS: [Setting; 29] = [
         "0",
         "1: what came out of a tunnel on this host is not balanced again; here it never is",
     ),
-    fixed(
-        "lblc_expiration",
-        "86400",
-        SECONDS,
-        "how long lblc remembers an address",
-        NO_LBLC,
-    ),
-    fixed(
-        "lblcr_expiration",
-        "86400",
-        SECONDS,
-        "how long lblcr remembers an address",
-        NO_LBLC,
-    ),
+    Setting {
+        takes: SECONDS,
+        ..works(
+            "lblc_expiration",
+            "86400",
+            "seconds that lblc remembers an address that nobody asks for",
+        )
+    },
+    Setting {
+        takes: SECONDS,
+        ..works(
+            "lblcr_expiration",
+            "86400",
+            "seconds that lblcr does so, and after which an address loses one of its destinations",
+        )
+    },
     fixed(
         "nat_icmp_send",
         "0",

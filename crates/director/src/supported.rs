@@ -3,21 +3,16 @@
 //! The model speaks all of LVS so that configurations can be read and errors named; what would be
 //! accepted and then not done is refused here instead.
 
-use rlvs_control::{Change, Code, Destination, Error, ForwardingMethod};
-use rlvs_control::{Service, sysctl};
-use rlvs_engine::schedule::Scheduler;
-
-/// Schedulers of LVS that are still to come; a name that it does not know at all is
-/// [`Desired`](crate::desired::Desired)'s to refuse.
-const LATER_SCHEDULERS: [&str; 2] = ["lblc", "lblcr"];
+use rlvs_control::{Change, Code, Destination, Error, ForwardingMethod, sysctl};
 
 /// Refuses what would not be carried out.
 pub fn check(change: &Change) -> Result<(), Error> {
     let missing = match change {
-        Change::AddService(service) | Change::EditService(service) => in_scheduler(service),
         Change::AddDestination { destination, .. }
         | Change::EditDestination { destination, .. } => in_destination(destination),
-        Change::DeleteService(_)
+        Change::AddService(_)
+        | Change::EditService(_)
+        | Change::DeleteService(_)
         | Change::Flush
         | Change::DeleteDestination { .. }
         | Change::AddLocalAddress { .. }
@@ -33,17 +28,6 @@ pub fn check(change: &Change) -> Result<(), Error> {
             format!("{what}: not there yet in rlvs"),
         )),
     }
-}
-
-fn in_scheduler(service: &Service) -> Option<String> {
-    let Service { key, scheduler, .. } = service;
-    if LATER_SCHEDULERS.contains(&scheduler.as_str()) {
-        let have = Scheduler::ALL.map(Scheduler::name).join(", ");
-        return Some(format!(
-            "{key}: the scheduler `{scheduler}' (there are {have})"
-        ));
-    }
-    None
 }
 
 fn in_destination(destination: &Destination) -> Option<String> {
@@ -66,7 +50,8 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use rlvs_control::model::{Family, Granularity, Persistence, Tunnel};
-    use rlvs_control::{DestinationKey, Protocol, ServiceKey};
+    use rlvs_control::{DestinationKey, Protocol, Service, ServiceKey};
+    use rlvs_engine::schedule::Scheduler;
 
     use super::*;
 
@@ -123,10 +108,6 @@ mod tests {
 
     #[test]
     fn names_what_is_missing() {
-        for scheduler in LATER_SCHEDULERS {
-            let refused = check_service(|service| service.scheduler = scheduler.into());
-            assert_eq!(refused.unwrap_err().code, Code::Unsupported);
-        }
         let refused = check_destination(ForwardingMethod::Local).unwrap_err();
         assert_eq!(refused.code, Code::Unsupported);
     }

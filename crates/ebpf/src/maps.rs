@@ -5,7 +5,7 @@ mod families;
 use core::ffi::c_void;
 use core::ops::ControlFlow;
 
-use aya_ebpf::bindings::BPF_F_MMAPABLE;
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST};
 use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap};
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_coarse_ns, bpf_loop};
 use aya_ebpf::macros::btf_map;
@@ -14,8 +14,9 @@ use rlvs_engine::destination::{Destination, Load};
 use rlvs_engine::fragment::{Draft, Trail};
 use rlvs_engine::frame::{Brief, MOST_MOVED};
 use rlvs_engine::lease::Local;
+use rlvs_engine::locality::{self, Locality, Site};
 use rlvs_engine::reason::{Event, ROOM, Reason};
-use rlvs_engine::schedule::{self, Members};
+use rlvs_engine::schedule::{self, Members, near};
 use rlvs_engine::service::{Service, ServiceKey, filter};
 use rlvs_engine::settings::{Settings, TICK_SHIFT};
 use rlvs_engine::statistics::{Counters, bump};
@@ -61,6 +62,13 @@ static DISPLACED6: Array<Shared64, 1, SHARED> = Array::new();
 static INDEX4: HashMap<ServiceKey<<V4 as Family>::Address>, u32, 1> = HashMap::new();
 #[btf_map]
 static INDEX6: HashMap<ServiceKey<<V6 as Family>::Address>, u32, 1> = HashMap::new();
+/// Its memory is taken when it is needed: few services have lblc or lblcr.
+#[btf_map]
+static LOCALITIES: HashMap<Site, Locality, { locality::ROOM as usize }, GROWING> = HashMap::new();
+const GROWING: usize = BPF_F_NO_PREALLOC as usize;
+/// What a new one begins as; nobody writes to it.
+#[btf_map]
+static NOWHERE: Array<Locality, 1> = Array::new();
 #[btf_map]
 static FRAGMENTS4: LruHashMap<<V4 as Family>::Key, Trail, 1> = LruHashMap::new();
 #[btf_map]
@@ -146,6 +154,19 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn locality(&self, site: &Site) -> Option<&Locality> {
+        // SAFETY: it is read and written word by word. One that the daemon takes out just now may
+        // be another address's already: that one may then be sent elsewhere once.
+        if let Some(locality) = unsafe { LOCALITIES.get(site) } {
+            return Some(locality);
+        }
+        // If there is no room for it, or another CPU was first, the look-up says so.
+        let _ = LOCALITIES.insert(site, NOWHERE.get(0)?, BPF_NOEXIST.into());
+        // SAFETY: as above.
+        unsafe { LOCALITIES.get(site) }
+    }
+
+    #[inline(always)]
     fn service_at(&self, number: u32) -> Option<&Service> {
         SERVICES.get(number)
     }
@@ -205,6 +226,16 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn known(&self, locality: &Locality, service: u32, members: Members) -> Option<u32> {
+        some(rlvs_known(locality, service, members.0))
+    }
+
+    #[inline(always)]
+    fn learn(&self, locality: &Locality, members: Members, chosen: u32) {
+        rlvs_learn(locality, members.0, chosen);
+    }
+
+    #[inline(always)]
     fn contend(&self, slot: &Shared64, meta: Meta, packet: Brief, from: From) {
         rlvs_contend(slot, meta.0, packet.0, from as u32);
     }
@@ -248,6 +279,26 @@ extern "C" fn rlvs_walk(members: u64) -> u32 {
 #[inline(never)]
 extern "C" fn rlvs_next(members: u64, start: u32, weight: u32) -> u64 {
     schedule::next(&Maps, Members(members), start, weight).0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_known(locality: *const Locality, service: u32, members: u64) -> u32 {
+    // SAFETY: the verifier passes null or all of a locality.
+    let locality = unsafe { locality.as_ref() };
+    locality
+        .and_then(|locality| near::known(&Maps, locality, service, Members(members)))
+        .unwrap_or(NONE)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rlvs_learn(locality: *const Locality, members: u64, chosen: u32) -> u32 {
+    // SAFETY: the verifier passes null or all of a locality.
+    if let Some(locality) = unsafe { locality.as_ref() } {
+        near::learn(&Maps, locality, Members(members), chosen);
+    }
+    0
 }
 
 #[unsafe(no_mangle)]

@@ -29,6 +29,7 @@ pub mod forward;
 pub mod fragment;
 pub mod frame;
 pub mod lease;
+pub mod locality;
 pub mod marked;
 #[cfg(not(target_arch = "bpf"))]
 pub mod memory;

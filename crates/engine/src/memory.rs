@@ -17,6 +17,7 @@ use crate::forward::Outer;
 use crate::fragment::{Draft, Trail, trails_for};
 use crate::frame::{Change, Frame, Route, Way};
 use crate::lease::Local;
+use crate::locality::{Locality, Site};
 use crate::reason::{Event, ROOM, Reason};
 use crate::service::{Service, ServiceKey, filter};
 use crate::settings::Settings;
@@ -40,6 +41,7 @@ pub struct Memory {
     pub counters: Box<[Counters]>,
     pub bases: Box<[Counters]>,
     pub reasons: Box<[Shared64]>,
+    pub localities: Localities,
     pub v4: Entries<V4>,
     pub v6: Entries<V6>,
 }
@@ -51,6 +53,49 @@ pub struct Entries<F: Family> {
     pub displaced: Box<[Shared64]>,
     pub services: RwLock<HashMap<ServiceKey<F::Address>, u32>>,
     pub trails: Trails<F>,
+}
+
+/// What lblc and lblcr remember, for a few addresses.
+#[derive(Debug)]
+pub struct Localities {
+    places: Mutex<HashMap<Site, usize>>,
+    localities: Box<[Locality]>,
+}
+
+const LOCALITIES: u32 = 64;
+
+impl Localities {
+    fn new() -> Self {
+        Self {
+            places: Mutex::default(),
+            localities: table(LOCALITIES),
+        }
+    }
+
+    fn find(&self, site: Site) -> Option<&Locality> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&place) = places.get(&site) {
+            return self.localities.get(place);
+        }
+        let mut all = 0..self.localities.len();
+        let free = all.find(|place| !places.values().any(|taken| taken == place))?;
+        places.insert(site, free);
+        self.localities.get(free)
+    }
+
+    pub fn all(&self) -> Vec<(Site, &Locality)> {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = places.iter();
+        all.map(|(&site, &place)| (site, &self.localities[place]))
+            .collect()
+    }
+
+    pub fn forget(&self, site: &Site) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = places.remove(site) {
+            self.localities[place].clear();
+        }
+    }
 }
 
 /// What first fragments left; when there is no more room, the oldest goes.
@@ -157,6 +202,7 @@ impl Memory {
             counters: table(sizes.destinations),
             bases: table(sizes.destinations + sizes.services),
             reasons: table(ROOM),
+            localities: Localities::new(),
             v4: Entries::new(buckets, trails_for(sizes.connections)),
             v6: Entries::new(buckets, trails_for(sizes.connections)),
         }
@@ -232,6 +278,10 @@ impl Tables for Memory {
 
     fn interface(&self, slot: u32) -> Option<&Shared64> {
         self.interfaces.get(slot as usize)
+    }
+
+    fn locality(&self, site: &Site) -> Option<&Locality> {
+        self.localities.find(*site)
     }
 
     fn service_at(&self, number: u32) -> Option<&Service> {

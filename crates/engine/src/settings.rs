@@ -108,8 +108,12 @@ impl Settings {
             self.set_timeout(state, ticks(seconds));
         }
         self.set_sysctl(Sysctl::ConnReuseMode, 1);
+        self.set_sysctl(Sysctl::LblcExpiration, DAY);
+        self.set_sysctl(Sysctl::LblcrExpiration, DAY);
     }
 }
+
+const DAY: u32 = 86_400;
 
 /// An hour before what [`elapsed`] can tell.
 const LONG_AGO: u32 = i32::MAX as u32 - ticks(3600);

@@ -14,15 +14,21 @@ pub enum Sysctl {
     SloppyTcp,
     /// The same of SCTP packets.
     SloppySctp,
+    /// Seconds after which lblc forgets an address that nobody asked for.
+    LblcExpiration,
+    /// Seconds after which a set of lblcr's loses a destination, and an address is forgotten.
+    LblcrExpiration,
 }
 
 impl Sysctl {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::ConnReuseMode,
         Self::ExpireNodestConn,
         Self::ExpireQuiescentTemplate,
         Self::SloppyTcp,
         Self::SloppySctp,
+        Self::LblcExpiration,
+        Self::LblcrExpiration,
     ];
 
     /// Its name below `net.ipv4.vs`.
@@ -33,6 +39,8 @@ impl Sysctl {
             Self::ExpireQuiescentTemplate => "expire_quiescent_template",
             Self::SloppyTcp => "sloppy_tcp",
             Self::SloppySctp => "sloppy_sctp",
+            Self::LblcExpiration => "lblc_expiration",
+            Self::LblcrExpiration => "lblcr_expiration",
         }
     }
 }

@@ -12,9 +12,10 @@ use crate::follow;
 use crate::fragment::{Draft, Trail};
 use crate::frame::Brief;
 use crate::lease::{self, Beginning, Lease, Local, Taken};
+use crate::locality::{Locality, Site};
 use crate::marked;
 use crate::reason::{Event, Reason};
-use crate::schedule::{self, Members, stateless};
+use crate::schedule::{self, Members, near, stateless};
 use crate::service::{Service, ServiceKey};
 use crate::settings::Settings;
 use crate::statistics::Counters;
@@ -35,6 +36,9 @@ pub trait Tables {
 
     /// The director's interfaces by the lowest bits of their index, see [`interface`].
     fn interface(&self, slot: u32) -> Option<&Shared64>;
+
+    /// What is remembered of an address, from now on if there is room.
+    fn locality(&self, site: &Site) -> Option<&Locality>;
 
     fn service_at(&self, number: u32) -> Option<&Service>;
 
@@ -79,6 +83,22 @@ pub trait Tables {
         Self: Sized,
     {
         schedule::next(self, members, start, weight).0
+    }
+
+    /// [`near::known`]; a seam as well.
+    fn known(&self, locality: &Locality, service: u32, members: Members) -> Option<u32>
+    where
+        Self: Sized,
+    {
+        near::known(self, locality, service, members)
+    }
+
+    /// [`near::learn`]; a seam as well.
+    fn learn(&self, locality: &Locality, members: Members, chosen: u32)
+    where
+        Self: Sized,
+    {
+        near::learn(self, locality, members, chosen);
     }
 
     /// [`follow::contend`]; a seam as well, for the many rows of the states.
@@ -132,6 +152,10 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
 
     fn hash(&self, key: &KeyOf<F>, service: u32, members: Members) -> Option<u32> {
         schedule::hash(self, key, service, members)
+    }
+
+    fn near(&self, key: &KeyOf<F>, service: u32, members: Members) -> Option<u32> {
+        near::pick(self, key, service, members)
     }
 
     /// [`stateless::pick`].

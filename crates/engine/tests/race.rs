@@ -14,6 +14,7 @@ use rlvs_engine::forward::Method;
 use rlvs_engine::fragment::{Draft, Trail};
 use rlvs_engine::frame::{Route, RouteKind};
 use rlvs_engine::lease::Local;
+use rlvs_engine::locality::{Locality, Site};
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
 use rlvs_engine::reason::{Event, ROOM, Reason};
@@ -77,6 +78,10 @@ impl Tables for Cpu<'_> {
 
     fn interface(&self, slot: u32) -> Option<&Shared64> {
         self.memory.interface(slot)
+    }
+
+    fn locality(&self, site: &Site) -> Option<&Locality> {
+        self.memory.locality(site)
     }
 
     fn service_at(&self, number: u32) -> Option<&Service> {

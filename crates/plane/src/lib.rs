@@ -11,6 +11,7 @@ mod error;
 mod hook;
 mod interfaces;
 mod kernel_types;
+mod localities;
 mod mapped;
 mod mode;
 mod plane;
@@ -25,6 +26,6 @@ pub use mode::{Mode, Role, redirects_pieces};
 #[cfg(feature = "bench")]
 pub use plane::BENCH_OBJECT;
 pub use plane::{CLIENT_OBJECT, OBJECT, Plane, REAL_SERVER_OBJECT, Sizes, remove_all};
-pub use store::{IndexKey, Store};
+pub use store::{IndexKey, Remembered, Store};
 pub use tables::KernelTables;
 pub use vlans::{VlanInterface, Vlans};

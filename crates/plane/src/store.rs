@@ -2,6 +2,7 @@
 
 use rlvs_engine::destination::{Destination, Load};
 use rlvs_engine::lease::Local;
+use rlvs_engine::locality::{Locality, Site};
 use rlvs_engine::memory::Memory;
 use rlvs_engine::service::{Service, ServiceKey};
 use rlvs_engine::statistics::Counters;
@@ -15,6 +16,26 @@ use crate::error::Error;
 pub enum IndexKey {
     V4(ServiceKey<[u8; 4]>),
     V6(ServiceKey<[u8; 16]>),
+}
+
+/// What lblc and lblcr remember of an address.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    pub site: Site,
+    /// Tick of the last connection.
+    pub used: u32,
+    /// Numbers of its destinations.
+    pub destinations: Vec<u32>,
+}
+
+impl Remembered {
+    fn of(site: Site, locality: &Locality) -> Self {
+        Self {
+            site,
+            used: locality.used.load(),
+            destinations: locality.all().collect(),
+        }
+    }
 }
 
 /// The tables of a data plane: in the kernel, or in memory.
@@ -47,6 +68,11 @@ pub trait Store: FamilyTables<V4> + FamilyTables<V6> {
 
     /// All services that packets find.
     fn index(&self) -> Result<Vec<(IndexKey, u32)>, Error>;
+
+    /// All that lblc and lblcr remember.
+    fn localities(&self) -> Result<Vec<Remembered>, Error>;
+
+    fn forget_locality(&self, site: &Site) -> Result<(), Error>;
 }
 
 impl Store for Memory {
@@ -105,5 +131,15 @@ impl Store for Memory {
             .into_iter()
             .map(|(key, n)| (IndexKey::V6(key), n));
         Ok(four.chain(six).collect())
+    }
+
+    fn localities(&self) -> Result<Vec<Remembered>, Error> {
+        let all = self.localities.all().into_iter();
+        Ok(all.map(|(site, it)| Remembered::of(site, it)).collect())
+    }
+
+    fn forget_locality(&self, site: &Site) -> Result<(), Error> {
+        self.localities.forget(site);
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use rlvs_engine::destination::{Destination, Load};
 use rlvs_engine::failure::Failure;
 use rlvs_engine::fragment::{Draft, Trail};
 use rlvs_engine::lease::Local;
+use rlvs_engine::locality::{Locality, Site};
 use rlvs_engine::reason::{Event, ROOM, Reason};
 use rlvs_engine::service::{Service, ServiceKey};
 use rlvs_engine::settings::{Settings, TICK_SHIFT};
@@ -22,9 +23,10 @@ use rustix::thread::{MembarrierCommand, membarrier};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::Error;
+use crate::localities::{self, Localities};
 use crate::mapped::Mapped;
 use crate::plane::Sizes;
-use crate::store::{IndexKey, Store};
+use crate::store::{IndexKey, Remembered, Store};
 use crate::vlans::Vlans;
 
 /// The tables of a data plane in the kernel.
@@ -47,6 +49,7 @@ pub struct KernelTables {
     displaced6: Mapped<Shared64>,
     index4: Mutex<HashMap<MapData, [u8; 8], u32>>,
     index6: Mutex<HashMap<MapData, [u8; 20], u32>>,
+    localities: Localities,
     pub vlans: Vlans,
 }
 
@@ -54,7 +57,7 @@ pub struct KernelTables {
 const LONGEST_RUN: Duration = Duration::from_millis(50);
 
 /// The maps, as the object and the pins call them.
-pub const MAPS: [&str; 19] = [
+pub const MAPS: [&str; 20] = [
     "SETTINGS",
     "FILTER",
     "INTERFACES",
@@ -74,6 +77,7 @@ pub const MAPS: [&str; 19] = [
     "INDEX6",
     "FRAGMENTS4",
     "FRAGMENTS6",
+    localities::NAME,
 ];
 
 impl KernelTables {
@@ -97,6 +101,7 @@ impl KernelTables {
             displaced6: mapped(ebpf, "DISPLACED6")?,
             index4: Mutex::new(hash(ebpf, "INDEX4")?),
             index6: Mutex::new(hash(ebpf, "INDEX6")?),
+            localities: Localities::new(ebpf)?,
             vlans: Vlans::new(ebpf)?,
         })
     }
@@ -157,10 +162,10 @@ fn mapped<T: crate::mapped::Record>(
     }
 }
 
-fn hash<const N: usize>(
+pub(crate) fn hash<K: aya::Pod, V: aya::Pod>(
     ebpf: &mut Ebpf,
     name: &'static str,
-) -> Result<HashMap<MapData, [u8; N], u32>, Error> {
+) -> Result<HashMap<MapData, K, V>, Error> {
     let map = ebpf.take_map(name).ok_or(Error::NoMap { name })?;
     HashMap::try_from(map).map_err(|source| Error::Map { name, source })
 }
@@ -203,6 +208,11 @@ impl Tables for KernelTables {
 
     fn interface(&self, slot: u32) -> Option<&Shared64> {
         self.interfaces.get(slot as usize)
+    }
+
+    /// None: no packet is scheduled here.
+    fn locality(&self, _: &Site) -> Option<&Locality> {
+        None
     }
 
     fn service_at(&self, number: u32) -> Option<&Service> {
@@ -325,6 +335,14 @@ impl Store for KernelTables {
             IndexKey::V6(key6(bytes))
         })?);
         Ok(all)
+    }
+
+    fn localities(&self) -> Result<Vec<Remembered>, Error> {
+        self.localities.all()
+    }
+
+    fn forget_locality(&self, site: &Site) -> Result<(), Error> {
+        self.localities.forget(site)
     }
 }
 

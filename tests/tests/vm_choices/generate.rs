@@ -9,8 +9,8 @@ use crate::scenario::{
     Step, Virtual, protocol,
 };
 
-pub(crate) const SCHEDULERS: [&str; 11] = [
-    "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh",
+pub(crate) const SCHEDULERS: [&str; 13] = [
+    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sed", "nq", "fo", "ovf", "dh", "sh", "mh",
 ];
 /// The last four not with thresholds: rlvs does not look for a lighter destination through that
 /// many passes of wrr when the heaviest is full.
@@ -20,10 +20,10 @@ const LARGE_WEIGHTS: [u32; 8] = [30, 100, 255, 1000, 4000, 65_535, 1_000_000, 0x
 /// All times are multiples of ten seconds.
 const WAITS: [u64; 8] = [4, 14, 14, 34, 64, 64, 124, 304];
 
-/// Settings, and what they may be.
-const SETTINGS: [(&str, u8); 4] = [
+/// Settings, and what they may be. With `expire_nodest_conn` rlvs ends connections that in the kernel
+/// wait for their next packet.
+const SETTINGS: [(&str, u8); 3] = [
     ("conn_reuse_mode", 0),
-    ("expire_nodest_conn", 1),
     ("expire_quiescent_template", 1),
     ("sloppy_tcp", 1),
 ];

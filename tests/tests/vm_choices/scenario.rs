@@ -124,6 +124,16 @@ impl Scenario {
             .any(|edit| matches!(edit, Edit::Remove { .. } | Edit::EndService(_)))
     }
 
+    /// Whether two services remember clients alike: FTP's and that of all other ports.
+    pub(crate) fn shares_templates(&self) -> bool {
+        let begins = |wanted| {
+            let is_it =
+                move |edit: &Edit| matches!(edit, Edit::BeginService(it) if it.service == wanted);
+            self.edits().any(is_it)
+        };
+        begins(ALL_TCP) && begins(FTP)
+    }
+
     /// Seconds that all waits take.
     pub(crate) fn waits(&self) -> u64 {
         let waits = self.steps.iter().map(|step| match step {

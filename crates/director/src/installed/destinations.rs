@@ -138,7 +138,7 @@ impl Installed {
     /// Frees the records of removed destinations whose time is over.
     pub(super) fn end_removed<S: Store>(&mut self, store: &S, now: Instant) {
         for removed in self.removed.values_mut() {
-            if is_in_use(store, removed.number) {
+            if is_in_use(store, removed.number) || self.localities.remember(removed.number) {
                 removed.since = now;
             }
         }

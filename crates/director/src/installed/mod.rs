@@ -9,6 +9,7 @@ mod cursor;
 mod destinations;
 mod filter;
 mod hops;
+mod localities;
 mod locals;
 mod rows;
 mod services;
@@ -45,6 +46,7 @@ pub struct Installed {
     free_destinations: Vec<u32>,
     regions: RangeAllocator<u32>,
     locals: locals::Locals,
+    localities: localities::Localities,
     /// What may be used again once `GRACE` is over.
     retired: Vec<(Instant, Retired)>,
 }
@@ -85,6 +87,7 @@ impl Installed {
             free_destinations: free(store.destinations().len()),
             regions: RangeAllocator::new(services::FIRST_NODE..store.nodes().len() as u32),
             locals: locals::Locals::new(store),
+            localities: localities::Localities::default(),
             retired: Vec::new(),
         }
     }
@@ -96,6 +99,9 @@ impl Installed {
 
     /// Gives back what is no longer in use: to be called every second or so.
     pub fn tidy<S: Store>(&mut self, store: &S, now: Instant) {
+        if let Err(error) = self.age_localities(store, now) {
+            tracing::warn!(%error, "addresses that lblc and lblcr remember do not end");
+        }
         self.end_removed(store, now);
         self.forget_told_mtus(store);
         self.end_locals(store, now);
@@ -111,6 +117,8 @@ impl Installed {
             match retired {
                 Retired::Service(number) => {
                     self.disown(store, number);
+                    // Else the next look finds them.
+                    let _ = Self::forget_localities(store, number);
                     self.free_services.push(number);
                 }
                 Retired::Region(region) => self.regions.free_range(region),

@@ -69,6 +69,9 @@ impl Installed {
         let mut cursor = Cursor::read(store, record);
         let members = self.write_destinations(store, key, desired, number)?;
         self.write_pool(store, key, desired, now)?;
+        if !is_new && scheduler != record.scheduler() {
+            Self::forget_localities(store, number)?;
+        }
         write_service(record, desired.service());
         cursor.moved(scheduler, &members, steps);
         self.write_members(store, key, scheduler, &members, now)?;

@@ -4,7 +4,7 @@ use rlvs_engine::connection::{Bucket, Meta};
 use rlvs_engine::fragment::{Draft, Trail};
 use rlvs_engine::lease::{self, Beginning, Lease, Taken};
 use rlvs_engine::reason::Reason;
-use rlvs_engine::schedule::{self, Members, stateless};
+use rlvs_engine::schedule::{self, Members, near, stateless};
 use rlvs_engine::service::ServiceKey;
 use rlvs_engine::table::{self, Seat, Spot};
 use rlvs_engine::tables::KeyOf;
@@ -115,6 +115,11 @@ macro_rules! family_tables {
             }
 
             #[inline(always)]
+            fn near(&self, key: &KeyOf<$family>, service: u32, members: Members) -> Option<u32> {
+                some(${concat(rlvs_near, $version)}(key, service, members.0))
+            }
+
+            #[inline(always)]
             fn pick_stateless(&self, key: &KeyOf<$family>, service: u32) -> Option<u32> {
                 some(${concat(rlvs_pick_stateless, $version)}(key, service))
             }
@@ -209,6 +214,15 @@ macro_rules! family_tables {
             // SAFETY: the verifier passes null or all of a key.
             let key = unsafe { key.as_ref() };
             key.and_then(|key| schedule::hash::<$family, _>(&Maps, key, service, Members(members)))
+                .unwrap_or(NONE)
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_near, $version)}(key: *const KeyOf<$family>, service: u32, members: u64) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            let key = unsafe { key.as_ref() };
+            key.and_then(|key| near::pick::<$family, _>(&Maps, key, service, Members(members)))
                 .unwrap_or(NONE)
         }
 

@@ -10,10 +10,13 @@
 mod dh;
 mod fo;
 mod heaviest;
+mod lblc;
+mod lblcr;
 mod lc;
 mod least;
 mod members;
 pub mod mh;
+pub mod near;
 mod nq;
 mod ovf;
 pub mod rows;
@@ -98,6 +101,7 @@ pub fn pick<F: Packet, T: FamilyTables<F>>(
         Scheduler::Rr | Scheduler::Wrr => tables.turn(service, members),
         Scheduler::Lc | Scheduler::Wlc | Scheduler::Sed => tables.walk(members),
         Scheduler::Nq | Scheduler::Fo | Scheduler::Ovf => tables.walk(members),
+        Scheduler::Lblc | Scheduler::Lblcr => tables.near(key, service, members),
         _ => tables.hash(key, service, members),
     }
 }
@@ -113,12 +117,13 @@ pub fn turn<T: Tables>(tables: &T, service: u32, members: Members) -> Option<u32
     }
 }
 
-/// The choice of a scheduler that asks every destination: behind the seam [`Tables::walk`].
+/// The choice of a scheduler that asks every destination: behind the seam [`Tables::walk`]. lblc and
+/// lblcr have wlc's here.
 #[inline(always)]
 pub fn walk<T: Tables>(tables: &T, members: Members) -> Option<u32> {
     match members.scheduler() {
         Scheduler::Lc => lc::pick(tables, members),
-        Scheduler::Wlc => wlc::pick(tables, members),
+        Scheduler::Wlc | Scheduler::Lblc | Scheduler::Lblcr => wlc::pick(tables, members),
         Scheduler::Sed => sed::pick(tables, members),
         Scheduler::Nq => nq::pick(tables, members),
         Scheduler::Fo => fo::pick(tables, members),

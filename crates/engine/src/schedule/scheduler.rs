@@ -55,6 +55,10 @@ schedulers! {
     Mh = 10, "mh";
     /// The better of two.
     Twos = 11, "twos";
+    /// Locality-based least connections.
+    Lblc = 12, "lblc";
+    /// Locality-based least connections with replication.
+    Lblcr = 13, "lblcr";
     /// No connection has a destination.
     None = 15, "none";
 }

@@ -7,6 +7,7 @@ mod forwarding;
 mod fragments;
 mod full;
 mod full_nat;
+mod localities;
 mod marked;
 mod persistence;
 mod plane;

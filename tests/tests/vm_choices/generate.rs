@@ -17,8 +17,10 @@ pub(crate) const SCHEDULERS: [&str; 13] = [
 const LARGE_WEIGHTS: [u32; 8] = [30, 100, 255, 1000, 4000, 65_535, 1_000_000, 0x7fff_ffff];
 
 /// Seconds that nothing comes for: over the times of states, of which none is near any sum of two.
-/// All times are multiples of ten seconds.
-const WAITS: [u64; 8] = [4, 14, 14, 34, 64, 64, 124, 304];
+/// All times are multiples of ten seconds. Those above 131 seconds the kernel's timers may end 16
+/// seconds too late.
+const WAITS: [u64; 8] = [4, 14, 14, 34, 64, 64, 124, 324];
+const PERSISTENCE: [u32; 5] = [100, 110, 120, 130, 600];
 
 /// Settings, and what they may be. With `expire_nodest_conn` rlvs ends connections that in the kernel
 /// wait for their next packet.
@@ -183,8 +185,7 @@ impl Maker {
             FTP => self.random.percent(70),
             _ => self.persistent && self.random.percent(80),
         };
-        let persistence =
-            persistent.then(|| (100 + 10 * self.random.below(50), self.random.of(bits)));
+        let persistence = persistent.then(|| (self.random.of(&PERSISTENCE), self.random.of(bits)));
         let scheduler = self.scheduler();
         self.schedulers.insert(service, scheduler);
         let flags = match scheduler {

@@ -1,45 +1,27 @@
-//! SCTP by masquerading and by direct routing on Debian's stock kernel, whose SCTP verifies every
-//! checksum that is there.
+//! SCTP by masquerading and by direct routing.
 //!
-//! Files go both ways through the director: by its tc program and by XDP in a veth's driver, with
-//! checksums that the stacks compute, and with such as they leave to a device.
+//! Files go both ways through the director, with checksums that the stacks compute, and with such
+//! as they leave to a device.
 
 use std::fs;
-use std::net::IpAddr;
-use std::process::Command;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result, ensure};
 use rlvs_control::Status;
 use rlvs_control::status::NextHop;
 use rlvs_lab::address::with_port;
-use rlvs_lab::{DirectRouting, Director, Host, Masquerading, Vm, command, vm, wait};
+use rlvs_lab::{DirectRouting, Director, Host, Masquerading, wait};
 use rlvs_tests::scene::connections;
 
-/// The emulated machine is slow.
-const SOON: Duration = Duration::from_secs(180);
-/// The virtual service's port.
+use crate::{COMPUTED, SOON, configuration, offload};
+
+/// The virtual service's port, or the first of several.
 const PORT: u16 = 9000;
 /// Another one of the real server, so that there is a checksum to mend.
 const REAL_PORT: u16 = 9899;
 const LENGTH: usize = 100_000;
 
-#[test]
-fn files_go_both_ways() -> Result<()> {
-    if !vm::inside() {
-        let machine = Vm::new().limit(Duration::from_secs(1200));
-        return machine.run_test("files_go_both_ways");
-    }
-    command::finish(Command::new("modprobe").arg("sctp"), SOON)?.success()?;
-    by_direct_routing()?;
-    by_masquerading("native", COMPUTED, COMPUTED)?;
-    by_masquerading("auto", COMPUTED, COMPUTED)?;
-    // Nobody computes them; then the director's device does, after the ports have changed.
-    by_masquerading("auto", IN_SEGMENTS, IN_SEGMENTS)?;
-    by_masquerading("auto", LEFT, COMPUTED)
-}
-
-fn by_direct_routing() -> Result<()> {
+pub(crate) fn by_direct_routing() -> Result<()> {
     let mut lab = DirectRouting::new(1)?;
     lab.director.add_vips(&lab.vips())?;
     lab.real_servers[0].up(&lab.vips())?;
@@ -54,7 +36,7 @@ fn by_direct_routing() -> Result<()> {
             director: &lab.director,
             vip,
             listens: vip,
-            port: PORT,
+            ports: [PORT; 2],
         };
         way.serve("-g", server.address().like(vip))?;
         way.check()
@@ -64,13 +46,9 @@ fn by_direct_routing() -> Result<()> {
     lab.director.rlvs("down").map(drop)
 }
 
-fn by_masquerading(mode: &str, of_ends: &str, of_director: &str) -> Result<()> {
-    let mut lab = Masquerading::new(1)?;
+/// With services of another port than in other runs.
+pub(crate) fn by_masquerading(lab: &Masquerading, run: u16) -> Result<()> {
     let server = &lab.real_servers[0].host;
-    let segments = [lab.outside.host(), lab.inside.host()];
-    offload(&[&lab.client, server, segments[0], segments[1]], of_ends)?;
-    offload(&[&lab.director.host], of_director)?;
-    lab.director.start_rlvs_with(&configuration(mode))?;
     for vip in lab.vips() {
         let way = Way {
             client: &lab.client,
@@ -78,34 +56,11 @@ fn by_masquerading(mode: &str, of_ends: &str, of_director: &str) -> Result<()> {
             director: &lab.director,
             vip,
             listens: server.address().like(vip),
-            port: REAL_PORT,
+            ports: [PORT + run, REAL_PORT + run],
         };
         way.serve("-m", way.listens)?;
         way.check()
-            .with_context(|| format!("{vip}, {mode}, {of_ends}, {of_director}"))?;
-    }
-    lab.director.stop()?;
-    lab.director.rlvs("down").map(drop)
-}
-
-fn configuration(mode: &str) -> String {
-    format!("connections = 4096\n[interfaces]\nloopback = false\nmode = \"{mode}\"\n")
-}
-
-/// Checksums that the stack computes, in packets of their final size.
-const COMPUTED: &str = "tx-checksum-sctp off gso off";
-/// Checksums, but not segments, that are left to the device.
-const LEFT: &str = "tx-checksum-sctp on gso off";
-/// Both.
-const IN_SEGMENTS: &str = "tx-checksum-sctp on gso on";
-
-/// What is left to devices, on all cables that end there.
-fn offload(hosts: &[&Host], words: &str) -> Result<()> {
-    for host in hosts {
-        host.shell(&format!(
-            "for device in $(ip -o link show type veth | cut -d : -f 2 | cut -d @ -f 1); do \
-             ethtool -K $device {words} || exit 1; done"
-        ))?;
+            .with_context(|| format!("{vip} by masquerading"))?;
     }
     Ok(())
 }
@@ -117,14 +72,15 @@ struct Way<'l> {
     director: &'l Director,
     vip: IpAddr,
     listens: IpAddr,
-    port: u16,
+    /// Of the virtual service, and of the real server.
+    ports: [u16; 2],
 }
 
 impl Way<'_> {
     /// Adds the service.
     fn serve(&self, method: &str, real: IpAddr) -> Result<()> {
-        let service = format!("--sctp-service {}", with_port(self.vip, PORT));
-        let real = with_port(real, self.port);
+        let service = format!("--sctp-service {}", with_port(self.vip, self.ports[0]));
+        let real = with_port(real, self.ports[1]);
         self.director.ipvsadm(&format!("-A {service} -s rr"))?;
         self.director
             .ipvsadm(&format!("-a {service} -r {real} {method}"))?;
@@ -137,6 +93,8 @@ impl Way<'_> {
 
     /// A file each way, and what is listed of it.
     fn check(&self) -> Result<()> {
+        let hosts = [self.client, self.server];
+        let before = [snmp(hosts[0])?, snmp(hosts[1])?].map(|[_, packets]| packets);
         let file = self.client.directory()?.join("original");
         let original: Vec<u8> = (0..LENGTH).map(|i| ((i * i) >> 7) as u8).collect();
         fs::write(&file, &original)?;
@@ -155,10 +113,10 @@ impl Way<'_> {
             fs::remove_file(copy)?;
         }
         self.check_listing()?;
-        for host in [self.client, self.server] {
-            let wrong = self.snmp(host, "SctpChecksumErrors")?;
+        for (host, before) in hosts.into_iter().zip(before) {
+            let [wrong, packets] = snmp(host)?;
             ensure!(wrong == 0, "{wrong} wrong checksums at {}", host.name());
-            ensure!(self.snmp(host, "SctpInSCTPPacks")? > 40, "few packets");
+            ensure!(packets > before + 40, "few packets");
         }
         Ok(())
     }
@@ -170,7 +128,7 @@ impl Way<'_> {
         wait::until("the server listens", SOON, || {
             ensure!(listener.exited()?.is_none(), "{}", listener.log());
             let known = self.server.run("cat", ["/proc/net/sctp/eps"])?;
-            Ok(known.contains(&format!(" {} ", self.port)))
+            Ok(known.contains(&format!(" {} ", self.ports[1])))
         })?;
         self.client.run("socat", ["-u", client[0], client[1]])?;
         ensure!(listener.wait(SOON)?.success(), "{}", listener.log());
@@ -180,34 +138,38 @@ impl Way<'_> {
     /// Bound to one address: SCTP tells the other side of all that a socket has.
     fn listen(&self) -> String {
         let (version, address) = (version(self.vip), bracketed(self.listens));
-        format!("SCTP{version}-LISTEN:{},bind={address}", self.port)
+        format!("SCTP{version}-LISTEN:{},bind={address}", self.ports[1])
     }
 
     fn connect(&self) -> String {
         let from = bracketed(self.client.address().like(self.vip));
-        let to = with_port(self.vip, PORT);
+        let to = with_port(self.vip, self.ports[0]);
         format!("SCTP{}-CONNECT:{to},bind={from}", version(self.vip))
     }
 
     /// Two associations that are over.
     fn check_listing(&self) -> Result<()> {
         let mut known = connections(self.director)?;
-        known.retain(|it| it.virtual_address.ip() == self.vip);
+        let service = SocketAddr::new(self.vip, self.ports[0]);
+        known.retain(|it| it.protocol == "SCTP" && it.virtual_address == service);
         ensure!(known.len() == 2, "{known:?}");
         for it in known {
-            ensure!(it.protocol == "SCTP" && it.state == "CLOSED", "{it:?}");
-            ensure!(it.destination.ends_with(&format!(":{}", self.port)));
+            ensure!(it.state == "CLOSED", "{it:?}");
+            ensure!(it.destination.ends_with(&format!(":{}", self.ports[1])));
         }
         Ok(())
     }
+}
 
-    /// A counter of the host's SCTP.
-    fn snmp(&self, host: &Host, name: &str) -> Result<u64> {
-        let text = host.run("cat", ["/proc/net/sctp/snmp"])?;
+/// What the host's SCTP counts: wrong checksums, and packets.
+fn snmp(host: &Host) -> Result<[u64; 2]> {
+    let text = host.run("cat", ["/proc/net/sctp/snmp"])?;
+    let counter = |name: &str| -> Result<u64> {
         let line = text.lines().find(|line| line.starts_with(name));
         let value = line.and_then(|line| line.split_whitespace().nth(1));
         Ok(value.context("no such counter")?.parse()?)
-    }
+    };
+    Ok([counter("SctpChecksumErrors")?, counter("SctpInSCTPPacks")?])
 }
 
 fn version(address: IpAddr) -> u8 {

@@ -106,23 +106,35 @@ pub fn answers(lab: &DirectRouting, vip: IpAddr, server: &str) -> Result<()> {
     Ok(())
 }
 
-/// Sends so many bytes to the real server, which says what the sum of them is.
-pub fn upload(lab: &DirectRouting, vip: IpAddr, server: &Host, bytes: usize) -> Result<()> {
-    let listen = "TCP6-LISTEN:9000,ipv6only=0,reuseaddr";
-    let mut socat = server.spawn("socat", "socat", [listen, "EXEC:sha256sum"])?;
-    wait::until("the server listens", SOON, || {
-        Ok(!server.run("ss", ["-ltnH", "sport = :9000"])?.is_empty())
-    })?;
-    let big = lab.lab.directory().join("big");
-    let content = format!("cat {0} {0} {0} {0} | head -c {bytes}", big.display());
-    let sum = lab.client.shell(&format!("{content} | sha256sum"))?;
-    let vip = with_port(vip, 9000);
-    let got = lab
-        .client
-        .shell(&format!("{content} | timeout 50 socat -t 40 - TCP:{vip}"))?;
-    socat.stop()?;
-    ensure!(got == sum, "the sum is {got}, not {sum}");
-    Ok(())
+/// So many bytes for a real server, which says what the sum of them is.
+#[derive(Debug)]
+pub struct Upload {
+    /// A command that prints them.
+    content: String,
+    sum: String,
+}
+
+impl Upload {
+    pub fn new(lab: &DirectRouting, bytes: usize) -> Result<Self> {
+        let big = lab.lab.directory().join("big");
+        let content = format!("cat {0} {0} {0} {0} | head -c {bytes}", big.display());
+        let sum = lab.client.shell(&format!("{content} | sha256sum"))?;
+        Ok(Self { content, sum })
+    }
+
+    pub fn send(&self, lab: &DirectRouting, vip: IpAddr, server: &Host) -> Result<()> {
+        let listen = "TCP6-LISTEN:9000,ipv6only=0,reuseaddr";
+        let mut socat = server.spawn("socat", "socat", [listen, "EXEC:sha256sum"])?;
+        wait::until("the server listens", SOON, || {
+            Ok(!server.run("ss", ["-ltnH", "sport = :9000"])?.is_empty())
+        })?;
+        let (content, vip) = (&self.content, with_port(vip, 9000));
+        let line = format!("{content} | timeout 50 socat -t 40 - TCP:{vip}");
+        let got = lab.client.shell(&line)?;
+        socat.stop()?;
+        ensure!(got == self.sum, "the sum is {got}, not {}", self.sum);
+        Ok(())
+    }
 }
 
 /// Sends large datagrams until the real server has one: whole, though the first is in fragments that

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use rlvs_lab::wait;
+use rlvs_lab::{Process, wait};
 use rlvs_tests::in_both_modes;
 use rlvs_tests::scene::{Mode, SOON, Scene, connections, counts, dropped, http};
 
@@ -139,10 +139,9 @@ fn thresholds_turn_connections_away(mode: Mode) -> Result<()> {
                 .director
                 .ipvsadm(&format!("-e {service} -r {real} -g -w 1 {limits}"))?;
         }
-        let mut downloads = Vec::new();
-        for number in 1..=5 {
-            downloads.push(scene.download(vip, number)?);
-        }
+        let open = (1..=5)
+            .map(|number| open_connection(&scene, vip, number))
+            .collect::<Result<Vec<_>>>()?;
         let rows = counts(&scene.director, &service)?;
         ensure!(rows[&scene.real(vip, 0)] == (3, 0), "{rows:?}");
         ensure!(rows[&scene.real(vip, 1)] == (2, 0), "{rows:?}");
@@ -158,7 +157,7 @@ fn thresholds_turn_connections_away(mode: Mode) -> Result<()> {
         );
 
         // Free again once enough connections have ended, not before.
-        drop(downloads);
+        drop(open);
         scene.director.ipvsadm("--set 1 1 1")?;
         wait::until("connections are taken again", SOON * 2, || {
             Ok(get.once(&scene.client).is_ok())
@@ -167,4 +166,17 @@ fn thresholds_turn_connections_away(mode: Mode) -> Result<()> {
         scene.director.ipvsadm(&format!("-D {service}"))?;
     }
     Ok(())
+}
+
+/// The service's connection of this number, from 1 on: nothing is said in it, so it closes with a
+/// FIN, and not with a reset, for whose end one waits longer.
+fn open_connection(scene: &Scene, vip: IpAddr, number: u32) -> Result<Process> {
+    let open = format!("exec 3<>/dev/tcp/{vip}/80; exec sleep 60");
+    let name = format!("open-{number}");
+    let client = scene.client.spawn(&name, "bash", ["-c", &open])?;
+    wait::until("the connection is active", SOON, || {
+        let rows = counts(&scene.director, &http(vip))?;
+        Ok(rows.values().map(|row| row.0).sum::<u32>() == number)
+    })?;
+    Ok(client)
 }

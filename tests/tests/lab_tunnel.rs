@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use anyhow::{Context, Result, ensure};
 use rlvs_lab::address::with_port;
 use rlvs_lab::{DirectRouting, Get};
-use rlvs_tests::tunnels::{Kind, add_services, answers, datagram, direct, dropped, upload};
+use rlvs_tests::tunnels::{Kind, Upload, add_services, answers, datagram, direct, dropped};
 
 /// Bytes that each transfer has at least.
 const MUCH: usize = 50_000_000;
@@ -19,11 +19,12 @@ fn every_tunnel_carries_large_and_many_transfers() -> Result<()> {
     let directors = lab.director.host.address().both().map(|it| it.to_string());
     lab.real_servers[0].up_tunnel(&lab.vips(), "ipip,gre,gue", &directors.join(","))?;
     add_services(&lab)?;
+    let upload = Upload::new(&lab, MUCH)?;
     for vip in lab.vips() {
         for outer6 in [false, true] {
             let real = lab.real_servers[0].host.address().both()[usize::from(outer6)];
             for kind in Kind::ALL {
-                walk(&lab, vip, kind, real)
+                walk(&lab, &upload, vip, kind, real)
                     .with_context(|| format!("{vip} to {real} by {kind}"))?;
             }
         }
@@ -33,7 +34,7 @@ fn every_tunnel_carries_large_and_many_transfers() -> Result<()> {
     Ok(())
 }
 
-fn walk(lab: &DirectRouting, vip: IpAddr, kind: Kind, real: IpAddr) -> Result<()> {
+fn walk(lab: &DirectRouting, upload: &Upload, vip: IpAddr, kind: Kind, real: IpAddr) -> Result<()> {
     direct(lab, vip, kind, real)?;
     answers(lab, vip, lab.real_servers[0].name())?;
     datagram(lab, vip, &lab.real_servers[0].host)?;
@@ -43,7 +44,7 @@ fn walk(lab: &DirectRouting, vip: IpAddr, kind: Kind, real: IpAddr) -> Result<()
     ensure!(pages.len() == requests as usize);
     // With a checksum or not: the size is what matters, and that is the same.
     if matches!(kind, Kind::Ipip | Kind::GreSummed | Kind::GueSummed) {
-        upload(lab, vip, &lab.real_servers[0].host, MUCH)?;
+        upload.send(lab, vip, &lab.real_servers[0].host)?;
         download(lab, &format!("{url}/big"))?;
     }
     Ok(())

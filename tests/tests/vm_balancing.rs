@@ -19,7 +19,7 @@ use rlvs_lab::{DirectRouting, Get, Vm, vm, wait};
 
 const REAL_SERVERS: u8 = 3;
 /// Requests of one run; each real server gets a third.
-const REQUESTS: u32 = 12;
+const REQUESTS: u32 = 6;
 /// The emulated machine is slow.
 const SOON: Duration = Duration::from_secs(120);
 

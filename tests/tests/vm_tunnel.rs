@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rlvs_lab::{DirectRouting, Host, Vm, vm};
 use rlvs_tests::tunnels::{
-    GUE_PORT, Kind, add_services, answers, datagram, direct, dropped, upload,
+    GUE_PORT, Kind, Upload, add_services, answers, datagram, direct, dropped,
 };
 
 const UPLOAD: usize = 50_000;
@@ -37,6 +37,7 @@ fn the_kernel_takes_out_what_was_put_in() -> Result<()> {
         open_tunnels(&server.host, checksum)?;
     }
     add_services(&lab)?;
+    let upload = Upload::new(&lab, UPLOAD)?;
     for vip in lab.vips() {
         for outer6 in [false, true] {
             for kind in Kind::ALL {
@@ -47,7 +48,7 @@ fn the_kernel_takes_out_what_was_put_in() -> Result<()> {
                     direct(&lab, vip, kind, real)?;
                     answers(&lab, vip, server.name())?;
                     if !matches!(kind, Kind::Gre | Kind::Gue) {
-                        upload(&lab, vip, &server.host, UPLOAD)?;
+                        upload.send(&lab, vip, &server.host)?;
                     }
                     // Fragments go without the checksum that a GRE device insists on.
                     match kind {

@@ -1,5 +1,7 @@
 //! A packet of a known connection: the connection lives on, its state moves, and it is counted.
 
+use core::ops::ControlFlow;
+
 use rlvs_wire::protocol;
 use rlvs_word::Shared64;
 
@@ -74,10 +76,10 @@ const TRIES: u32 = 8;
 /// are each counted because the one that loses the swap goes on from what the other wrote.
 #[inline(always)]
 pub fn contend<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, packet: Brief, from: tcp::From) {
-    for _ in 0..TRIES {
+    tables.repeat(TRIES, |_| {
         let now = Meta(slot.load());
         if !now.is_same_tenant(meta) {
-            return;
+            return ControlFlow::Break(());
         }
         let next = match packet.protocol() {
             protocol::SCTP => {
@@ -85,12 +87,13 @@ pub fn contend<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, packet: Brief
                 sctp::next(now.state(), event, from)
             }
             protocol::TCP => tcp::next(now.state(), packet.flags(), from),
-            _ => return,
+            _ => return ControlFlow::Break(()),
         };
-        if shift(tables, slot, now, next) {
-            return;
+        match shift(tables, slot, now, next) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-    }
+    });
 }
 
 /// Whether the connection has the state `next` now.

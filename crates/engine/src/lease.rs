@@ -119,6 +119,13 @@ impl Taken {
     pub const fn reason(self) -> Reason {
         Reason::from_bits(self.0 as u8)
     }
+
+    /// Whether another place may be free.
+    #[inline(always)]
+    fn is_elsewhere(self) -> bool {
+        let here = self.0;
+        here == Reason::NoLocalPort as u64 || here == Reason::TableFull as u64
+    }
 }
 
 /// Ports from here on are given out.
@@ -132,7 +139,29 @@ const TRIES: u32 = 64;
 /// port that it uses again is used again towards the real server as well.
 #[inline(always)]
 pub fn take<F: Packet, T: FamilyTables<F>>(tables: &T, client: &KeyOf<F>, number: u32) -> Taken {
-    let (Some(context), Some(record)) = (Context::new(tables), tables.destination(number)) else {
+    let Some(context) = Context::new(tables) else {
+        return Taken::failed(Reason::Internal);
+    };
+    let mut hash = F::hash(client, context.settings.seed.load());
+    let mut taken = Taken::failed(Reason::NoLocalPort);
+    let mut tries = 0;
+    while tries < TRIES && taken.is_elsewhere() {
+        hash = mix(hash.wrapping_add(1));
+        taken = tables.attempt(client, number, hash);
+        tries += 1;
+    }
+    taken
+}
+
+/// Tries the local end that a hash names.
+#[inline(always)]
+pub fn attempt<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    client: &KeyOf<F>,
+    number: u32,
+    hash: u64,
+) -> Taken {
+    let Some(record) = tables.destination(number) else {
         return Taken::failed(Reason::Internal);
     };
     let Some(service) = tables.service_at(record.service.load()) else {
@@ -142,31 +171,23 @@ pub fn take<F: Packet, T: FamilyTables<F>>(tables: &T, client: &KeyOf<F>, number
     if pool.count() == 0 {
         return Taken::failed(Reason::NoLocalAddress);
     }
-    let mut hash = F::hash(client, context.settings.seed.load());
-    let mut reason = Reason::NoLocalPort;
-    let mut tries = 0;
-    while tries < TRIES {
-        hash = mix(hash.wrapping_add(1));
-        let place = (hash >> 32).wrapping_mul(pool.count() as u64) >> 32;
-        let local = tables.node(pool.base().wrapping_add(place as u32));
-        let number_of_local = local.map_or(0, |node| node.load() as u32);
-        let Some(local) = tables.local(number_of_local) else {
-            return Taken::failed(Reason::Internal);
-        };
-        let port = FIRST_PORT.wrapping_add(((hash & 0xffff).wrapping_mul(PORTS) >> 16) as u16);
-        let key = key::<F>(client, local, port.to_be_bytes(), record);
-        let spot = tables.insert(&key, Meta::new(number, State::Reverse, 0));
-        if spot.is_new() && tables.is_only(&key, spot.seat()) {
-            return Taken::new(Lease::new(number_of_local, port), spot.seat());
-        }
-        reason = match spot.is_none() {
-            true => Reason::TableFull,
-            false => Reason::NoLocalPort,
-        };
-        local.conflicts.add(1);
-        tries += 1;
+    let place = (hash >> 32).wrapping_mul(pool.count() as u64) >> 32;
+    let local = tables.node(pool.base().wrapping_add(place as u32));
+    let number_of_local = local.map_or(0, |node| node.load() as u32);
+    let Some(local) = tables.local(number_of_local) else {
+        return Taken::failed(Reason::Internal);
+    };
+    let port = FIRST_PORT.wrapping_add(((hash & 0xffff).wrapping_mul(PORTS) >> 16) as u16);
+    let key = key::<F>(client, local, port.to_be_bytes(), record);
+    let spot = tables.insert(&key, Meta::new(number, State::Reverse, 0));
+    if spot.is_new() && tables.is_only(&key, spot.seat()) {
+        return Taken::new(Lease::new(number_of_local, port), spot.seat());
     }
-    Taken::failed(reason)
+    local.conflicts.add(1);
+    Taken::failed(match spot.is_none() {
+        true => Reason::TableFull,
+        false => Reason::NoLocalPort,
+    })
 }
 
 /// Whether no other reverse entry than that at `seat` has this key; else that one ends. An older one

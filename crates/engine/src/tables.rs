@@ -172,6 +172,11 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
         lease::take(self, client, destination)
     }
 
+    /// One of the tries of [`FamilyTables::take`].
+    fn attempt(&self, client: &KeyOf<F>, destination: u32, hash: u64) -> Taken {
+        lease::attempt(self, client, destination, hash)
+    }
+
     fn is_only(&self, key: &KeyOf<F>, seat: Seat) -> bool {
         lease::is_only(self, key, seat)
     }

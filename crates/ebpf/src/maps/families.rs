@@ -73,6 +73,11 @@ macro_rules! family_tables {
             }
 
             #[inline(always)]
+            fn attempt(&self, client: &KeyOf<$family>, destination: u32, hash: u64) -> Taken {
+                Taken(${concat(rlvs_attempt, $version)}(client, destination, hash))
+            }
+
+            #[inline(always)]
             fn is_only(&self, key: &KeyOf<$family>, seat: Seat) -> bool {
                 ${concat(rlvs_is_only, $version)}(key, seat.0) != 0
             }
@@ -299,6 +304,16 @@ macro_rules! family_tables {
             // SAFETY: the verifier passes null or all of a key.
             match unsafe { client.as_ref() } {
                 Some(client) => lease::take::<$family, _>(&Maps, client, destination).0,
+                None => Taken::failed(Reason::Internal).0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_attempt, $version)}(client: *const KeyOf<$family>, destination: u32, hash: u64) -> u64 {
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { client.as_ref() } {
+                Some(client) => lease::attempt::<$family, _>(&Maps, client, destination, hash).0,
                 None => Taken::failed(Reason::Internal).0,
             }
         }

@@ -59,12 +59,12 @@ pub fn tunnel<F: Packet, R: Frame, T: Tables>(
     // takes no copy of what was never written.
     let is_summed = tunnel.is_summed() && F::is_summed(frame);
     let content = F::content(frame, &packet).ok_or(Reason::Internal)?;
-    let shim = shim(tunnel, is_summed);
-    let room = shim
-        + match is_six {
-            true => ipv6::LENGTH,
-            false => ipv4::MIN_LENGTH,
-        };
+    let shim = frame.offset(shim(tunnel, is_summed));
+    let outside = match is_six {
+        true => ipv6::LENGTH,
+        false => ipv4::MIN_LENGTH,
+    };
+    let room = frame.offset(shim + outside);
     if packet.bytes > most(destination) && !frame.is_in_segments() {
         return Err(Reason::TooLong);
     }
@@ -98,7 +98,7 @@ pub fn tunnel<F: Packet, R: Frame, T: Tables>(
         false => write_four(frame, destination, &packet, outer),
     };
     let pseudo = pseudo.ok_or(Reason::Internal)?;
-    let at = IP + room - shim;
+    let at = frame.offset(IP + outside);
     let written = match tunnel.kind() {
         Tunnel::GRE => write_gre(frame, at, &packet, is_summed, content),
         Tunnel::GUE => write_gue(
@@ -238,7 +238,9 @@ fn write_gue<R: Frame>(
     let gue = frame.header_mut::<Gue>(at + udp::LENGTH)?;
     *gue = Gue::of(packet.protocol);
     let header = gue.bytes();
-    let udp = frame.header_mut::<Udp>(at)?;
+    // Anew: the compiler leaves out a check that follows from the one before, which the verifier
+    // does not see of an offset that it does not know.
+    let udp = frame.header_mut::<Udp>(frame.offset(at))?;
     udp.source.set(from);
     udp.destination.set(to);
     udp.length.set(length);

@@ -120,6 +120,33 @@ fn marked_packets_are_translated() -> Result<()> {
     Ok(())
 }
 
+/// A cache that does not serve is passed by: packets go to the server they were sent to.
+#[test]
+fn without_a_cache_the_origin_answers() -> Result<()> {
+    let mut lab = Masquerading::new(2)?;
+    lab.director.start_rlvs_with("connections = 65536\n")?;
+    for vip in lab.vips() {
+        let director = &lab.director;
+        let [origin, cache] = [0, 1].map(|n| lab.real_servers[n].host.address().like(vip));
+        mark(director, IPTABLES, origin, "80", 9)?;
+        let service = service(9, vip);
+        director.rlvs("sysctl -qw cache_bypass=0")?;
+        director.ipvsadm(&format!("-A {service} -s wlc"))?;
+        director.ipvsadm(&format!("-a {service} -r {cache} -m -w 1"))?;
+        let answers = |name: &str| {
+            wait::until(&format!("{name} answers"), SOON, || {
+                Ok(ask(&lab.client, origin, 80, 1).is_ok_and(|it| it == [name]))
+            })
+        };
+        answers("rs2")?;
+        director.ipvsadm(&format!("-e {service} -r {cache} -m -w 0"))?;
+        ensure!(ask(&lab.client, origin, 80, 1).is_err(), "nobody is there");
+        director.rlvs("sysctl -qw cache_bypass=1")?;
+        answers("rs1")?;
+    }
+    Ok(())
+}
+
 /// The director's address among the real servers.
 fn inside() -> Address {
     Address::new(1, 5)

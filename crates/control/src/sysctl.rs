@@ -194,13 +194,10 @@ pub static SETTINGS: [Setting; 29] = [
         "1: a backup balances nothing",
         NO_SYNC,
     ),
-    fixed(
+    works(
         "cache_bypass",
         "0",
-        ANY,
         "1: without a destination, packets go to where they were sent (firewall marks)",
-        "a packet goes to a destination or is dropped; add a destination that is always there, with \
-         the scheduler fo or ovf if it shall be the last",
     ),
     works(
         "conn_reuse_mode",

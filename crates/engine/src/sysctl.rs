@@ -18,10 +18,12 @@ pub enum Sysctl {
     LblcExpiration,
     /// Seconds after which a set of lblcr's loses a destination, and an address is forgotten.
     LblcrExpiration,
+    /// A packet by its firewall mark that finds no destination goes on to where it was sent.
+    CacheBypass,
 }
 
 impl Sysctl {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ConnReuseMode,
         Self::ExpireNodestConn,
         Self::ExpireQuiescentTemplate,
@@ -29,6 +31,7 @@ impl Sysctl {
         Self::SloppySctp,
         Self::LblcExpiration,
         Self::LblcrExpiration,
+        Self::CacheBypass,
     ];
 
     /// Its name below `net.ipv4.vs`.
@@ -41,6 +44,7 @@ impl Sysctl {
             Self::SloppySctp => "sloppy_sctp",
             Self::LblcExpiration => "lblc_expiration",
             Self::LblcrExpiration => "lblcr_expiration",
+            Self::CacheBypass => "cache_bypass",
         }
     }
 }

@@ -7,6 +7,7 @@ use rlvs_engine::memory::Bytes;
 use rlvs_engine::process::process;
 use rlvs_engine::schedule::Scheduler;
 use rlvs_engine::service::{ServiceKey, filter};
+use rlvs_engine::sysctl::Sysctl;
 use rlvs_engine::{Family, Frame, Reason, V4, V6, Verdict, marked};
 use rlvs_testing::Packet;
 use rlvs_testing::packet::{ACK, SYN};
@@ -67,6 +68,19 @@ fn the_mark_alone_names_the_service() {
     let unknown = Packet::tcp(client(9), vip(80), SYN);
     assert_eq!(send(&plane, &unknown, 8), (Verdict::Pass, None));
     assert_eq!(plane.memory.counted(Reason::NoService), 1);
+}
+
+#[test]
+fn without_a_destination_packets_may_go_on() {
+    let plane = marked();
+    plane.members(0, &[(0, 1)]);
+    let packet = Packet::tcp(client(1), vip(80), SYN);
+    assert_ne!(send(&plane, &packet, 7).0, Verdict::Pass);
+    plane.sysctl(Sysctl::CacheBypass, 1);
+    assert_eq!(send(&plane, &packet, 7), (Verdict::Pass, None));
+    assert_eq!(plane.memory.counted(Reason::Bypassed), 1);
+    plane.service(2, vip(80), rlvs_testing::packet::TCP, Scheduler::Rr);
+    assert_ne!(plane.send(&packet).verdict, Verdict::Pass, "not by a mark");
 }
 
 #[test]

@@ -186,13 +186,25 @@ fn choose<F: Packet, T: FamilyTables<F>>(
         return Ok((remembered, Meta::CONTROLLED));
     }
     let chosen = schedule::pick(tables, &tuple.key, service);
-    let chosen = chosen.ok_or(Reason::NoDestination)?;
+    let chosen = chosen.ok_or_else(|| nobody(tables, tuple))?;
     if !remembers {
         return Ok((chosen, 0));
     }
     match tables.remember(&tuple.key, tuple.call, service, chosen) {
         Some(remembered) => Ok((remembered, Meta::CONTROLLED)),
         None => Ok((chosen, 0)),
+    }
+}
+
+/// What it means that no destination takes the packet. By a firewall mark, with `cache_bypass`: where
+/// no cache serves, the origin does (ip_vs_core.c, `ip_vs_leave`).
+#[inline(always)]
+fn nobody<F: Packet, T: Tables>(tables: &T, tuple: &Tuple<F>) -> Reason {
+    let settings = tables.settings();
+    let bypasses = settings.is_some_and(|settings| settings.is_on(Sysctl::CacheBypass));
+    match tuple.mark != 0 && bypasses {
+        true => Reason::Bypassed,
+        false => Reason::NoDestination,
     }
 }
 

@@ -103,9 +103,6 @@ where
 {
     let outcome = balance::<F, R, T>(frame, tables);
     match outcome.reason() {
-        Some(Reason::NoDestination) if frame.is_marked() && bypasses(tables) => {
-            Outcome::failed(Reason::Bypassed)
-        }
         Some(reason @ (Reason::NoDestination | Reason::HopLimit | Reason::TooLong)) => {
             tables.count(reason);
             frame.respond::<F, T>(tables, reason)
@@ -116,13 +113,6 @@ where
         }
         _ => outcome,
     }
-}
-
-/// Without a cache that serves, the origin does (ip_vs_core.c, `ip_vs_leave`).
-#[inline(always)]
-fn bypasses<T: Tables>(tables: &T) -> bool {
-    let settings = tables.settings();
-    settings.is_some_and(|settings| settings.is_on(Sysctl::CacheBypass))
 }
 
 #[inline(always)]

@@ -213,7 +213,7 @@ fn install(tables: &KernelTables, target: Target) -> Result<()> {
     };
     let mut desired = Desired::default();
     desired
-        .apply(&transaction(key, target), &mut |_, _| ())
+        .apply(&transaction(key, target), 0, &mut |_, _| ())
         .map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let mut installed = Installed::new(tables);
     installed.install(

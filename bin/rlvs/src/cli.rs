@@ -35,6 +35,9 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    Drain(crate::drain::Arguments),
+    /// Let destinations that are being drained take connections again, with the weight they had
+    Undrain(crate::drain::Which),
     Sysctl(crate::sysctl::Arguments),
     /// End forwarding: detach all programs, remove tables, rules and connections
     Down,
@@ -60,6 +63,8 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Realserver(arguments) => crate::realserver::run(arguments),
         Command::Doctor(arguments) => crate::doctor::run(&arguments),
         Command::Run { config } => finish(crate::run::run(config.as_deref())),
+        Command::Drain(arguments) => finish(crate::drain::drain(&arguments)),
+        Command::Undrain(which) => finish(crate::drain::undrain(&which)),
         Command::Sysctl(arguments) => finish(crate::sysctl::start(&arguments)),
         Command::Down => finish(crate::run::down()),
         Command::Status { json } => finish(crate::status::run(json)),

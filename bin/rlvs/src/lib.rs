@@ -3,6 +3,7 @@
 
 mod cli;
 mod doctor;
+mod drain;
 pub mod ipvsadm;
 mod realserver;
 mod run;

@@ -11,6 +11,7 @@ use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use rlvs_control::Client;
+use rlvs_control::drain::Draining;
 use rlvs_control::listing::LocalAddress;
 use rlvs_control::model::{Family, ForwardingMethod};
 use rlvs_control::status::{
@@ -169,7 +170,7 @@ fn destination_row(destination: &DestinationState) -> [Cell; 6] {
         Cell::right(destination.weight),
         Cell::right(destination.active_connections),
         Cell::right(destination.inactive_connections),
-        next_hop(&destination.next_hop),
+        next_hop_of(destination),
     ]
 }
 
@@ -189,6 +190,21 @@ fn method(method: ForwardingMethod) -> &'static str {
         ForwardingMethod::Route => "Route",
         ForwardingMethod::Tunnel(_) => "Tunnel",
     }
+}
+
+fn next_hop_of(destination: &DestinationState) -> Cell {
+    let next_hop = next_hop(&destination.next_hop);
+    match destination.draining {
+        Some(draining) => next_hop.and(draining_text(draining)),
+        None => next_hop,
+    }
+}
+
+fn draining_text(draining: Draining) -> String {
+    let time = units::duration(draining.seconds);
+    let left = draining.seconds_left.map(units::duration);
+    let left = left.map_or_else(String::new, |left| format!(", removed in {left}"));
+    format!("draining for {time}{left}")
 }
 
 fn next_hop(next_hop: &NextHop) -> Cell {

@@ -15,9 +15,10 @@ use hyper::{Request, Response};
 use serde::de::DeserializeOwned;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::drain::Drains;
 use crate::endpoint::{
-    CONNECTIONS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION,
-    Version,
+    CONNECTIONS, DRAINS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS, TRANSACTION,
+    VERSION, Version,
 };
 use crate::{
     Code, ConnectionEntry, Director, Error, SOCKET, Services, Status, Timeouts, Transaction, sysctl,
@@ -53,6 +54,11 @@ impl Client {
     /// How the director fares.
     pub fn status(&mut self) -> Result<Status, Error> {
         self.get(STATUS)
+    }
+
+    /// Destinations that are being drained.
+    pub fn drains(&mut self) -> Result<Drains, Error> {
+        self.get(DRAINS)
     }
 
     /// Which director it is.

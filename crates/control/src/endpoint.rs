@@ -19,6 +19,8 @@ pub const CONNECTIONS: &str = "/v1/connections";
 pub const TIMEOUTS: &str = "/v1/timeouts";
 /// `GET`: a [`crate::sysctl::Value`] for each setting; a transaction sets them.
 pub const SYSCTLS: &str = "/v1/sysctls";
+/// `GET`: [`crate::drain::Drains`]; a transaction begins and cancels them.
+pub const DRAINS: &str = "/v1/drains";
 /// `GET`: [`crate::status::Status`].
 pub const STATUS: &str = "/v1/status";
 /// `GET`: [`Version`].

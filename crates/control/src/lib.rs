@@ -5,6 +5,7 @@
 //! * [`listing`]: what the director answers
 //! * [`status`]: how it fares, for `rlvs status`
 //! * [`sysctl`]: the settings of IPVS, and what they do here
+//! * [`drain`]: destinations on their way out
 //! * [`error`]: why it refused
 //! * [`endpoint`]: the paths and the version they carry
 //! * [`client`]: the blocking client that `ipvsadm` and `rlvs` use
@@ -15,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod drain;
 pub mod endpoint;
 pub mod error;
 pub mod listing;

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::drain::Draining;
 use crate::listing::LocalAddress;
 use crate::model::{DestinationKey, Family, ForwardingMethod, ServiceKey};
 
@@ -121,6 +122,8 @@ pub struct DestinationState {
     pub active_connections: u32,
     pub inactive_connections: u32,
     pub next_hop: NextHop,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<Draining>,
     /// The largest IP packet for the way there, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_mtu: Option<u32>,

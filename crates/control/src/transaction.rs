@@ -33,6 +33,22 @@ pub enum Change {
         service: ServiceKey,
         destination: DestinationKey,
     },
+    /// Lets a destination take no new connections, and removes it once it has none, or when
+    /// `deadline` seconds are over (`rlvs drain`). Of one that is drained already, it sets how.
+    Drain {
+        service: ServiceKey,
+        destination: DestinationKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<u32>,
+        /// Those whom persistence sends there go on to be sent there.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        keep_clients: bool,
+    },
+    /// Gives a destination that is being drained its weight back (`rlvs undrain`).
+    Undrain {
+        service: ServiceKey,
+        destination: DestinationKey,
+    },
     /// Gives a service an address of the director's for full NAT (`--add-laddr`).
     AddLocalAddress {
         service: ServiceKey,

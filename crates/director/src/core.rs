@@ -16,6 +16,7 @@ use crate::attach::Attachments;
 use crate::config::Config;
 use crate::daemon;
 use crate::desired::Desired;
+use crate::drains::{Ended, now};
 use crate::estimator::Estimator;
 use crate::installed::{Hop, Installed, Steps, gcd_and_reach};
 use crate::journal::Journal;
@@ -43,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) links: Vec<Link>,
     pub(crate) swept: Swept,
     pub(crate) rates: Estimator<(ServiceKey, Option<DestinationKey>)>,
+    pub(crate) drains: Ended,
     journal: Journal,
     network: Network,
 }
@@ -84,6 +86,7 @@ impl Core {
             links: Vec::new(),
             swept: Swept::default(),
             rates: Estimator::default(),
+            drains: Ended::default(),
             journal,
             network,
         };
@@ -95,6 +98,7 @@ impl Core {
     pub(crate) fn answer(&mut self, request: Request) {
         match request {
             Request::Apply(transaction, reply) => reply.send(self.apply(&transaction)),
+            Request::Drains(reply) => reply.send(Ok(self.drains())),
             Request::Services(reply) => reply.send(Ok(self.services())),
             Request::Status(reply) => reply.send(Ok(self.status())),
             Request::Sysctls(reply) => reply.send(Ok(self.sysctls())),
@@ -142,6 +146,7 @@ impl Core {
         self.follow_needs();
         self.follow_marks();
         let before = self.installed.addresses().count();
+        self.end_drains();
         self.installed.tidy(&*self.tables, now);
         if self.installed.addresses().count() != before {
             self.watch();
@@ -167,11 +172,13 @@ impl Core {
 
     /// All changes, or none: written down first, so that a daemon that dies halfway finishes them
     /// when it is back.
-    fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
+    pub(crate) fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
         self.check(transaction)?;
         self.prepare(transaction)?;
-        self.journal.append(transaction).map_err(internal)?;
-        let touched = match self.desire(transaction) {
+        let now = now();
+        self.journal.append(transaction, now).map_err(internal)?;
+        let draining = self.running_drains(transaction);
+        let touched = match self.desire(transaction, now) {
             Ok(touched) => touched,
             Err(error) => {
                 self.journal.retract().map_err(internal)?;
@@ -180,6 +187,7 @@ impl Core {
         };
         self.follow_needs();
         self.install(&touched).map_err(internal)?;
+        self.note_drains(draining);
         self.follow_marks();
         if self.journal.wants_snapshot() {
             self.journal.snapshot(&self.desired).map_err(internal)?;
@@ -222,7 +230,7 @@ impl Core {
         prepared.map_err(|problem| at(index, Error::new(Code::Internal, problem)))
     }
 
-    fn desire(&mut self, transaction: &Transaction) -> Result<Touched, Error> {
+    fn desire(&mut self, transaction: &Transaction, now: u64) -> Result<Touched, Error> {
         let mut touched = Touched::default();
         let before: Vec<_> = match transaction.changes.contains(&Change::Flush) {
             true => self
@@ -232,9 +240,10 @@ impl Core {
                 .collect(),
             false => Vec::new(),
         };
-        self.desired.apply(transaction, &mut |desired, change| {
-            touched.note(desired, change, &before);
-        })?;
+        self.desired
+            .apply(transaction, now, &mut |desired, change| {
+                touched.note(desired, change, &before);
+            })?;
         Ok(touched)
     }
 
@@ -379,7 +388,9 @@ impl Touched {
             }
             Change::AddDestination { service, .. }
             | Change::EditDestination { service, .. }
-            | Change::DeleteDestination { service, .. } => {
+            | Change::DeleteDestination { service, .. }
+            | Change::Drain { service, .. }
+            | Change::Undrain { service, .. } => {
                 self.touch(*service);
                 self.step(desired, service);
             }

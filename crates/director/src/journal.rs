@@ -75,12 +75,16 @@ struct SnapshotRef<'a> {
 #[derive(Deserialize)]
 struct Line {
     sequence: u64,
+    /// When it was made, as [`Desired::apply`] counts.
+    #[serde(default)]
+    at: u64,
     transaction: Transaction,
 }
 
 #[derive(Serialize)]
 struct LineRef<'a> {
     sequence: u64,
+    at: u64,
     transaction: &'a Transaction,
 }
 
@@ -110,9 +114,10 @@ impl Journal {
     }
 
     /// Writes `transaction` down; to be called before it is installed.
-    pub fn append(&mut self, transaction: &Transaction) -> Result<(), Error> {
+    pub fn append(&mut self, transaction: &Transaction, at: u64) -> Result<(), Error> {
         let line = LineRef {
             sequence: self.sequence + 1,
+            at,
             transaction,
         };
         self.write_line(&line)
@@ -238,7 +243,7 @@ fn redo(line: &[u8], state: &mut Snapshot) -> Result<(), String> {
     state.sequence = line.sequence;
     state
         .desired
-        .apply(&line.transaction, &mut |_, _| {})
+        .apply(&line.transaction, line.at, &mut |_, _| {})
         .map_err(|error| error.message)
 }
 

@@ -4,6 +4,7 @@
 //! * `config`: what is fixed for the life of a daemon
 //! * `server`: requests come in; `report` is what they are shown
 //! * `desired`: the services as they shall be; [`supported`]: what cannot be carried out yet
+//! * `drains`: destinations that leave when nobody is left there
 //! * `journal`: the same on disk
 //! * `installed`: the services as records of the data plane's tables
 //! * `attach`: the program on interfaces; `roles`: others there; `vlans`: what XDP has to know of
@@ -19,6 +20,7 @@ pub mod connections;
 mod core;
 mod daemon;
 pub mod desired;
+mod drains;
 mod error;
 pub mod estimator;
 pub mod installed;

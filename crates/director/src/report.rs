@@ -18,7 +18,8 @@ use rlvs_network::Link;
 use rlvs_plane::{Role, Store};
 
 use crate::core::Core;
-use crate::desired::DesiredService;
+use crate::desired::{DesiredDestination, DesiredService};
+use crate::drains::{now, shown};
 use crate::estimator::Rates;
 use crate::installed::{Hop, Totals};
 
@@ -64,7 +65,7 @@ impl Core {
         }
     }
 
-    fn counts(&self, service: &ServiceKey, key: &DestinationKey) -> (u32, u32, u32) {
+    pub(crate) fn counts(&self, service: &ServiceKey, key: &DestinationKey) -> (u32, u32, u32) {
         let number = self.installed.destination(service, key);
         let load = number.and_then(|number| self.tables.loads().get(number as usize));
         load.map_or((0, 0, 0), |load| {
@@ -130,14 +131,19 @@ impl Core {
             key: service.key,
             scheduler: service.scheduler.clone(),
             destinations: desired
-                .destinations()
-                .map(|destination| self.destination_state(&service.key, destination))
+                .members()
+                .map(|member| self.destination_state(&service.key, member))
                 .collect(),
             local_addresses: self.installed.local_addresses(&*self.tables, desired),
         }
     }
 
-    fn destination_state(&self, service: &ServiceKey, desired: &Destination) -> DestinationState {
+    fn destination_state(
+        &self,
+        service: &ServiceKey,
+        member: &DesiredDestination,
+    ) -> DestinationState {
+        let desired = member.destination();
         let (active_connections, inactive_connections, _) = self.counts(service, &desired.key);
         DestinationState {
             key: desired.key,
@@ -146,6 +152,7 @@ impl Core {
             active_connections,
             inactive_connections,
             next_hop: self.next_hop(desired),
+            draining: member.draining().map(|it| shown(it, now())),
             path_mtu: self.path_mtu(service, &desired.key),
         }
     }

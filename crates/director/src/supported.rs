@@ -15,6 +15,8 @@ pub fn check(change: &Change) -> Result<(), Error> {
         | Change::DeleteService(_)
         | Change::Flush
         | Change::DeleteDestination { .. }
+        | Change::Drain { .. }
+        | Change::Undrain { .. }
         | Change::AddLocalAddress { .. }
         | Change::DeleteLocalAddress { .. }
         | Change::SetTimeouts { .. }

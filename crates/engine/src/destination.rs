@@ -108,6 +108,8 @@ impl Destination {
     pub const KEEPS_PORT: u32 = 1 << 11;
     /// All but those to port 21 do: of a service for FTP.
     pub const KEEPS_DATA_PORT: u32 = 1 << 12;
+    /// It is being drained: those whom templates send here are sent elsewhere.
+    pub const DRAINING: u32 = 1 << 13;
     /// Where the forwarding method lies in the flags.
     const METHOD: u32 = 8;
 

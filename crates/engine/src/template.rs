@@ -116,8 +116,7 @@ fn key<F: Family>(service: &Service, connection: &KeyOf<F>, call: u64) -> KeyOf<
     })
 }
 
-/// The template, if its destination still serves; one that no longer does is ended. With
-/// `expire_quiescent_template` one of weight 0 does not (ip_vs_conn.c, `ip_vs_check_template`).
+/// The template, if its destination still serves; one that no longer does is ended.
 #[inline(always)]
 fn serving<'t, F: Packet, T: FamilyTables<F>>(
     context: Context<'t, T>,
@@ -125,14 +124,22 @@ fn serving<'t, F: Packet, T: FamilyTables<F>>(
 ) -> Option<Entry<'t, F::Key>> {
     let entry = table::find::<F, T>(context, key)?;
     let destination = context.tables.destination(entry.meta.destination())?;
-    let is_left_alone =
-        destination.weight.load() != 0 || !context.settings.is_on(Sysctl::ExpireQuiescentTemplate);
-    let serves = destination.is(Destination::AVAILABLE) && is_left_alone;
+    let serves = destination.is(Destination::AVAILABLE) && keeps_clients(context, destination);
     if serves && !table::is_over(context, entry, 0) {
         return Some(entry);
     }
     table::release_alone::<F, T>(context.tables, entry);
     None
+}
+
+/// Whether clients who are remembered at a destination still go there. One of weight 0 keeps them
+/// unless `expire_quiescent_template` is set (ip_vs_conn.c, `ip_vs_check_template`), or it is being
+/// drained.
+#[inline(always)]
+pub(crate) fn keeps_clients<T: Tables>(context: Context<'_, T>, destination: &Destination) -> bool {
+    destination.weight.load() != 0
+        || !destination.is(Destination::DRAINING)
+            && !context.settings.is_on(Sysctl::ExpireQuiescentTemplate)
 }
 
 /// Whether a template's connections keep it beyond its time. Not if its destination was removed:

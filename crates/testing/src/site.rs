@@ -90,7 +90,7 @@ impl<S: Store> Site<S> {
         };
         let mut steps = Steps::new();
         self.desired
-            .apply(&Transaction::from(change), &mut |desired, change| {
+            .apply(&Transaction::from(change), 0, &mut |desired, change| {
                 touched.extend(service_of(change));
                 if is_of_destination(change)
                     && let Some(service) = service_of(change).and_then(|key| desired.service(&key))
@@ -125,6 +125,8 @@ fn service_of(change: &Change) -> Option<ServiceKey> {
         | Change::AddDestination { service, .. }
         | Change::EditDestination { service, .. }
         | Change::DeleteDestination { service, .. }
+        | Change::Drain { service, .. }
+        | Change::Undrain { service, .. }
         | Change::AddLocalAddress { service, .. }
         | Change::DeleteLocalAddress { service, .. } => Some(*service),
         Change::Flush
@@ -140,6 +142,8 @@ fn is_of_destination(change: &Change) -> bool {
         Change::AddDestination { .. }
             | Change::EditDestination { .. }
             | Change::DeleteDestination { .. }
+            | Change::Drain { .. }
+            | Change::Undrain { .. }
     )
 }
 

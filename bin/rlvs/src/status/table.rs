@@ -94,6 +94,14 @@ impl Cell {
         Self::left("")
     }
 
+    /// With more behind it.
+    pub(super) fn and(self, more: impl Display) -> Self {
+        Self {
+            text: format!("{}; {more}", self.text),
+            ..self
+        }
+    }
+
     pub(super) fn styled(self, style: Style) -> Self {
         Self { style, ..self }
     }

@@ -1,5 +1,6 @@
 //! What a person sees.
 
+use rlvs_control::drain::Draining;
 use rlvs_control::model::{DestinationKey, Protocol, ServiceKey};
 use rlvs_control::status::NetworkNamespace;
 
@@ -54,7 +55,7 @@ Firewall marks
 Services
                          method   weight  active  inactive  next hop
   TCP 192.0.2.1:80 wlc
-    198.51.100.2:80      Route       100       2         3  02:00:00:00:00:02 on eth0
+    198.51.100.2:80      Route       100       2         3  02:00:00:00:00:02 on eth0; draining for 50 s, removed in 4 min 10 s
     198.51.100.113:80    Route       100     113         3  UNRESOLVED: no route
     198.51.100.5:80      Masq        100       5         3  this host
   TCP 192.0.2.1:443 wlc                                     NO DESTINATION
@@ -122,7 +123,15 @@ fn at_work() -> Status {
             service(
                 80,
                 vec![
-                    destination(2, resolved()),
+                    DestinationState {
+                        draining: Some(Draining {
+                            seconds: 50,
+                            seconds_left: Some(250),
+                            keeps_clients: false,
+                            weight: 100,
+                        }),
+                        ..destination(2, resolved())
+                    },
                     destination(113, unresolved("no route")),
                     DestinationState {
                         method: ForwardingMethod::Masquerade,
@@ -208,6 +217,7 @@ fn destination(host: u8, next_hop: NextHop) -> DestinationState {
         active_connections: u32::from(host),
         inactive_connections: 3,
         next_hop,
+        draining: None,
         path_mtu: Some(1500),
     }
 }

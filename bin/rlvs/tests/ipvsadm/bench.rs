@@ -83,7 +83,7 @@ impl Director for Memory {
                 supported::check(change).map_err(at)?;
             }
         }
-        self.desired.apply(transaction, &mut |_, _| ())
+        self.desired.apply(transaction, 0, &mut |_, _| ())
     }
 
     fn services(&mut self) -> Result<Services, Error> {

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use rlvs_control::{Change, Code, Destination, DestinationKey, Error, Service, ServiceKey, sysctl};
 
 use super::undo::Undo;
-use super::{Desired, DesiredService, validate};
+use super::{Desired, DesiredDestination, DesiredService, validate};
 
 type Made = Result<Undo, Error>;
 
 impl Desired {
-    pub(super) fn make(&mut self, change: &Change) -> Made {
+    pub(super) fn make(&mut self, change: &Change, now: u64) -> Made {
         match change {
             Change::AddService(service) => self.add_service(service),
             Change::EditService(service) => self.edit_service(service),
@@ -28,6 +28,18 @@ impl Desired {
                 service,
                 destination,
             } => self.delete_destination(service, destination),
+            Change::Drain {
+                service,
+                destination,
+                deadline,
+                keep_clients,
+            } => self.replace_destination(service, destination, |known| {
+                Ok(known.drained(*deadline, *keep_clients, now))
+            }),
+            Change::Undrain {
+                service,
+                destination,
+            } => self.replace_destination(service, destination, |known| known.undrained(service)),
             Change::AddLocalAddress { service, address } => {
                 self.add_local_address(service, *address)
             }
@@ -88,7 +100,9 @@ impl Desired {
                 ),
             ));
         }
-        service.destinations.add(destination.clone());
+        service
+            .destinations
+            .add(DesiredDestination::new(destination.clone()));
         Ok(Undo::RemoveDestination(*key, destination.key))
     }
 
@@ -96,13 +110,24 @@ impl Desired {
         let service = self.known_mut(key)?;
         validate::destination(key, destination)?;
         validate::together(&service.service, destination)?;
+        self.replace_destination(key, &destination.key, |known| Ok(known.edited(destination)))
+    }
+
+    fn replace_destination(
+        &mut self,
+        key: &ServiceKey,
+        destination: &DestinationKey,
+        with: impl FnOnce(&DesiredDestination) -> Result<DesiredDestination, Error>,
+    ) -> Made {
+        let service = self.known_mut(key)?;
         let known = service
             .destinations
-            .find_mut(&destination.key)
-            .ok_or_else(|| no_such_destination(key, &destination.key))?;
+            .find_mut(destination)
+            .ok_or_else(|| no_such_destination(key, destination))?;
+        let new = with(known)?;
         Ok(Undo::ReplaceDestination(
             *key,
-            std::mem::replace(known, destination.clone()),
+            std::mem::replace(known, new),
         ))
     }
 

@@ -1,10 +1,11 @@
 //! What the director shall do: services, their destinations, timeouts, settings.
 //!
-//! Pure: no I/O and no clock. A [`Transaction`] is applied whole or not at all, at a cost that
+//! Pure: no I/O and no clock; `now` is in seconds of one that goes on while daemons change. A [`Transaction`] is applied whole or not at all, at a cost that
 //! depends on its changes only: whoever adds 40,000 destinations one by one must not pay for all
 //! of them each time, so nothing is cloned; what was done is undone when a later change fails.
 
 mod change;
+mod destination;
 mod ordered;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use rlvs_control::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use destination::{DesiredDestination, Draining};
 use ordered::{Keyed, Ordered};
 use undo::Undo;
 
@@ -37,7 +39,7 @@ pub struct Desired {
 pub struct DesiredService {
     #[serde(flatten)]
     service: Service,
-    destinations: Ordered<Destination>,
+    destinations: Ordered<DesiredDestination>,
     /// For full NAT.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     local_addresses: Vec<IpAddr>,
@@ -52,12 +54,13 @@ impl Desired {
     pub fn apply(
         &mut self,
         transaction: &Transaction,
+        now: u64,
         step: &mut dyn FnMut(&Self, &Change),
     ) -> Result<(), Error> {
         let mut done = Vec::with_capacity(transaction.changes.len());
         for (index, change) in transaction.changes.iter().enumerate() {
             let change = validate::as_made(change);
-            match self.make(&change) {
+            match self.make(&change, now) {
                 Ok(undo) => done.push(undo),
                 Err(error) => {
                     self.undo(done);
@@ -126,10 +129,21 @@ impl DesiredService {
     pub fn destinations(
         &self,
     ) -> impl DoubleEndedIterator<Item = &Destination> + ExactSizeIterator {
+        self.members().map(DesiredDestination::destination)
+    }
+
+    /// The same, with what is desired of them for a time.
+    pub fn members(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = &DesiredDestination> + ExactSizeIterator {
         self.destinations.iter().rev()
     }
 
     pub fn destination(&self, key: &DestinationKey) -> Option<&Destination> {
+        self.member(key).map(DesiredDestination::destination)
+    }
+
+    pub fn member(&self, key: &DestinationKey) -> Option<&DesiredDestination> {
         self.destinations.find(key)
     }
 }
@@ -139,13 +153,5 @@ impl Keyed for DesiredService {
 
     fn key(&self) -> ServiceKey {
         self.service.key
-    }
-}
-
-impl Keyed for Destination {
-    type Key = DestinationKey;
-
-    fn key(&self) -> DestinationKey {
-        self.key
     }
 }

@@ -1,5 +1,6 @@
 //! The rules one by one; [`model`] has everything against a model that simply clones.
 
+mod drain;
 mod model;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -49,6 +50,7 @@ fn a_failing_change_takes_all_back_and_is_named() {
                     Change::AddService(service(80)),
                 ],
             },
+            0,
             &mut |_, _| steps += 1,
         )
         .unwrap_err();
@@ -72,7 +74,7 @@ fn each_step_sees_the_state_so_far() {
         ],
     };
     desired
-        .apply(&transaction, &mut |state, _| {
+        .apply(&transaction, 0, &mut |state, _| {
             seen.push(
                 state
                     .service(&key(80))
@@ -90,7 +92,7 @@ fn a_port_that_cannot_differ_is_the_services() {
     wanted.key.port = 8080;
     let mut made = Vec::new();
     desired
-        .apply(&add(80, wanted).into(), &mut |_, change| {
+        .apply(&add(80, wanted).into(), 0, &mut |_, change| {
             made.push(change.clone())
         })
         .unwrap();
@@ -412,7 +414,7 @@ fn with(services: &[Service]) -> Desired {
 }
 
 fn make(desired: &mut Desired, change: Change) -> Result<(), Error> {
-    desired.apply(&change.into(), &mut |_, _| ())
+    desired.apply(&change.into(), 0, &mut |_, _| ())
 }
 
 fn refusal(desired: &mut Desired, change: Change) -> Code {

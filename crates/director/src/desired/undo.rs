@@ -2,21 +2,21 @@
 
 use std::net::IpAddr;
 
-use rlvs_control::{Destination, DestinationKey, Service, ServiceKey, Timeouts};
+use rlvs_control::{DestinationKey, Service, ServiceKey, Timeouts};
 
-use super::ordered::{Ordered, Place};
-use super::{Desired, DesiredService};
+use super::ordered::{Keyed, Ordered, Place};
+use super::{Desired, DesiredDestination, DesiredService};
 
 /// The opposite of a change that was made. It holds what the change destroyed.
 #[derive(Debug)]
 pub(super) enum Undo {
     Nothing,
     PutBackAll(Ordered<DesiredService>),
-    PutBackDestination(ServiceKey, Place, Destination),
+    PutBackDestination(ServiceKey, Place, DesiredDestination),
     PutBackService(Place, Box<DesiredService>),
     RemoveDestination(ServiceKey, DestinationKey),
     RemoveService(ServiceKey),
-    ReplaceDestination(ServiceKey, Destination),
+    ReplaceDestination(ServiceKey, DesiredDestination),
     ReplaceLocalAddresses(ServiceKey, Vec<IpAddr>),
     ReplaceService(Box<Service>),
     ReplaceSysctl(&'static str, Option<String>),
@@ -58,7 +58,7 @@ impl Undo {
                 in_service(desired, &key, |known| known.local_addresses = old);
             }
             Self::ReplaceDestination(key, old) => in_service(desired, &key, |known| {
-                if let Some(destination) = known.destinations.find_mut(&old.key) {
+                if let Some(destination) = known.destinations.find_mut(&old.key()) {
                     *destination = old;
                 }
             }),

@@ -15,7 +15,7 @@ use rlvs_engine::service::{ANY_PORT, load_octets, store_octets};
 use rlvs_plane::Store;
 
 use super::{Installed, Removed, filter};
-use crate::desired::DesiredService;
+use crate::desired::{DesiredDestination, DesiredService};
 
 /// How long a removed destination without connections is remembered, as in IPVS
 /// (`IP_VS_DEST_TRASH_PERIOD`).
@@ -37,7 +37,8 @@ impl Installed {
         service_number: u32,
     ) -> Result<Vec<(u32, u32)>, rlvs_plane::Error> {
         let mut members = Vec::with_capacity(desired.destinations().len());
-        for destination in desired.destinations() {
+        for member in desired.members() {
+            let destination = member.destination();
             let is_new = self.destination(service, &destination.key).is_none();
             let number = self.number(store, service, &destination.key)?;
             let record = &store.destinations()[number as usize];
@@ -46,7 +47,7 @@ impl Installed {
                 record.last_weight.store(destination.weight);
             }
             write(store, number, destination);
-            write_method(store, number, destination, desired.service());
+            write_method(store, number, member, desired.service());
             members.push((destination.weight, number));
         }
         Ok(members)
@@ -246,7 +247,8 @@ fn write<S: Store>(store: &S, number: u32, desired: &Desired) {
 }
 
 /// From here on packets go by its method, those of its connections too.
-fn write_method<S: Store>(store: &S, number: u32, desired: &Desired, service: &Service) {
+fn write_method<S: Store>(store: &S, number: u32, member: &DesiredDestination, service: &Service) {
+    let desired = member.destination();
     let method = match desired.method {
         ForwardingMethod::Masquerade => Method::Masquerade,
         ForwardingMethod::Tunnel(_) => Method::Tunnel,
@@ -266,17 +268,22 @@ fn write_method<S: Store>(store: &S, number: u32, desired: &Desired, service: &S
         (Method::FullNat, ClientAddress::Proxy) => Destination::PROXY,
         _ => 0,
     };
+    let draining = match member.draining() {
+        Some(draining) if !draining.keeps_clients => Destination::DRAINING,
+        _ => 0,
+    };
     let flags = &record.flags;
     let others = flags.load() & !WRITTEN;
     let serves = Destination::AVAILABLE | Destination::USED;
-    flags
-        .store(others | Destination::with_method(method) | told | ports(service, desired) | serves);
+    let written = Destination::with_method(method) | told | ports(service, desired) | draining;
+    flags.store(others | written | serves);
 }
 
 /// Flags that follow from the configuration.
 const WRITTEN: u32 = Destination::METHODS
     | Destination::TOA
     | Destination::PROXY
+    | Destination::DRAINING
     | Destination::KEEPS_PORT
     | Destination::KEEPS_DATA_PORT;
 

@@ -33,7 +33,9 @@ fn after_a_half_line_the_next_one_is_whole() {
     let (states, log) = write_all(directory.path());
     fs::write(directory.path().join(LOG), &log[..log.len() - 1]).unwrap();
     let (mut journal, _) = Journal::open(directory.path()).unwrap();
-    journal.append(&transactions()[states.len() - 2]).unwrap();
+    journal
+        .append(&transactions()[states.len() - 2], 0)
+        .unwrap();
     assert_eq!(reopen(directory.path()), states[states.len() - 1]);
 }
 
@@ -42,8 +44,8 @@ fn a_snapshot_replaces_the_log() {
     let directory = TempDir::new().unwrap();
     let (mut journal, mut desired) = Journal::open(directory.path()).unwrap();
     for (index, transaction) in transactions().iter().enumerate() {
-        journal.append(transaction).unwrap();
-        desired.apply(transaction, &mut |_, _| {}).unwrap();
+        journal.append(transaction, 0).unwrap();
+        desired.apply(transaction, 0, &mut |_, _| {}).unwrap();
         if index % 2 == 0 {
             journal.snapshot(&desired).unwrap();
             assert_eq!(fs::metadata(directory.path().join(LOG)).unwrap().len(), 0);
@@ -82,16 +84,16 @@ fn a_transaction_that_was_not_installed_is_taken_back() {
         panic!("too few")
     };
     for transaction in [first, second] {
-        journal.append(transaction).unwrap();
+        journal.append(transaction, 0).unwrap();
     }
     journal.retract().unwrap();
     let mut desired = Desired::default();
-    desired.apply(first, &mut |_, _| {}).unwrap();
+    desired.apply(first, 0, &mut |_, _| {}).unwrap();
     assert_eq!(reopen(directory.path()), desired);
 
     for transaction in [second, third] {
-        journal.append(transaction).unwrap();
-        desired.apply(transaction, &mut |_, _| {}).unwrap();
+        journal.append(transaction, 0).unwrap();
+        desired.apply(transaction, 0, &mut |_, _| {}).unwrap();
     }
     assert_eq!(reopen(directory.path()), desired);
 }
@@ -143,8 +145,8 @@ fn a_long_log_wants_a_snapshot() {
     let mut appended = 0;
     while !journal.wants_snapshot() && appended < 100_000 {
         let transaction = set_timeouts(appended % 100 + 1);
-        journal.append(&transaction).unwrap();
-        desired.apply(&transaction, &mut |_, _| {}).unwrap();
+        journal.append(&transaction, 0).unwrap();
+        desired.apply(&transaction, 0, &mut |_, _| {}).unwrap();
         appended += 1;
     }
     let length = fs::metadata(directory.path().join(LOG)).unwrap().len();
@@ -158,7 +160,7 @@ fn only_the_owner_can_read_it() {
     let parent = TempDir::new().unwrap();
     let directory = parent.path().join("rlvs/1");
     let (mut journal, desired) = Journal::open(&directory).unwrap();
-    journal.append(&transactions()[0]).unwrap();
+    journal.append(&transactions()[0], 0).unwrap();
     journal.snapshot(&desired).unwrap();
     assert_eq!(mode(&directory), 0o700);
     assert_eq!(mode(&directory.join(LOG)), 0o600);
@@ -170,8 +172,8 @@ fn write_all(directory: &Path) -> (Vec<Desired>, Vec<u8>) {
     let (mut journal, mut desired) = Journal::open(directory).unwrap();
     let mut states = vec![desired.clone()];
     for transaction in transactions() {
-        journal.append(&transaction).unwrap();
-        desired.apply(&transaction, &mut |_, _| {}).unwrap();
+        journal.append(&transaction, 0).unwrap();
+        desired.apply(&transaction, 0, &mut |_, _| {}).unwrap();
         states.push(desired.clone());
     }
     (states, fs::read(directory.join(LOG)).unwrap())

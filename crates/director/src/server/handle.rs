@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rlvs_control::drain::Drains;
 use rlvs_control::status::Status;
 use rlvs_control::{Code, ConnectionEntry, Error, Services, Timeouts, Transaction, sysctl};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +18,7 @@ const QUEUE: usize = 64;
 #[derive(Debug)]
 pub enum Request {
     Apply(Transaction, Reply<()>),
+    Drains(Reply<Drains>),
     Services(Reply<Services>),
     Status(Reply<Status>),
     Sysctls(Reply<Vec<sysctl::Value>>),
@@ -59,6 +61,10 @@ impl Handle {
 
     pub async fn apply(&self, transaction: Transaction) -> Result<(), Error> {
         self.ask(|reply| Request::Apply(transaction, reply)).await
+    }
+
+    pub async fn drains(&self) -> Result<Drains, Error> {
+        self.ask(Request::Drains).await
     }
 
     pub async fn services(&self) -> Result<Services, Error> {

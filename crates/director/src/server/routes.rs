@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
 use rlvs_control::endpoint::{
-    API, CONNECTIONS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS, TRANSACTION,
-    VERSION, Version,
+    API, CONNECTIONS, DRAINS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS,
+    TRANSACTION, VERSION, Version,
 };
 use rlvs_control::{Code, Error};
 use serde::Serialize;
@@ -28,6 +28,7 @@ pub(super) fn router(handle: Handle) -> Router {
         .route(CONNECTIONS, get(connections))
         .route(TIMEOUTS, get(timeouts))
         .route(SYSCTLS, get(sysctls))
+        .route(DRAINS, get(drains))
         .route(STATUS, get(status))
         .route(VERSION, get(version))
         .fallback(unknown_path)
@@ -66,6 +67,10 @@ async fn timeouts(State(handle): State<Handle>) -> Answer<Response> {
 
 async fn sysctls(State(handle): State<Handle>) -> Answer<Response> {
     json(StatusCode::OK, &handle.sysctls().await?)
+}
+
+async fn drains(State(handle): State<Handle>) -> Answer<Response> {
+    json(StatusCode::OK, &handle.drains().await?)
 }
 
 async fn status(State(handle): State<Handle>) -> Answer<Response> {

@@ -109,8 +109,9 @@ async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Send
                     slow.send(()).unwrap();
                     tokio::time::sleep(SLOW).await;
                 }
-                reply.send(desired.apply(&transaction, &mut |_, _| {}));
+                reply.send(desired.apply(&transaction, 0, &mut |_, _| {}));
             }
+            Request::Drains(reply) => reply.send(Ok(Default::default())),
             Request::Services(reply) => reply.send(Ok(list(&desired))),
             Request::Status(reply) => reply.send(Ok(status())),
             Request::Timeouts(reply) => reply.send(Ok(Timeouts::default())),
@@ -221,6 +222,7 @@ pub(crate) fn status() -> Status {
         active_connections: 2,
         inactive_connections: 3,
         next_hop,
+        draining: None,
         path_mtu: Some(1500),
     };
     let interface = |name: &str, index, attachment| {

@@ -107,6 +107,19 @@ fn expire_quiescent_template_forgets_a_destination_without_weight() {
     }
 }
 
+#[test]
+fn a_drained_destination_is_forgotten_whatever_the_setting() {
+    let plane = Plane::with_members(Scheduler::Rr, &[(1, 1), (1, 2)]);
+    plane.persistent(0, 360, [255; 16]);
+    assert_eq!(plane.tcp(1, &[SYN]), Some(1));
+    plane.members(0, &[(0, 1), (1, 2)]);
+    assert_eq!(plane.tcp(2, &[SYN]), Some(1), "weight 0 alone");
+    let flags = &plane.memory.destinations[1].flags;
+    flags.store(flags.load() | Destination::DRAINING);
+    assert_eq!(plane.tcp(3, &[SYN]), Some(2), "a new connection");
+    assert_eq!(plane.tcp(1, &[ACK]), Some(1), "a connection that is there");
+}
+
 /// What a TCP segment meets that is of no known connection.
 fn first_segment(sloppy: u32, flags: u8) -> (Option<Reason>, Option<State>) {
     let plane = Plane::with_members(Scheduler::Rr, &[(1, 1)]);

@@ -13,7 +13,7 @@ proptest! {
         for changes in transactions {
             let before = desired.clone();
             let expected = model.apply(&changes);
-            let made = desired.apply(&Transaction { changes }, &mut |_, _| ());
+            let made = desired.apply(&Transaction { changes }, 0, &mut |_, _| ());
             prop_assert_eq!(made.as_ref().err().map(|error| error.change.unwrap()), expected);
             if made.is_err() {
                 prop_assert_eq!(&desired, &before);
@@ -144,7 +144,10 @@ impl Model {
             }
             Change::Zero { service: Some(key) } => self.index(port(key)).map(drop),
             Change::Zero { service: None } => Some(()),
-            Change::AddLocalAddress { .. } | Change::DeleteLocalAddress { .. } => {
+            Change::Drain { .. }
+            | Change::Undrain { .. }
+            | Change::AddLocalAddress { .. }
+            | Change::DeleteLocalAddress { .. } => {
                 unreachable!("not of this world")
             }
         }

@@ -36,6 +36,8 @@ impl Model {
                 (State::Udp, *udp),
             ]),
             Change::Flush
+            | Change::Drain { .. }
+            | Change::Undrain { .. }
             | Change::SetSysctl { .. }
             | Change::Zero { .. }
             | Change::AddLocalAddress { .. }

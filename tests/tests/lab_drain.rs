@@ -1,0 +1,147 @@
+//! A destination is drained: nobody new goes there, and it leaves when nobody is left.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rlvs_lab::{Process, wait};
+use rlvs_tests::scene::{Mode, SOON, Scene, connections, counts, http, status};
+
+/// FIN_WAIT is over in two seconds; then the sweep has to see it, and the director.
+const END: Duration = Duration::from_secs(20);
+
+/// The daemon is killed meanwhile, and an edit comes in between.
+#[test]
+fn it_is_removed_when_its_last_connection_ends() -> Result<()> {
+    let mut scene = Scene::new(Mode::Tc, 2)?;
+    let vip = scene.vips()[0];
+    let service = http(vip);
+    scene.director.ipvsadm("--set 0 2 0")?;
+    scene.add_http(vip, "rr -p 300", &[1, 1])?;
+    let held = Held::open(&scene, vip)?;
+    let real = held.destination(&scene)?;
+    let name = scene.name_of(&real)?;
+    ensure!(
+        scene.ask(vip, 2)? == [name.clone(), name.clone()],
+        "persistence"
+    );
+
+    let mut drain = start(&scene, &format!("{real} {service}"))?;
+    wait::until("it has weight 0", SOON, || {
+        Ok(weight(&scene, &service, &real)? == "0")
+    })?;
+    let answers = scene.ask(vip, 4)?;
+    ensure!(!answers.contains(&name), "{name} is drained: {answers:?}");
+
+    scene.director.kill9()?;
+    scene.start()?;
+    scene
+        .director
+        .ipvsadm(&format!("-e {service} -r {real} -g -w 5"))?;
+    ensure!(weight(&scene, &service, &real)? == "0", "an edit ended it");
+    let listed = scene.director.rlvs("drain")?;
+    let expected = format!("{real} of TCP {vip}:80: 1 active, ");
+    ensure!(listed.starts_with(&expected), "{listed}");
+    let draining = status(&scene.director)?.services[0]
+        .destinations
+        .iter()
+        .find_map(|it| it.draining);
+    ensure!(draining.context("status")?.weight == 5);
+
+    ensure!(held.destination(&scene)? == real);
+    held.close()?;
+    ensure!(drain.wait(END)?.success(), "{}", drain.log());
+    let log = drain.log();
+    ensure!(
+        log.contains("1 active") && log.contains("0 active"),
+        "{log}"
+    );
+    ensure!(log.ends_with("removed, no connection was left\n"), "{log}");
+    ensure!(!counts(&scene.director, &service)?.contains_key(&real));
+    Ok(())
+}
+
+#[test]
+fn it_is_removed_at_the_deadline_or_kept() -> Result<()> {
+    let scene = Scene::new(Mode::Native, 2)?;
+    let vip: IpAddr = scene.vips()[1];
+    let service = http(vip);
+    scene.add_http(vip, "wrr", &[3, 3])?;
+    let held = Held::open(&scene, vip)?;
+    let real = held.destination(&scene)?;
+
+    scene.director.rlvs(&format!("drain {real} --detach"))?;
+    let mut drain = start(&scene, &real)?;
+    wait::until("the count is told", SOON, || {
+        Ok(drain.log().contains("1 active"))
+    })?;
+    ensure!(weight(&scene, &service, &real)? == "0");
+    scene.director.rlvs(&format!("undrain {real}"))?;
+    ensure!(!drain.wait(END)?.success(), "{}", drain.log());
+    ensure!(drain.log().contains("is kept: it takes connections again"));
+    ensure!(weight(&scene, &service, &real)? == "3");
+    let refused = scene.director.host.try_run("rlvs", ["undrain", &real])?;
+    ensure!(
+        refused.stderr.contains("is not being drained"),
+        "{}",
+        refused.stderr
+    );
+
+    let mut drain = start(&scene, &format!("{real} --deadline 2s"))?;
+    ensure!(drain.wait(END)?.success(), "{}", drain.log());
+    let log = drain.log();
+    ensure!(
+        log.ends_with("at the deadline, 1 connection was cut\n"),
+        "{log}"
+    );
+    ensure!(!counts(&scene.director, &service)?.contains_key(&real));
+    held.close()
+}
+
+/// A connection of the client's on which nothing is said.
+struct Held {
+    shell: Process,
+    stop: PathBuf,
+}
+
+impl Held {
+    fn open(scene: &Scene, vip: IpAddr) -> Result<Self> {
+        let stop = scene.client.directory()?.join("held.stop");
+        let script = format!(
+            "exec 3<>/dev/tcp/{vip}/80; echo open; until [ -e {} ]; do sleep 0.1; done",
+            stop.display()
+        );
+        let mut shell = scene.client.spawn("held", "bash", ["-c", &script])?;
+        shell.wait_until(SOON, |shell| Ok(shell.log().contains("open")))?;
+        Ok(Self { shell, stop })
+    }
+
+    fn destination(&self, scene: &Scene) -> Result<String> {
+        let mut connections = connections(&scene.director)?.into_iter();
+        let established = connections.find(|it| it.state == "ESTABLISHED");
+        Ok(established.context("it is not established")?.destination)
+    }
+
+    fn close(mut self) -> Result<()> {
+        fs::write(&self.stop, "")?;
+        ensure!(self.shell.wait(SOON)?.success());
+        Ok(())
+    }
+}
+
+fn start(scene: &Scene, words: &str) -> Result<Process> {
+    let words = ["drain"].into_iter().chain(words.split_whitespace());
+    scene.director.host.spawn("drain", "rlvs", words)
+}
+
+/// As `ipvsadm -Ln` has it.
+fn weight(scene: &Scene, service: &str, real: &str) -> Result<String> {
+    let text = scene.director.ipvsadm(&format!("-Ln {service}"))?;
+    let mut rows = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.get(1) == Some(&real));
+    Ok(row.with_context(|| text.clone())?[3].to_owned())
+}

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use rlvs_lab::{Process, wait};
-use rlvs_tests::scene::{Mode, SOON, Scene, connections, counts, http, status};
+use rlvs_control::status::NextHop;
+use rlvs_lab::address::with_port;
+use rlvs_lab::{Process, RealServer, wait};
+use rlvs_tests::scene::{Mode, SOON, Scene, connections, counts, http, next_hop, status};
 
 /// FIN_WAIT is over in two seconds; then the sweep has to see it, and the director.
 const END: Duration = Duration::from_secs(20);
@@ -98,6 +100,126 @@ fn it_is_removed_at_the_deadline_or_kept() -> Result<()> {
     );
     ensure!(!counts(&scene.director, &service)?.contains_key(&real));
     held.close()
+}
+
+const PORT: u16 = 9000;
+
+/// Answers with its name.
+const SERVER: &str = "
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[2], int(sys.argv[3])))
+print('ready', flush=True)
+while True:
+    data, client = s.recvfrom(100)
+    s.sendto(sys.argv[1].encode() + b' ' + data, client)
+";
+
+/// One socket asks again and again, and must be answered each time.
+const CLIENT: &str = "
+import os, socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.connect((sys.argv[1], int(sys.argv[2])))
+number = 0
+while number < 5000 and not os.path.exists(sys.argv[3]):
+    s.send(str(number).encode())
+    name, answered = s.recv(100).decode().split()
+    assert int(answered) == number
+    print(name, flush=True)
+    number += 1
+    time.sleep(0.01)
+";
+
+/// A UDP flow never ends by itself; it moves, and nothing is lost.
+#[test]
+fn a_udp_flow_moves_with_its_next_packet() -> Result<()> {
+    let scene = Scene::new(Mode::Tc, 2)?;
+    let vip = scene.vips()[0];
+    let service = format!("-u {}", with_port(vip, PORT));
+    let ipvsadm = |line: &str| scene.director.ipvsadm(line).map(drop);
+    let servers = serve(&scene, vip)?;
+    ipvsadm(&format!("-A {service} -s rr"))?;
+    for number in 0..2 {
+        let real = real(&scene, number);
+        ipvsadm(&format!("-a {service} -r {real} -g"))?;
+        wait::until("its MAC address is known", SOON, || {
+            let hop = next_hop(&scene.director, &real)?;
+            Ok(matches!(hop, NextHop::Resolved { .. }))
+        })?;
+    }
+    let stop = scene.client.directory()?.join("flow.stop");
+    let words = [
+        "-c",
+        CLIENT,
+        &vip.to_string(),
+        &PORT.to_string(),
+        &stop.display().to_string(),
+    ];
+    let mut flow = scene.client.spawn("flow", "python3", words)?;
+    let mut at = whom(&mut flow, None)?;
+    let sysctl = |set: &str| scene.director.rlvs(&format!("sysctl -qw {set}")).map(drop);
+
+    sysctl("expire_nodest_conn=1")?;
+    ipvsadm(&format!("-d {service} -r {}", real(&scene, at)))?;
+    at = whom(&mut flow, Some(at))?;
+    ipvsadm(&format!("-a {service} -r {} -g", real(&scene, 1 - at)))?;
+
+    let weigh = |weight: u32| {
+        let real = real(&scene, at);
+        ipvsadm(&format!("-e {service} -r {real} -g -w {weight}"))
+    };
+    weigh(0)?;
+    ensure!(whom(&mut flow, None)? == at, "the setting is off");
+    sysctl("expire_quiescent_udp=1")?;
+    let left = at;
+    at = whom(&mut flow, Some(at))?;
+    ipvsadm(&format!("-e {service} -r {} -g -w 1", real(&scene, left)))?;
+
+    let mut drain = start(&scene, &real(&scene, at))?;
+    whom(&mut flow, Some(at))?;
+    ensure!(drain.wait(END)?.success(), "{}", drain.log());
+    fs::write(&stop, "")?;
+    ensure!(flow.wait(SOON)?.success(), "{}", flow.log());
+    drop(servers);
+    Ok(())
+}
+
+fn serve(scene: &Scene, vip: IpAddr) -> Result<Vec<Process>> {
+    let start = |server: &RealServer| {
+        let words = [
+            "-c",
+            SERVER,
+            server.name(),
+            &vip.to_string(),
+            &PORT.to_string(),
+        ];
+        let mut process = server.host.spawn("echo", "python3", words)?;
+        process.wait_until(SOON, |process| Ok(process.log().contains("ready")))?;
+        Ok(process)
+    };
+    scene.real_servers.iter().map(start).collect()
+}
+
+fn real(scene: &Scene, number: usize) -> String {
+    with_port(scene.real_servers[number].host.address().v4, PORT)
+}
+
+/// The number of who answers now, which is another than `not`.
+fn whom(flow: &mut Process, not: Option<usize>) -> Result<usize> {
+    let seen = flow.log().lines().count();
+    let number = |log: &str| {
+        let last = log.lines().skip(seen + 2).last()?;
+        last.strip_prefix("rs")?
+            .parse::<usize>()
+            .ok()?
+            .checked_sub(1)
+    };
+    flow.wait_until(SOON, |flow| {
+        let now = number(&flow.log());
+        Ok(now.is_some() && now != not)
+    })?;
+    number(&flow.log()).context("nobody answers")
 }
 
 /// A connection of the client's on which nothing is said.

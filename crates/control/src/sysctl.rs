@@ -171,8 +171,8 @@ const fn fixed(
     }
 }
 
-/// All of them, in the order of `sysctl -a`.
-pub static SETTINGS: [Setting; 29] = [
+/// All of them and one of our own, in the order of `sysctl -a`.
+pub static SETTINGS: [Setting; 30] = [
     fixed(
         "am_droprate",
         "10",
@@ -236,6 +236,11 @@ pub static SETTINGS: [Setting; 29] = [
         "expire_quiescent_template",
         "0",
         "1: persistence does not send new connections to destinations of weight 0",
+    ),
+    works(
+        "expire_quiescent_udp",
+        "0",
+        "1: UDP flows leave a destination of weight 0 with their next packet (not in IPVS)",
     ),
     works(
         "ignore_tunneled",

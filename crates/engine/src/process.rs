@@ -22,6 +22,7 @@ use crate::sysctl::Sysctl;
 use crate::table::{self, Entry};
 use crate::tables::{Context, FamilyTables, Tables, interface};
 use crate::tcp;
+use crate::template;
 use crate::tuple::{Packet, Tuple};
 
 /// What becomes of a frame.
@@ -214,7 +215,7 @@ fn decide<'t, F: Packet, R: Frame, T: FamilyTables<F>>(
     if let Some(entry) = table::find::<F, T>(context, &tuple.key) {
         let number = entry.meta.destination();
         let destination = tables.destination(number).ok_or(Reason::Internal)?;
-        let goes_on = !begins_anew(context, opens(tuple), entry, destination);
+        let goes_on = !begins_anew(context, tuple, entry, destination);
         if goes_on && destination.is(Destination::AVAILABLE) {
             follow(context, tuple, entry, destination, false);
             let to = To {
@@ -281,6 +282,15 @@ fn lend<'t, F: Packet, T: FamilyTables<F>>(
     }
 }
 
+/// Whether a UDP flow leaves its destination, which has weight 0: by `expire_quiescent_udp`, unless
+/// the flow's client is remembered there and would be sent there again.
+#[inline(always)]
+fn is_quiescent<T: Tables>(context: Context<'_, T>, meta: Meta, destination: &Destination) -> bool {
+    destination.weight.load() == 0
+        && context.settings.is_on(Sysctl::ExpireQuiescentUdp)
+        && !(meta.has(Meta::CONTROLLED) && template::keeps_clients(context, destination))
+}
+
 /// Whether a found connection is over: its time is, or the client uses its port again.
 ///
 /// `conn_reuse_mode` as in IPVS (ip_vs_core.c, `is_new_conn_expected`): with any bit set, a SYN
@@ -288,17 +298,17 @@ fn lend<'t, F: Packet, T: FamilyTables<F>>(
 /// one in FIN_WAIT whose server's packets do not pass here. One that a template controls goes on.
 /// With `expire_nodest_conn`, both end any connection whose destination has weight 0.
 #[inline(always)]
-fn begins_anew<K, T: Tables>(
+fn begins_anew<F: Packet, T: Tables>(
     context: Context<'_, T>,
-    opens: bool,
-    entry: Entry<'_, K>,
+    tuple: &Tuple<F>,
+    entry: Entry<'_, F::Key>,
     destination: &Destination,
 ) -> bool {
     if table::is_over(context, entry, 0) {
         return true;
     }
-    if !opens {
-        return false;
+    if !opens(tuple) {
+        return tuple.protocol == protocol::UDP && is_quiescent(context, entry.meta, destination);
     }
     let settings = context.settings;
     if settings.is_on(Sysctl::ExpireNodestConn) && destination.weight.load() == 0 {

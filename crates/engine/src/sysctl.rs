@@ -1,4 +1,4 @@
-//! IPVS's sysctls (`net.ipv4.vs`), as far as packets are treated by them.
+//! IPVS's sysctls (`net.ipv4.vs`), as far as packets are treated by them, and those of our own.
 
 /// One of them; its place in [`Settings`](crate::settings::Settings).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -10,6 +10,8 @@ pub enum Sysctl {
     ExpireNodestConn,
     /// A template whose destination has weight 0 is not used again.
     ExpireQuiescentTemplate,
+    /// The same of a UDP flow; not in IPVS.
+    ExpireQuiescentUdp,
     /// A TCP segment in the middle of a connection may begin one here.
     SloppyTcp,
     /// The same of SCTP packets.
@@ -23,10 +25,11 @@ pub enum Sysctl {
 }
 
 impl Sysctl {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ConnReuseMode,
         Self::ExpireNodestConn,
         Self::ExpireQuiescentTemplate,
+        Self::ExpireQuiescentUdp,
         Self::SloppyTcp,
         Self::SloppySctp,
         Self::LblcExpiration,
@@ -40,6 +43,7 @@ impl Sysctl {
             Self::ConnReuseMode => "conn_reuse_mode",
             Self::ExpireNodestConn => "expire_nodest_conn",
             Self::ExpireQuiescentTemplate => "expire_quiescent_template",
+            Self::ExpireQuiescentUdp => "expire_quiescent_udp",
             Self::SloppyTcp => "sloppy_tcp",
             Self::SloppySctp => "sloppy_sctp",
             Self::LblcExpiration => "lblc_expiration",

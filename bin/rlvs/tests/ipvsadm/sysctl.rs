@@ -38,6 +38,7 @@ net.ipv4.vs.drop_entry = 0
 net.ipv4.vs.drop_packet = 0
 net.ipv4.vs.expire_nodest_conn = 0
 net.ipv4.vs.expire_quiescent_template = 0
+net.ipv4.vs.expire_quiescent_udp = 0
 net.ipv4.vs.ignore_tunneled = 0
 net.ipv4.vs.lblc_expiration = 86400
 net.ipv4.vs.lblcr_expiration = 86400

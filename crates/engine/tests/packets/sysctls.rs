@@ -120,6 +120,46 @@ fn a_drained_destination_is_forgotten_whatever_the_setting() {
     assert_eq!(plane.tcp(1, &[ACK]), Some(1), "a connection that is there");
 }
 
+#[test]
+fn expire_quiescent_udp_moves_flows_with_their_next_packet() {
+    let udp = Packet::udp(client(1), vip(80));
+    let tcp = |flags| Packet::tcp(client(1), vip(80), flags);
+    for (value, expected) in [(0, 1), (1, 2)] {
+        let plane = Plane::new();
+        for (number, protocol) in [6, UDP].into_iter().enumerate() {
+            plane.service(number as u32, vip(80), protocol, Scheduler::Rr);
+            plane.members(number as u32, &[(1, 1)]);
+        }
+        plane.sysctl(Sysctl::ExpireQuiescentUdp, value);
+        for packet in [&udp, &udp, &tcp(SYN), &tcp(ACK)] {
+            assert_eq!(plane.send(packet).to(), Some(1));
+        }
+        (0..2).for_each(|service| plane.members(service, &[(0, 1), (1, 2)]));
+        assert_eq!(plane.send(&udp).to(), Some(expected));
+        assert_eq!(plane.send(&udp).to(), Some(expected));
+        assert_eq!(plane.send(&tcp(ACK)).to(), Some(1), "TCP stays");
+        assert_eq!(plane.entries().len(), 2);
+        assert_eq!(plane.counts(expected), (u32::from(expected == 1), 1));
+    }
+}
+
+/// Else each packet would be a new connection to the same destination.
+#[test]
+fn expire_quiescent_udp_leaves_those_whom_persistence_sends_there() {
+    let udp = Packet::udp(client(1), vip(80));
+    let plane = Plane::new();
+    plane.service(0, vip(80), UDP, Scheduler::Rr);
+    plane.members(0, &[(1, 1)]);
+    plane.persistent(0, 360, [255; 16]);
+    plane.sysctl(Sysctl::ExpireQuiescentUdp, 1);
+    assert_eq!(plane.send(&udp).to(), Some(1));
+    plane.members(0, &[(0, 1), (1, 2)]);
+    assert_eq!(plane.send(&udp).to(), Some(1));
+    plane.sysctl(Sysctl::ExpireQuiescentTemplate, 1);
+    assert_eq!(plane.send(&udp).to(), Some(2));
+    assert_eq!(plane.send(&udp).to(), Some(2));
+}
+
 /// What a TCP segment meets that is of no known connection.
 fn first_segment(sloppy: u32, flags: u8) -> (Option<Reason>, Option<State>) {
     let plane = Plane::with_members(Scheduler::Rr, &[(1, 1)]);

@@ -12,7 +12,7 @@ use rlvs_control::{
     Transaction,
 };
 use rlvs_director::desired::Desired;
-use rlvs_director::installed::{Hop, Installed, Steps};
+use rlvs_director::installed::{Hop, Installed, Now, Steps};
 use rlvs_engine::connection::{Meta, State};
 use rlvs_engine::statistics::Counters;
 use rlvs_engine::table::{self, Entry, Inserted};
@@ -221,7 +221,10 @@ fn install(tables: &KernelTables, target: Target) -> Result<()> {
         &key,
         desired.service(&key),
         &Steps::new(),
-        Instant::now(),
+        Now {
+            instant: Instant::now(),
+            seconds: 0,
+        },
     )?;
     let addresses: Vec<_> = installed.addresses().collect();
     for address in addresses {
@@ -247,6 +250,7 @@ fn transaction(key: ServiceKey, target: Target) -> Transaction {
         one_packet: false,
         persistence_engine: None,
         client_address: Default::default(),
+        slow_start: 0,
     };
     let destinations = (0..target.destinations).map(|number| Change::AddDestination {
         service: key,

@@ -16,7 +16,7 @@ use rlvs_control::listing::LocalAddress;
 use rlvs_control::model::{Family, ForwardingMethod};
 use rlvs_control::status::{
     Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, MarkPath, MarkRule,
-    NextHop, ServiceState, Status,
+    NextHop, ServiceState, SlowStart, Status,
 };
 
 use table::{Cell, Table};
@@ -167,7 +167,7 @@ fn destination_row(destination: &DestinationState) -> [Cell; 6] {
     [
         Cell::left(format!("  {}", destination.key)),
         Cell::left(method(destination.method)),
-        Cell::right(destination.weight),
+        Cell::right(weight(destination)),
         Cell::right(destination.active_connections),
         Cell::right(destination.inactive_connections),
         next_hop_of(destination),
@@ -178,6 +178,18 @@ fn version(family: Family) -> &'static str {
     match family {
         Family::Ipv4 => "IPv4",
         Family::Ipv6 => "IPv6",
+    }
+}
+
+/// What schedulers go by.
+fn weight(destination: &DestinationState) -> String {
+    let Some(SlowStart { percent, .. }) = destination.slow_start else {
+        return destination.weight.to_string();
+    };
+    let hundredths = u64::from(destination.weight) * u64::from(percent);
+    match hundredths.is_multiple_of(100) {
+        true => (hundredths / 100).to_string(),
+        false => format!("{}.{:02}", hundredths / 100, hundredths % 100),
     }
 }
 
@@ -194,9 +206,13 @@ fn method(method: ForwardingMethod) -> &'static str {
 
 fn next_hop_of(destination: &DestinationState) -> Cell {
     let next_hop = next_hop(&destination.next_hop);
-    match destination.draining {
-        Some(draining) => next_hop.and(draining_text(draining)),
-        None => next_hop,
+    match (destination.draining, destination.slow_start) {
+        (Some(draining), _) => next_hop.and(draining_text(draining)),
+        (None, Some(SlowStart { seconds_left, .. })) => {
+            let (weight, left) = (destination.weight, units::duration(seconds_left));
+            next_hop.and(format_args!("of weight {weight}, which it has in {left}"))
+        }
+        (None, None) => next_hop,
     }
 }
 

@@ -58,6 +58,10 @@ pub struct Service {
     /// How real servers under full NAT learn who their client is (`--client-address`).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub client_address: ClientAddress,
+    /// Seconds in which the weight of a new or returning destination rises to what it is
+    /// (`--slow-start`); 0: it has it at once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slow_start: u32,
 }
 
 /// How real servers under full NAT, which see an address of the director, learn who their client

@@ -124,9 +124,20 @@ pub struct DestinationState {
     pub next_hop: NextHop,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<Draining>,
+    /// It is new or back, and has not all of its weight yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<SlowStart>,
     /// The largest IP packet for the way there, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_mtu: Option<u32>,
+}
+
+/// A destination on the way to its weight.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SlowStart {
+    /// How much of its weight schedulers give it.
+    pub percent: u32,
+    pub seconds_left: u64,
 }
 
 /// Where a destination's frames are sent.

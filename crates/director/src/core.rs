@@ -1,6 +1,6 @@
 //! The daemon's state, and what it does about each thing that comes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use rlvs_control::{Change, Code, DestinationKey, Error, ServiceKey, Transaction};
@@ -18,7 +18,7 @@ use crate::daemon;
 use crate::desired::Desired;
 use crate::drains::{Ended, now};
 use crate::estimator::Estimator;
-use crate::installed::{Hop, Installed, Steps, gcd_and_reach};
+use crate::installed::{Hop, Installed, Now, Steps, gcd_and_reach};
 use crate::journal::Journal;
 use crate::marks::MarkedWay;
 use crate::roles::{Needs, Roles};
@@ -45,15 +45,17 @@ pub(crate) struct Core {
     pub(crate) swept: Swept,
     pub(crate) rates: Estimator<(ServiceKey, Option<DestinationKey>)>,
     pub(crate) drains: Ended,
+    /// Services some of whose weights rise.
+    pub(crate) rising: HashSet<ServiceKey>,
     journal: Journal,
     network: Network,
 }
 
 /// What a transaction touched, in order, and how wrr got there.
 #[derive(Default)]
-struct Touched {
-    order: Vec<ServiceKey>,
-    steps: HashMap<ServiceKey, Steps>,
+pub(crate) struct Touched {
+    pub(crate) order: Vec<ServiceKey>,
+    pub(crate) steps: HashMap<ServiceKey, Steps>,
     zeroed: Vec<Option<ServiceKey>>,
 }
 
@@ -87,6 +89,7 @@ impl Core {
             swept: Swept::default(),
             rates: Estimator::default(),
             drains: Ended::default(),
+            rising: HashSet::new(),
             journal,
             network,
         };
@@ -147,6 +150,7 @@ impl Core {
         self.follow_marks();
         let before = self.installed.addresses().count();
         self.end_drains();
+        self.raise_weights();
         self.installed.tidy(&*self.tables, now);
         if self.installed.addresses().count() != before {
             self.watch();
@@ -247,13 +251,17 @@ impl Core {
         Ok(touched)
     }
 
-    fn install(&mut self, touched: &Touched) -> Result<(), rlvs_plane::Error> {
-        let now = Instant::now();
+    pub(crate) fn install(&mut self, touched: &Touched) -> Result<(), rlvs_plane::Error> {
+        let now = Now {
+            instant: Instant::now(),
+            seconds: now(),
+        };
         for key in &touched.order {
             let steps = touched.steps.get(key).cloned().unwrap_or_default();
             let desired = self.desired.service(key);
             self.installed
                 .install(&*self.tables, key, desired, &steps, now)?;
+            self.note_rising(key, now.seconds);
         }
         self.write_settings();
         for zeroed in &touched.zeroed {

@@ -10,6 +10,7 @@
 //! * `attach`: the program on interfaces; `roles`: others there; `vlans`: what XDP has to know of
 //!   VLAN interfaces
 //! * `marks`: the way of packets with firewall marks; `parameter`: kernel parameters
+//! * `slow_start`: weights that rise
 //! * `sweep`: ends connections whose time is over; `connections` lists them
 //! * `estimator`: present rates, every two seconds
 #![forbid(unsafe_code)]
@@ -30,6 +31,7 @@ mod parameter;
 mod report;
 mod roles;
 pub mod server;
+mod slow_start;
 pub mod supported;
 pub mod sweep;
 mod sysctls;

@@ -6,7 +6,7 @@ use rlvs_control::listing::Statistics;
 use rlvs_control::model::{Family, ForwardingMethod};
 use rlvs_control::status::{
     Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, NetworkNamespace,
-    NextHop, ServiceState, Status,
+    NextHop, ServiceState, SlowStart, Status,
 };
 use rlvs_control::{Destination, DestinationKey, DestinationStatus, ServiceKey, ServiceStatus};
 use rlvs_control::{Services, endpoint};
@@ -132,7 +132,7 @@ impl Core {
             scheduler: service.scheduler.clone(),
             destinations: desired
                 .members()
-                .map(|member| self.destination_state(&service.key, member))
+                .map(|member| self.destination_state(desired, member))
                 .collect(),
             local_addresses: self.installed.local_addresses(&*self.tables, desired),
         }
@@ -140,10 +140,11 @@ impl Core {
 
     fn destination_state(
         &self,
-        service: &ServiceKey,
+        of: &DesiredService,
         member: &DesiredDestination,
     ) -> DestinationState {
-        let desired = member.destination();
+        let (service, desired) = (&of.service().key, member.destination());
+        let now = now();
         let (active_connections, inactive_connections, _) = self.counts(service, &desired.key);
         DestinationState {
             key: desired.key,
@@ -152,7 +153,13 @@ impl Core {
             active_connections,
             inactive_connections,
             next_hop: self.next_hop(desired),
-            draining: member.draining().map(|it| shown(it, now())),
+            draining: member.draining().map(|it| shown(it, now)),
+            slow_start: of
+                .starting(member, now)
+                .map(|(percent, seconds_left)| SlowStart {
+                    percent,
+                    seconds_left,
+                }),
             path_mtu: self.path_mtu(service, &desired.key),
         }
     }

@@ -131,6 +131,7 @@ mod tests {
             one_packet: false,
             persistence_engine: None,
             client_address: Default::default(),
+            slow_start: 0,
         };
         edit(&mut service);
         check(&Change::AddService(service))

@@ -11,7 +11,7 @@ use rlvs_control::{
     Transaction,
 };
 use rlvs_director::desired::{Desired, DesiredService};
-use rlvs_director::installed::{Hop, Installed, Steps};
+use rlvs_director::installed::{Hop, Installed, Now, Steps};
 use rlvs_engine::connection::State;
 use rlvs_engine::settings::ticks;
 use rlvs_engine::sysctl::Sysctl;
@@ -98,6 +98,10 @@ impl<S: Store> Site<S> {
                     steps.push(gcd_and_reach(service));
                 }
             })?;
+        let now = Now {
+            instant: now,
+            seconds: 0,
+        };
         for key in touched {
             let desired = self.desired.service(&key);
             self.installed
@@ -278,6 +282,7 @@ pub fn service(key: ServiceKey, scheduler: &str, persistence: Option<Persistence
         one_packet: false,
         persistence_engine: None,
         client_address: Default::default(),
+        slow_start: 0,
     }
 }
 

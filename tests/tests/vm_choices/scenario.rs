@@ -262,6 +262,7 @@ impl World {
             one_packet: of.one_packet,
             persistence_engine: None,
             client_address: Default::default(),
+            slow_start: 0,
         }
     }
 

@@ -108,6 +108,7 @@ impl Typed {
             one_packet: self.given.has(Opt::OnePacket),
             persistence_engine: self.engine.clone(),
             client_address: self.client_address,
+            slow_start: self.slow_start,
         })
     }
 

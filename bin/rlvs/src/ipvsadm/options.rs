@@ -46,12 +46,13 @@ pub(super) enum Opt {
     // rlvs's own.
     ClientAddress,
     LocalAddress,
+    SlowStart,
 }
 
 use Opt::*;
 
 /// Every option with the name it has in messages.
-const NAMES: [(Opt, &str); 36] = [
+const NAMES: [(Opt, &str); 37] = [
     (Numeric, "numeric"),
     (Connection, "connection"),
     (ServiceAddress, "service-address"),
@@ -88,6 +89,7 @@ const NAMES: [(Opt, &str); 36] = [
     (TunnelRemoteChecksum, "tun-remcsum"),
     (ClientAddress, "client-address"),
     (LocalAddress, "laddr"),
+    (SlowStart, "slow-start"),
 ];
 
 /// The options that were given.
@@ -186,6 +188,7 @@ const SERVICE_OPTIONS: &[Opt] = &[
     Engine,
     SchedulerFlags,
     ClientAddress,
+    SlowStart,
 ];
 const LOCAL_ADDRESS: &[Opt] = &[ServiceAddress, LocalAddress];
 const SERVER_OPTIONS: &[Opt] = &[

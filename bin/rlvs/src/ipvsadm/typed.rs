@@ -48,6 +48,7 @@ pub(super) struct Typed {
     pub(super) tunnel_port: u16,
     pub(super) client_address: ClientAddress,
     pub(super) local_address: Option<IpAddr>,
+    pub(super) slow_start: u32,
 }
 
 impl Default for Typed {
@@ -70,6 +71,7 @@ impl Default for Typed {
             tunnel_port: 0,
             client_address: ClientAddress::default(),
             local_address: None,
+            slow_start: 0,
         }
     }
 }
@@ -123,6 +125,7 @@ impl Typed {
                 self.tunnel_port = port.ok_or_else(|| illegal("tunnel port"))?;
             }
             Opt::ClientAddress => self.client_address = client_address(text)?,
+            Opt::SlowStart => self.slow_start = timeout(text, 0)?,
             Opt::LocalAddress => {
                 let address = address::parse(text, None, names).filter(|(_, port)| port.is_none());
                 let (address, _) = address.ok_or_else(|| illegal("local address"))?;

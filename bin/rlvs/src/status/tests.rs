@@ -2,7 +2,7 @@
 
 use rlvs_control::drain::Draining;
 use rlvs_control::model::{DestinationKey, Protocol, ServiceKey};
-use rlvs_control::status::NetworkNamespace;
+use rlvs_control::status::{NetworkNamespace, SlowStart};
 
 use super::*;
 
@@ -57,7 +57,7 @@ Services
   TCP 192.0.2.1:80 wlc
     198.51.100.2:80      Route       100       2         3  02:00:00:00:00:02 on eth0; draining for 50 s, removed in 4 min 10 s
     198.51.100.113:80    Route       100     113         3  UNRESOLVED: no route
-    198.51.100.5:80      Masq        100       5         3  this host
+    198.51.100.5:80      Masq         37       5         3  this host; of weight 100, which it has in 19 s
   TCP 192.0.2.1:443 wlc                                     NO DESTINATION
   TCP 192.0.2.1:90 wlc
     from 10.0.1.200                            7            a port was taken 3 times
@@ -135,6 +135,10 @@ fn at_work() -> Status {
                     destination(113, unresolved("no route")),
                     DestinationState {
                         method: ForwardingMethod::Masquerade,
+                        slow_start: Some(SlowStart {
+                            percent: 37,
+                            seconds_left: 19,
+                        }),
                         ..destination(5, NextHop::Local)
                     },
                 ],
@@ -218,6 +222,7 @@ fn destination(host: u8, next_hop: NextHop) -> DestinationState {
         inactive_connections: 3,
         next_hop,
         draining: None,
+        slow_start: None,
         path_mtu: Some(1500),
     }
 }

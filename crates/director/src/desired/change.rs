@@ -5,25 +5,32 @@ use std::net::IpAddr;
 use rlvs_control::{Change, Code, Destination, DestinationKey, Error, Service, ServiceKey, sysctl};
 
 use super::undo::Undo;
-use super::{Desired, DesiredDestination, DesiredService, validate};
+use super::{Desired, DesiredDestination, DesiredService, Moment, validate};
 
 type Made = Result<Undo, Error>;
 
 impl Desired {
-    pub(super) fn make(&mut self, change: &Change, now: u64) -> Made {
+    pub(super) fn make(&mut self, change: &Change, moment: &mut Moment) -> Made {
+        let now = moment.now;
         match change {
-            Change::AddService(service) => self.add_service(service),
+            Change::AddService(service) => {
+                moment.added.insert(service.key);
+                self.add_service(service)
+            }
             Change::EditService(service) => self.edit_service(service),
             Change::DeleteService(key) => self.delete_service(key),
             Change::Flush => Ok(Undo::PutBackAll(std::mem::take(&mut self.services))),
             Change::AddDestination {
                 service,
                 destination,
-            } => self.add_destination(service, destination),
+            } => {
+                let is_late = !moment.added.contains(service);
+                self.add_destination(service, destination, is_late.then_some(now))
+            }
             Change::EditDestination {
                 service,
                 destination,
-            } => self.edit_destination(service, destination),
+            } => self.edit_destination(service, destination, now),
             Change::DeleteDestination {
                 service,
                 destination,
@@ -39,7 +46,8 @@ impl Desired {
             Change::Undrain {
                 service,
                 destination,
-            } => self.replace_destination(service, destination, |known| known.undrained(service)),
+            } => self
+                .replace_destination(service, destination, |known| known.undrained(service, now)),
             Change::AddLocalAddress { service, address } => {
                 self.add_local_address(service, *address)
             }
@@ -87,7 +95,12 @@ impl Desired {
         Ok(Undo::PutBackService(place, Box::new(service)))
     }
 
-    fn add_destination(&mut self, key: &ServiceKey, destination: &Destination) -> Made {
+    fn add_destination(
+        &mut self,
+        key: &ServiceKey,
+        destination: &Destination,
+        since: Option<u64>,
+    ) -> Made {
         let service = self.known_mut(key)?;
         validate::destination(key, destination)?;
         validate::together(&service.service, destination)?;
@@ -102,15 +115,17 @@ impl Desired {
         }
         service
             .destinations
-            .add(DesiredDestination::new(destination.clone()));
+            .add(DesiredDestination::new(destination.clone(), since));
         Ok(Undo::RemoveDestination(*key, destination.key))
     }
 
-    fn edit_destination(&mut self, key: &ServiceKey, destination: &Destination) -> Made {
+    fn edit_destination(&mut self, key: &ServiceKey, destination: &Destination, now: u64) -> Made {
         let service = self.known_mut(key)?;
         validate::destination(key, destination)?;
         validate::together(&service.service, destination)?;
-        self.replace_destination(key, &destination.key, |known| Ok(known.edited(destination)))
+        self.replace_destination(key, &destination.key, |known| {
+            Ok(known.edited(destination, now))
+        })
     }
 
     fn replace_destination(

@@ -1,4 +1,4 @@
-//! A destination, and what is desired of it for a time: to be drained.
+//! A destination, and what is desired of it for a time: to be drained, to start slowly.
 //!
 //! While it is drained its weight is 0, to all who ask. An edit then sets what it gets back.
 
@@ -14,6 +14,9 @@ pub struct DesiredDestination {
     destination: Destination,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     draining: Option<Draining>,
+    /// When it came to a service that was there, or came back from weight 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
 }
 
 /// It takes no new connections, and shall be removed when it has none.
@@ -28,10 +31,11 @@ pub struct Draining {
 }
 
 impl DesiredDestination {
-    pub(super) fn new(destination: Destination) -> Self {
+    pub(super) fn new(destination: Destination, since: Option<u64>) -> Self {
         Self {
             destination,
             draining: None,
+            since,
         }
     }
 
@@ -43,15 +47,20 @@ impl DesiredDestination {
         self.draining.as_ref()
     }
 
-    pub(super) fn edited(&self, wanted: &Destination) -> Self {
+    /// When it came, if it did not come with its service.
+    pub(super) fn since(&self) -> Option<u64> {
+        self.since
+    }
+
+    pub(super) fn edited(&self, wanted: &Destination, now: u64) -> Self {
         let mut edited = Self {
             destination: wanted.clone(),
-            draining: self.draining,
+            ..self.clone()
         };
         if let Some(draining) = &mut edited.draining {
             draining.weight = std::mem::take(&mut edited.destination.weight);
         }
-        edited
+        edited.came_back(self, now)
     }
 
     pub(super) fn drained(&self, deadline: Option<u32>, keeps_clients: bool, now: u64) -> Self {
@@ -70,7 +79,7 @@ impl DesiredDestination {
         drained
     }
 
-    pub(super) fn undrained(&self, service: &ServiceKey) -> Result<Self, Error> {
+    pub(super) fn undrained(&self, service: &ServiceKey, now: u64) -> Result<Self, Error> {
         let draining = self.draining.ok_or_else(|| {
             let key = self.destination.key;
             let message =
@@ -80,7 +89,14 @@ impl DesiredDestination {
         let mut undrained = self.clone();
         undrained.draining = None;
         undrained.destination.weight = draining.weight;
-        Ok(undrained)
+        Ok(undrained.came_back(self, now))
+    }
+
+    fn came_back(mut self, before: &Self, now: u64) -> Self {
+        if before.destination.weight == 0 && self.destination.weight != 0 {
+            self.since = Some(now);
+        }
+        self
     }
 }
 

@@ -7,12 +7,13 @@
 mod change;
 mod destination;
 mod ordered;
+mod slow_start;
 #[cfg(test)]
 mod tests;
 mod undo;
 mod validate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use rlvs_control::{
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use destination::{DesiredDestination, Draining};
 use ordered::{Keyed, Ordered};
+pub use slow_start::Present;
 use undo::Undo;
 
 /// The desired state of a director.
@@ -58,9 +60,10 @@ impl Desired {
         step: &mut dyn FnMut(&Self, &Change),
     ) -> Result<(), Error> {
         let mut done = Vec::with_capacity(transaction.changes.len());
+        let mut moment = Moment::at(now);
         for (index, change) in transaction.changes.iter().enumerate() {
             let change = validate::as_made(change);
-            match self.make(&change, now) {
+            match self.make(&change, &mut moment) {
                 Ok(undo) => done.push(undo),
                 Err(error) => {
                     self.undo(done);
@@ -103,6 +106,22 @@ impl Desired {
     fn undo(&mut self, done: Vec<Undo>) {
         for undo in done.into_iter().rev() {
             undo.run(self);
+        }
+    }
+}
+
+/// When a change is made, and what came before it in its transaction.
+struct Moment {
+    now: u64,
+    /// Services that were added: what is added to them was there from their beginning.
+    added: HashSet<ServiceKey>,
+}
+
+impl Moment {
+    fn at(now: u64) -> Self {
+        Self {
+            now,
+            added: HashSet::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod drain;
 mod model;
+mod slow_start;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -471,6 +472,7 @@ fn service(port: u16) -> Service {
         one_packet: false,
         persistence_engine: None,
         client_address: Default::default(),
+        slow_start: 0,
     }
 }
 
@@ -507,5 +509,12 @@ fn add(port: u16, destination: Destination) -> Change {
     Change::AddDestination {
         service: key(port),
         destination,
+    }
+}
+
+fn weighing(host: u8, weight: u32) -> Destination {
+    Destination {
+        weight,
+        ..destination(host)
     }
 }

@@ -20,6 +20,9 @@ const SCHEDULERS: [&str; 15] = [
     "wrr",
 ];
 
+/// Those that only compare weights, or their ratios to connections.
+const BY_WEIGHT: [&str; 5] = ["nq", "sed", "twos", "wlc", "wrr"];
+
 type Checked = Result<(), Error>;
 
 /// The change that `change` amounts to: a destination that gets the packets as they are
@@ -64,6 +67,7 @@ pub(super) fn service(service: &Service) -> Checked {
         ));
     }
     key(service)?;
+    slow_start(service)?;
     service
         .persistence
         .iter()
@@ -144,6 +148,20 @@ fn scheduler(service: &Service) -> Checked {
             service.scheduler_flags.into(),
             allowed,
         ));
+    }
+    Ok(())
+}
+
+fn slow_start(service: &Service) -> Checked {
+    let name = service.scheduler.as_str();
+    if service.slow_start != 0 && !BY_WEIGHT.contains(&name) {
+        let fit = BY_WEIGHT.join(", ");
+        let why = format!("slow start needs a scheduler that goes by shares of weights: {fit}");
+        return invalid(service, &why);
+    }
+    if service.slow_start > LONGEST_TIMEOUT {
+        let allowed = format_args!("0 to {LONGEST_TIMEOUT} seconds");
+        return Err(range("slow_start", service.slow_start, allowed));
     }
     Ok(())
 }

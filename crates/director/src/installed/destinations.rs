@@ -15,7 +15,7 @@ use rlvs_engine::service::{ANY_PORT, load_octets, store_octets};
 use rlvs_plane::Store;
 
 use super::{Installed, Removed, filter};
-use crate::desired::{DesiredDestination, DesiredService};
+use crate::desired::{DesiredDestination, DesiredService, Present};
 
 /// How long a removed destination without connections is remembered, as in IPVS
 /// (`IP_VS_DEST_TRASH_PERIOD`).
@@ -28,16 +28,18 @@ const NO_SERVICE: u32 = u32::MAX;
 const IPV6: u32 = 1 << 16;
 
 impl Installed {
-    /// Writes the records of all of a service's destinations; (weight, number) in its order.
+    /// Writes the records of all of a service's destinations; (present weight, number) in its
+    /// order.
     pub(super) fn write_destinations<S: Store>(
         &mut self,
         store: &S,
         service: &ServiceKey,
         desired: &DesiredService,
+        present: &Present,
         service_number: u32,
     ) -> Result<Vec<(u32, u32)>, rlvs_plane::Error> {
         let mut members = Vec::with_capacity(desired.destinations().len());
-        for member in desired.members() {
+        for (member, &weight) in desired.members().zip(&present.weights) {
             let destination = member.destination();
             let is_new = self.destination(service, &destination.key).is_none();
             let number = self.number(store, service, &destination.key)?;
@@ -48,7 +50,7 @@ impl Installed {
             }
             write(store, number, destination);
             write_method(store, number, member, desired.service());
-            members.push((destination.weight, number));
+            members.push((weight, number));
         }
         Ok(members)
     }

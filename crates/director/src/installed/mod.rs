@@ -27,7 +27,7 @@ use rlvs_plane::Store;
 pub(crate) use cursor::gcd_and_reach;
 pub(crate) use destinations::key as destination_key;
 pub use hops::Hop;
-pub use services::Steps;
+pub use services::{Now, Steps};
 pub use statistics::Totals;
 
 /// After this long no packet path still reads what was taken out of the tables.

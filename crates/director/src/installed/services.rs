@@ -14,14 +14,22 @@ use rlvs_engine::{V4, V6};
 use rlvs_plane::{IndexKey, Store};
 use rlvs_wire::protocol;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, gcd_and_reach};
 use super::rows::rows;
 use super::{Installed, InstalledService, Retired};
-use crate::desired::DesiredService;
+use crate::desired::{DesiredService, Present};
 
 /// What IPVS's wrr learns of each single change, in order: the gcd of all weights, and their
 /// maximum - gcd + 1. Its current weight goes through all of them.
 pub type Steps = Vec<(u32, u32)>;
+
+/// The present moment, by two clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub instant: Instant,
+    /// As [`Desired::apply`](crate::desired::Desired::apply) counts.
+    pub seconds: u64,
+}
 
 impl Installed {
     /// Makes the records of one service as it is desired now: written, changed, or removed.
@@ -31,11 +39,11 @@ impl Installed {
         key: &ServiceKey,
         desired: Option<&DesiredService>,
         steps: &Steps,
-        now: Instant,
+        now: Now,
     ) -> Result<(), rlvs_plane::Error> {
         match desired {
             Some(desired) => self.write(store, key, desired, steps, now),
-            None => self.remove(store, key, now),
+            None => self.remove(store, key, now.instant),
         }
     }
 
@@ -45,7 +53,7 @@ impl Installed {
         key: &ServiceKey,
         desired: &DesiredService,
         steps: &Steps,
-        now: Instant,
+        now: Now,
     ) -> Result<(), rlvs_plane::Error> {
         let is_new = !self.services.contains_key(key);
         if is_new {
@@ -67,16 +75,21 @@ impl Installed {
             self.begin_counters(store, key);
         }
         let mut cursor = Cursor::read(store, record);
-        let members = self.write_destinations(store, key, desired, number)?;
-        self.write_pool(store, key, desired, now)?;
+        let present = desired.present(now.seconds);
+        let members = self.write_destinations(store, key, desired, &present, number)?;
+        self.write_pool(store, key, desired, now.instant)?;
         if !is_new && scheduler != record.scheduler() {
             Self::forget_localities(store, number)?;
         }
         write_service(record, desired.service());
-        cursor.moved(scheduler, &members, steps);
-        self.write_members(store, key, scheduler, &members, now)?;
+        match present.rise {
+            // Nobody saw the weights that are desired.
+            true => cursor.moved(scheduler, &members, &[of_members(&members)]),
+            false => cursor.moved(scheduler, &members, steps),
+        }
+        self.write_members(store, key, scheduler, &members, now.instant)?;
         record.cursor.store(cursor.word());
-        self.retire_missing(store, key, desired, now);
+        self.retire_missing(store, key, desired, now.instant);
         if is_new {
             self.show(store, key, Some(number))?;
         }
@@ -123,6 +136,29 @@ impl Installed {
         self.reuse_retired(store, |_| true);
         let region = self.regions.allocate_range(nodes);
         region.map_err(|_| rlvs_plane::Error::NodesFull)
+    }
+
+    /// Gives the members of a service that was installed as it is desired the weights they have
+    /// by now: those that have risen are written, and what depends on them. A packet that reads
+    /// meanwhile finds the old or the new; leaves come first, so that no sum promises more than
+    /// they have.
+    pub fn raise<S: Store>(&self, store: &S, key: &ServiceKey, present: &Present) {
+        let Some(service) = self.services.get(key) else {
+            return;
+        };
+        let old = store.services()[service.number as usize].members();
+        let member = |index| old.member(store, index).map(|(_, number)| number);
+        let numbers = (0..old.count()).filter_map(member);
+        let members: Vec<_> = present.weights.iter().copied().zip(numbers).collect();
+        if members.len() != old.count() as usize {
+            return;
+        }
+        layout(old.base(), &members, old.scheduler(), |node, word| {
+            let node = &store.nodes()[node as usize];
+            if node.load() != word {
+                node.store(word);
+            }
+        });
     }
 
     fn remove<S: Store>(
@@ -235,6 +271,10 @@ fn allocator_without(mut taken: Vec<Range<u32>>, end: u32) -> range_alloc::Range
         allocator.free_range(free_from..end);
     }
     allocator
+}
+
+fn of_members(members: &[(u32, u32)]) -> (u32, u32) {
+    gcd_and_reach(members.iter().map(|&(weight, _)| weight))
 }
 
 fn scheduler(desired: &DesiredRecord) -> Scheduler {

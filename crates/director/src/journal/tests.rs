@@ -224,6 +224,7 @@ fn add_service() -> Change {
         one_packet: false,
         persistence_engine: None,
         client_address: Default::default(),
+        slow_start: 0,
     })
 }
 

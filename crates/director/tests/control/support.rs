@@ -199,6 +199,7 @@ pub(crate) fn service(port: u16) -> Service {
         one_packet: false,
         persistence_engine: None,
         client_address: Default::default(),
+        slow_start: 0,
     }
 }
 
@@ -223,6 +224,7 @@ pub(crate) fn status() -> Status {
         inactive_connections: 3,
         next_hop,
         draining: None,
+        slow_start: None,
         path_mtu: Some(1500),
     };
     let interface = |name: &str, index, attachment| {

@@ -187,6 +187,13 @@ pub(in crate::ipvsadm) const FLAGS: &[Flag] = &[
         "how",
         "full NAT tells it by toa (unless given), proxy or none",
     ),
+    valued(
+        Opt::SlowStart,
+        "slow-start",
+        None,
+        "seconds",
+        "weights of new real servers rise over so long",
+    ),
     valued(Opt::LocalAddress, "laddr", None, "host", "a local address"),
     method(
         Method::Route,

@@ -88,6 +88,9 @@ fn service_options(service: &Service) -> String {
         ClientAddress::Proxy => text += " --client-address proxy",
         ClientAddress::None => text += " --client-address none",
     }
+    if service.slow_start != 0 {
+        text += &format!(" --slow-start {}", service.slow_start);
+    }
     text
 }
 

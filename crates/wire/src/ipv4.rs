@@ -97,7 +97,7 @@ impl Ipv4 {
         self.ttl = self.ttl.wrapping_add(1);
         let sum =
             u16::from_ne_bytes(self.checksum) as u32 + u16::from_ne_bytes([0xfe, 0xff]) as u32;
-        self.checksum = ((sum + (sum > 0xffff) as u32) as u16).to_ne_bytes();
+        self.checksum = ((sum + (sum >= 0xffff) as u32) as u16).to_ne_bytes();
     }
 }
 

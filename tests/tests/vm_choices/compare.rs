@@ -140,12 +140,12 @@ impl Pair {
             listings.push("-Ln --persistent-conn");
         }
         for (side, record) in self.sides().into_iter().zip(&mut *records) {
-            record.connections = connections(side, world)?;
+            record.connections = connections(side, world, scenario)?;
             for options in &listings {
                 record.listing += &side.listing(options)?;
             }
         }
-        records[0].later = connections(&mut self.kernel, world)?;
+        records[0].later = connections(&mut self.kernel, world, scenario)?;
         self.statistics(scenario, records)
     }
 
@@ -177,8 +177,11 @@ impl Pair {
 }
 
 /// Those of this run, in order.
-fn connections(side: &mut dyn Side, world: &World) -> Result<Vec<Connection>> {
+fn connections(side: &mut dyn Side, world: &World, scenario: &Scenario) -> Result<Vec<Connection>> {
     let mut connections = side.connections()?;
+    // In the kernel connections keep the template of a removed destination beyond its time.
+    let may_be_kept = scenario.removes_a_destination() && scenario.waits() > 0;
+    connections.retain(|entry| entry.client.port() != 0 || !may_be_kept);
     connections.retain(|entry| entry.virtual_address.ip() == world.vip());
     connections.retain(|entry| entry.destination.port() != OUTDATED);
     connections.iter_mut().for_each(leave_assurance_out);

@@ -3,7 +3,7 @@
 //! The model speaks all of LVS; a director refuses what its data plane cannot do yet.
 
 use core::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -166,6 +166,36 @@ impl ServiceKey {
                 ..
             } => Family::Ipv6,
             Self::Mark { family, .. } => *family,
+        }
+    }
+
+    /// The words by which `ipvsadm` names the service.
+    pub fn words(&self) -> String {
+        match *self {
+            Self::Address {
+                protocol,
+                address,
+                port,
+            } => format!("{} {}", protocol.option(), SocketAddr::new(address, port)),
+            Self::Mark {
+                family: Family::Ipv4,
+                mark,
+            } => format!("-f {mark}"),
+            Self::Mark {
+                family: Family::Ipv6,
+                mark,
+            } => format!("-f {mark} -6"),
+        }
+    }
+}
+
+impl Protocol {
+    /// The option of `ipvsadm` in front of an address of such a service.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Tcp => "-t",
+            Self::Udp => "-u",
+            Self::Sctp => "--sctp-service",
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Scenarios and changes in the words of `ipvsadm`.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
 
 use rlvs_control::model::Granularity;
-use rlvs_control::{Change, Destination, ForwardingMethod, Protocol, Service, ServiceKey};
+use rlvs_control::{Change, Destination, ForwardingMethod, Service};
 
 use crate::scenario::{Scenario, Step, World};
 
@@ -49,39 +48,31 @@ pub(crate) fn line(change: &Change) -> String {
     match change {
         Change::AddService(service) => format!("-A {}", service_words(service)),
         Change::EditService(service) => format!("-E {}", service_words(service)),
-        Change::DeleteService(key) => format!("-D {}", key_words(key)),
+        Change::DeleteService(key) => format!("-D {}", key.words()),
         Change::AddDestination {
             service,
             destination,
         } => {
-            format!(
-                "-a {} {}",
-                key_words(service),
-                destination_words(destination)
-            )
+            format!("-a {} {}", service.words(), destination_words(destination))
         }
         Change::EditDestination {
             service,
             destination,
         } => {
-            format!(
-                "-e {} {}",
-                key_words(service),
-                destination_words(destination)
-            )
+            format!("-e {} {}", service.words(), destination_words(destination))
         }
         Change::DeleteDestination {
             service,
             destination,
         } => {
-            format!("-d {} -r {destination}", key_words(service))
+            format!("-d {} -r {destination}", service.words())
         }
         other => unreachable!("not made by scenarios: {other:?}"),
     }
 }
 
 fn service_words(service: &Service) -> String {
-    let mut words = format!("{} -s {}", key_words(&service.key), service.scheduler);
+    let mut words = format!("{} -s {}", service.key.words(), service.scheduler);
     let flags: Vec<_> = [(1, "flag-1"), (2, "flag-2")]
         .into_iter()
         .filter(|(bit, _)| service.scheduler_flags & bit != 0)
@@ -101,24 +92,6 @@ fn service_words(service: &Service) -> String {
         words += &format!(" -p {} -M {granularity}", persistence.timeout);
     }
     words
-}
-
-fn key_words(key: &ServiceKey) -> String {
-    match key {
-        ServiceKey::Address {
-            protocol,
-            address,
-            port,
-        } => {
-            let option = match protocol {
-                Protocol::Tcp => "-t",
-                Protocol::Udp => "-u",
-                Protocol::Sctp => "--sctp-service",
-            };
-            format!("{option} {}", SocketAddr::new(*address, *port))
-        }
-        ServiceKey::Mark { mark, .. } => format!("-f {mark}"),
-    }
 }
 
 fn destination_words(destination: &Destination) -> String {

@@ -32,7 +32,7 @@ fn has_one(service: &Service) -> Finding {
             .means("its connections to full NAT destinations are dropped")
             .mend(format!(
                 "ipvsadm --add-laddr {} --laddr ADDRESS",
-                vip::words(&key)
+                key.words()
             )),
         1 => Finding::ok(NONE, "a local address stands for clients"),
         _ => Finding::ok(NONE, format!("{count} local addresses stand for clients")),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use rlvs_control::model::{ForwardingMethod, Protocol, ServiceKey};
+use rlvs_control::model::{ForwardingMethod, ServiceKey};
 
 use crate::facts::{Destination, Facts, Interface, Running};
 use crate::finding::Finding;
@@ -32,7 +32,7 @@ pub(super) fn is_no_real_server(facts: &Facts, running: &Running) -> Vec<Finding
         )
         .about(service.key)
         .means("its packets come back to the director, and go round");
-        let words = words(&service.key);
+        let words = service.key.words();
         findings.push(finding.mend(format!("ipvsadm -d {words} -r {}", destination.key)));
     }
     if findings.is_empty() {
@@ -109,27 +109,10 @@ pub(super) fn local(
     }
 }
 
-/// As `ipvsadm` names the service.
-pub(super) fn words(key: &ServiceKey) -> String {
-    match key {
-        ServiceKey::Address {
-            protocol,
-            address,
-            port,
-        } => {
-            let option = match protocol {
-                Protocol::Tcp => "-t",
-                Protocol::Udp => "-u",
-                Protocol::Sctp => "--sctp-service",
-            };
-            format!("{option} {}", std::net::SocketAddr::new(*address, *port))
-        }
-        ServiceKey::Mark { mark, .. } => format!("-f {mark}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use rlvs_control::Protocol;
+
     use super::*;
     use crate::Severity::{Error, Ok, Warning};
     use crate::check::sample::{self, facts, running};

@@ -4,8 +4,8 @@
 
 use std::io::{self, Write};
 
-use rlvs_control::model::{ClientAddress, Family, GueChecksum, Tunnel};
-use rlvs_control::{Destination, ForwardingMethod, Protocol, Service, ServiceKey, Services};
+use rlvs_control::model::{ClientAddress, GueChecksum, Tunnel};
+use rlvs_control::{Destination, ForwardingMethod, Service, ServiceKey, Services};
 
 use super::name::{Namer, port_protocol};
 use super::order::{sort_destinations, sort_services};
@@ -38,31 +38,16 @@ pub(in crate::ipvsadm) fn save(
 }
 
 fn service_flag(key: &ServiceKey, names: Namer<'_>) -> String {
-    match key {
-        ServiceKey::Address {
-            protocol,
-            address,
-            port,
-        } => {
-            let flag = match protocol {
-                Protocol::Tcp => "-t",
-                Protocol::Udp => "-u",
-                Protocol::Sctp => "--sctp-service",
-            };
-            format!(
-                "{flag} {}",
-                names.endpoint(*address, *port, port_protocol(key))
-            )
-        }
-        ServiceKey::Mark {
-            family: Family::Ipv4,
-            mark,
-        } => format!("-f {mark}"),
-        ServiceKey::Mark {
-            family: Family::Ipv6,
-            mark,
-        } => format!("-f {mark} -6"),
-    }
+    let ServiceKey::Address {
+        protocol,
+        address,
+        port,
+    } = key
+    else {
+        return key.words();
+    };
+    let name = names.endpoint(*address, *port, port_protocol(key));
+    format!("{} {name}", protocol.option())
 }
 
 fn service_options(service: &Service) -> String {

@@ -38,6 +38,7 @@ enum Command {
     Drain(crate::drain::Arguments),
     /// Let destinations that are being drained take connections again, with the weight they had
     Undrain(crate::drain::Which),
+    Proc(crate::proc::Arguments),
     Sysctl(crate::sysctl::Arguments),
     /// End forwarding: detach all programs, remove tables, rules and connections
     Down,
@@ -65,6 +66,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run { config } => finish(crate::run::run(config.as_deref())),
         Command::Drain(arguments) => finish(crate::drain::drain(&arguments)),
         Command::Undrain(which) => finish(crate::drain::undrain(&which)),
+        Command::Proc(arguments) => finish(crate::proc::start(&arguments)),
         Command::Sysctl(arguments) => finish(crate::sysctl::start(&arguments)),
         Command::Down => finish(crate::run::down()),
         Command::Status { json } => finish(crate::status::run(json)),

@@ -5,6 +5,7 @@ mod cli;
 mod doctor;
 mod drain;
 pub mod ipvsadm;
+pub mod proc;
 mod realserver;
 mod run;
 mod status;

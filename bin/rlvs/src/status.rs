@@ -13,7 +13,7 @@ use anstyle::{AnsiColor, Style};
 use rlvs_control::Client;
 use rlvs_control::drain::Draining;
 use rlvs_control::listing::LocalAddress;
-use rlvs_control::model::{Family, ForwardingMethod};
+use rlvs_control::model::Family;
 use rlvs_control::status::{
     Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, MarkPath, MarkRule,
     NextHop, ServiceState, SlowStart, Status,
@@ -166,7 +166,7 @@ fn local_address_row(local: &LocalAddress) -> [Cell; 6] {
 fn destination_row(destination: &DestinationState) -> [Cell; 6] {
     [
         Cell::left(format!("  {}", destination.key)),
-        Cell::left(method(destination.method)),
+        Cell::left(destination.method.name()),
         Cell::right(weight(destination)),
         Cell::right(destination.active_connections),
         Cell::right(destination.inactive_connections),
@@ -190,17 +190,6 @@ fn weight(destination: &DestinationState) -> String {
     match hundredths.is_multiple_of(100) {
         true => (hundredths / 100).to_string(),
         false => format!("{}.{:02}", hundredths / 100, hundredths % 100),
-    }
-}
-
-/// As `ipvsadm -L` says it.
-fn method(method: ForwardingMethod) -> &'static str {
-    match method {
-        ForwardingMethod::FullNat => "FullNat",
-        ForwardingMethod::Local => "Local",
-        ForwardingMethod::Masquerade => "Masq",
-        ForwardingMethod::Route => "Route",
-        ForwardingMethod::Tunnel(_) => "Tunnel",
     }
 }
 

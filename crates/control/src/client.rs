@@ -17,11 +17,12 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::drain::Drains;
 use crate::endpoint::{
-    CONNECTIONS, DRAINS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS, TRANSACTION,
-    VERSION, Version,
+    CONNECTIONS, DRAINS, OVERALL, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS,
+    TRANSACTION, VERSION, Version,
 };
 use crate::{
-    Code, ConnectionEntry, Director, Error, SOCKET, Services, Status, Timeouts, Transaction, sysctl,
+    Code, ConnectionEntry, Director, Error, Overall, SOCKET, Services, Status, Timeouts,
+    Transaction, sysctl,
 };
 
 /// The way to the director of this network namespace.
@@ -90,6 +91,10 @@ impl Director for Client {
 
     fn services(&mut self) -> Result<Services, Error> {
         self.get(SERVICES)
+    }
+
+    fn overall(&mut self) -> Result<Overall, Error> {
+        self.get(OVERALL)
     }
 
     fn connections(&mut self, each: &mut dyn FnMut(ConnectionEntry) -> bool) -> Result<(), Error> {

@@ -13,6 +13,8 @@ pub const API: u32 = 1;
 pub const TRANSACTION: &str = "/v1/transaction";
 /// `GET`: [`crate::Services`].
 pub const SERVICES: &str = "/v1/services";
+/// `GET`: [`crate::Overall`].
+pub const OVERALL: &str = "/v1/overall";
 /// `GET`: one [`crate::ConnectionEntry`] a line.
 pub const CONNECTIONS: &str = "/v1/connections";
 /// `GET`: [`crate::Timeouts`].

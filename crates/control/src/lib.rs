@@ -28,7 +28,7 @@ pub mod transaction;
 pub use client::Client;
 pub use error::{Code, Error};
 pub use listing::{
-    ConnectionEntry, DestinationStatus, LocalAddress, ServiceStatus, Services, Timeouts,
+    ConnectionEntry, DestinationStatus, LocalAddress, Overall, ServiceStatus, Services, Timeouts,
 };
 pub use model::{
     ClientAddress, Destination, DestinationKey, ForwardingMethod, Protocol, Service, ServiceKey,
@@ -47,6 +47,9 @@ pub trait Director {
 
     /// All virtual services with their destinations and counters.
     fn services(&mut self) -> Result<Services, Error>;
+
+    /// What all services count together.
+    fn overall(&mut self) -> Result<Overall, Error>;
 
     /// Hands every live connection to `each`; stops early when it answers false.
     fn connections(&mut self, each: &mut dyn FnMut(ConnectionEntry) -> bool) -> Result<(), Error>;

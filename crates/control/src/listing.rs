@@ -62,6 +62,15 @@ pub struct Statistics {
     pub bytes_out_rate: u64,
 }
 
+/// What all services count together, also those that are no longer there.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Overall {
+    /// Since the start, or the last `-Z` of everything.
+    pub statistics: Statistics,
+    /// Of each CPU since the start; rates are not known of one, and 0.
+    pub cpus: Vec<Statistics>,
+}
+
 /// One live connection or persistence template.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ConnectionEntry {

@@ -189,6 +189,19 @@ impl ServiceKey {
     }
 }
 
+impl ForwardingMethod {
+    /// As listings name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FullNat => "FullNat",
+            Self::Masquerade => "Masq",
+            Self::Tunnel(_) => "Tunnel",
+            Self::Route => "Route",
+            Self::Local => "Local",
+        }
+    }
+}
+
 impl Protocol {
     /// The option of `ipvsadm` in front of an address of such a service.
     pub fn option(self) -> &'static str {

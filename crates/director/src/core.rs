@@ -44,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) links: Vec<Link>,
     pub(crate) swept: Swept,
     pub(crate) rates: Estimator<(ServiceKey, Option<DestinationKey>)>,
+    pub(crate) rates_of_all: Estimator<()>,
     pub(crate) drains: Ended,
     /// Services some of whose weights rise.
     pub(crate) rising: HashSet<ServiceKey>,
@@ -88,6 +89,7 @@ impl Core {
             links: Vec::new(),
             swept: Swept::default(),
             rates: Estimator::default(),
+            rates_of_all: Estimator::default(),
             drains: Ended::default(),
             rising: HashSet::new(),
             journal,
@@ -102,6 +104,7 @@ impl Core {
         match request {
             Request::Apply(transaction, reply) => reply.send(self.apply(&transaction)),
             Request::Drains(reply) => reply.send(Ok(self.drains())),
+            Request::Overall(reply) => reply.send(Ok(self.overall())),
             Request::Services(reply) => reply.send(Ok(self.services())),
             Request::Status(reply) => reply.send(Ok(self.status())),
             Request::Sysctls(reply) => reply.send(Ok(self.sysctls())),
@@ -172,6 +175,7 @@ impl Core {
             }
         }
         self.rates.tick(totals);
+        self.rates_of_all.tick([((), installed.all_totals(store))]);
     }
 
     /// All changes, or none: written down first, so that a daemon that dies halfway finishes them
@@ -306,11 +310,12 @@ impl Core {
     fn zero(&mut self, service: Option<&ServiceKey>) {
         let keys: Vec<_> = match service {
             Some(key) => vec![*key],
-            None => self
-                .desired
-                .services()
-                .map(|service| service.service().key)
-                .collect(),
+            None => {
+                self.installed.zero_all(&*self.tables);
+                self.rates_of_all.reset(&());
+                let services = self.desired.services();
+                services.map(|service| service.service().key).collect()
+            }
         };
         for key in keys {
             self.installed.zero(&*self.tables, &key);

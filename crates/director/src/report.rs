@@ -9,7 +9,7 @@ use rlvs_control::status::{
     NextHop, ServiceState, SlowStart, Status,
 };
 use rlvs_control::{Destination, DestinationKey, DestinationStatus, ServiceKey, ServiceStatus};
-use rlvs_control::{Services, endpoint};
+use rlvs_control::{Overall, Services, endpoint};
 use rlvs_engine::Verdict;
 use rlvs_engine::connection::WAYS;
 use rlvs_engine::failure::Failure;
@@ -32,6 +32,18 @@ impl Core {
                 .desired
                 .services()
                 .map(|service| self.service(service))
+                .collect(),
+        }
+    }
+
+    /// What all services count together, those that are gone too.
+    pub(crate) fn overall(&self) -> Overall {
+        let totals = self.installed.all_totals(&*self.tables);
+        let cpus = self.installed.cpu_totals(&*self.tables).into_iter();
+        Overall {
+            statistics: statistics(totals, self.rates_of_all.rates(&())),
+            cpus: cpus
+                .map(|totals| statistics(totals, Rates::default()))
                 .collect(),
         }
     }

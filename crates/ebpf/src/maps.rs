@@ -45,7 +45,7 @@ static LOCALS: Array<Local, { Local::MOST as usize }, SHARED> = Array::new();
 static NODES: Array<Shared64, 1, SHARED> = Array::new();
 #[btf_map]
 static COUNTERS: Array<Counters, 1, SHARED> = Array::new();
-/// Not for packets: what the daemon takes off the counters, for destinations and then services.
+/// Not for packets: what the daemon takes off the counters, and what it keeps of earlier ones.
 #[btf_map]
 static BASES: Array<Counters, 1, SHARED> = Array::new();
 #[btf_map]

@@ -200,7 +200,7 @@ impl Memory {
             locals: table(LOCALS),
             nodes: table(sizes.nodes),
             counters: table(sizes.destinations),
-            bases: table(sizes.destinations + sizes.services),
+            bases: table(sizes.destinations + sizes.services + 2),
             reasons: table(ROOM),
             localities: Localities::new(),
             v4: Entries::new(buckets, trails_for(sizes.connections)),

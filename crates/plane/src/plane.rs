@@ -242,7 +242,7 @@ fn loader<'a>(sizes: Sizes) -> EbpfLoader<'a> {
         .map_max_entries("LOADS", sizes.destinations)
         .map_max_entries("NODES", nodes(sizes))
         .map_max_entries("COUNTERS", sizes.destinations * cpus)
-        .map_max_entries("BASES", sizes.destinations + sizes.services)
+        .map_max_entries("BASES", sizes.destinations + sizes.services + 1 + cpus)
         .map_max_entries("REASONS", ROOM * cpus)
         .map_max_entries("CONNECTIONS4", buckets4)
         .map_max_entries("CONNECTIONS6", buckets6)

@@ -56,7 +56,8 @@ pub trait Store: FamilyTables<V4> + FamilyTables<V6> {
     /// Of all CPUs, each with one for every destination.
     fn all_counters(&self) -> &[Counters];
 
-    /// What is taken off the counters: of every destination, then of every service.
+    /// What is taken off the counters: of every destination, of every service, of all together. Then,
+    /// for every CPU, what it counted in records that were given back, which is added.
     fn bases(&self) -> &[Counters];
 
     /// Lets packets find the service, or no longer.

@@ -1,7 +1,7 @@
 //! What a person sees.
 
 use rlvs_control::drain::Draining;
-use rlvs_control::model::{DestinationKey, Protocol, ServiceKey};
+use rlvs_control::model::{DestinationKey, ForwardingMethod, Protocol, ServiceKey};
 use rlvs_control::status::{NetworkNamespace, SlowStart};
 
 use super::*;

@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use rlvs::ipvsadm::{Names, Program, ServiceNames, Surroundings};
 use rlvs_control::listing::Statistics;
 use rlvs_control::{
-    ConnectionEntry, DestinationStatus, Director, Error, ServiceStatus, Services, Timeouts,
-    Transaction, sysctl,
+    ConnectionEntry, DestinationStatus, Director, Error, Overall, ServiceStatus, Services,
+    Timeouts, Transaction, sysctl,
 };
 use rlvs_director::desired::{Desired, DesiredService};
 use rlvs_director::supported;
@@ -68,6 +68,7 @@ impl<D: Director> Bench<D> {
 pub(crate) struct Memory {
     pub(crate) desired: Desired,
     pub(crate) connections: Vec<ConnectionEntry>,
+    pub(crate) overall: Overall,
     /// Refuse what the data plane cannot do yet.
     pub(crate) strict: bool,
 }
@@ -92,6 +93,10 @@ impl Director for Memory {
             table_size: 4096,
             services,
         })
+    }
+
+    fn overall(&mut self) -> Result<Overall, Error> {
+        Ok(self.overall.clone())
     }
 
     fn connections(&mut self, each: &mut dyn FnMut(ConnectionEntry) -> bool) -> Result<(), Error> {

@@ -4,6 +4,7 @@ mod bench;
 mod corpus;
 mod executable;
 mod listings;
+mod proc;
 mod programs;
 mod restore;
 mod sysctl;

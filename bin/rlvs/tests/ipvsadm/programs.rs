@@ -1,7 +1,9 @@
 //! `ipvsadm-save`, the refusals that are ours, and what happens without a director.
 
 use rlvs_control::sysctl::Value;
-use rlvs_control::{Code, ConnectionEntry, Director, Error, Services, Timeouts, Transaction};
+use rlvs_control::{
+    Code, ConnectionEntry, Director, Error, Overall, Services, Timeouts, Transaction,
+};
 
 use crate::bench::{Bench, Memory, Outcome};
 
@@ -21,6 +23,10 @@ impl Director for Refusing {
     }
 
     fn services(&mut self) -> Result<Services, Error> {
+        self.refuse()
+    }
+
+    fn overall(&mut self) -> Result<Overall, Error> {
         self.refuse()
     }
 

@@ -79,6 +79,40 @@ impl Installed {
         self.raw_of_service(store, key).minus(base)
     }
 
+    /// What each CPU counts since the start, in all there is and was.
+    pub fn cpu_totals<S: Store>(&self, store: &S) -> Vec<Totals> {
+        let numbers: Vec<_> = self.numbers().collect();
+        let of_cpu = |(counters, kept): (&[Counters], &Counters)| {
+            let present = numbers
+                .iter()
+                .filter_map(|&number| counters.get(number as usize));
+            present.map(Totals::of).fold(Totals::of(kept), Totals::plus)
+        };
+        per_cpu(store).zip(kept(store)).map(of_cpu).collect()
+    }
+
+    /// What all CPUs count since the last reset of everything.
+    pub fn all_totals<S: Store>(&self, store: &S) -> Totals {
+        self.raw_of_all(store).minus(Totals::of(base_of_all(store)))
+    }
+
+    /// Begins the counters of all together at zero; not those of CPUs, as IPVS.
+    pub fn zero_all<S: Store>(&self, store: &S) {
+        self.raw_of_all(store).write(base_of_all(store));
+    }
+
+    fn raw_of_all<S: Store>(&self, store: &S) -> Totals {
+        let cpus = self.cpu_totals(store).into_iter();
+        cpus.fold(Totals::default(), Totals::plus)
+    }
+
+    /// Records that packets may be counted in.
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        let services = self.services.values();
+        let live = services.flat_map(|service| service.destinations.values().copied());
+        live.chain(self.removed.values().map(|removed| removed.number))
+    }
+
     /// Begins the counters of a service and its destinations at zero (`-Z`).
     pub fn zero<S: Store>(&self, store: &S, key: &ServiceKey) {
         let Some(service) = self.services.get(key) else {
@@ -114,9 +148,7 @@ impl Installed {
 
     /// A record's new tenant begins at zero.
     pub(super) fn reset_counters<S: Store>(&self, store: &S, number: u32) {
-        for counters in of_cpus(store, number) {
-            Totals::default().write(counters);
-        }
+        keep(store, number);
         Totals::default().write(&store.bases()[number as usize]);
     }
 
@@ -133,7 +165,24 @@ impl Installed {
             let base = &store.bases()[store.destinations().len() + service.number as usize];
             Totals::of(base).minus(raw(store, number)).write(base);
         }
+        keep(store, number);
     }
+}
+
+/// What the record counted goes to what each CPU counted in earlier ones.
+fn keep<S: Store>(store: &S, number: u32) {
+    for (counters, kept) in of_cpus(store, number).zip(kept(store)) {
+        Totals::of(kept).plus(Totals::of(counters)).write(kept);
+        Totals::default().write(counters);
+    }
+}
+
+fn base_of_all<S: Store>(store: &S) -> &Counters {
+    &store.bases()[store.destinations().len() + store.services().len()]
+}
+
+fn kept<S: Store>(store: &S) -> &[Counters] {
+    &store.bases()[store.destinations().len() + store.services().len() + 1..]
 }
 
 fn raw<S: Store>(store: &S, number: u32) -> Totals {
@@ -143,8 +192,10 @@ fn raw<S: Store>(store: &S, number: u32) -> Totals {
 }
 
 fn of_cpus<S: Store>(store: &S, number: u32) -> impl Iterator<Item = &Counters> {
-    let per_cpu = store
-        .all_counters()
-        .chunks_exact(store.destinations().len());
-    per_cpu.filter_map(move |counters| counters.get(number as usize))
+    per_cpu(store).filter_map(move |counters| counters.get(number as usize))
+}
+
+fn per_cpu<S: Store>(store: &S) -> impl Iterator<Item = &[Counters]> {
+    let destinations = store.destinations().len();
+    store.all_counters().chunks_exact(destinations)
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use rlvs_control::drain::Drains;
 use rlvs_control::status::Status;
-use rlvs_control::{Code, ConnectionEntry, Error, Services, Timeouts, Transaction, sysctl};
+use rlvs_control::{
+    Code, ConnectionEntry, Error, Overall, Services, Timeouts, Transaction, sysctl,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// How many requests may wait; further clients wait with theirs.
@@ -19,6 +21,7 @@ const QUEUE: usize = 64;
 pub enum Request {
     Apply(Transaction, Reply<()>),
     Drains(Reply<Drains>),
+    Overall(Reply<Overall>),
     Services(Reply<Services>),
     Status(Reply<Status>),
     Sysctls(Reply<Vec<sysctl::Value>>),
@@ -65,6 +68,10 @@ impl Handle {
 
     pub async fn drains(&self) -> Result<Drains, Error> {
         self.ask(Request::Drains).await
+    }
+
+    pub async fn overall(&self) -> Result<Overall, Error> {
+        self.ask(Request::Overall).await
     }
 
     pub async fn services(&self) -> Result<Services, Error> {

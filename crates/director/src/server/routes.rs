@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
 use rlvs_control::endpoint::{
-    API, CONNECTIONS, DRAINS, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS,
+    API, CONNECTIONS, DRAINS, OVERALL, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS,
     TRANSACTION, VERSION, Version,
 };
 use rlvs_control::{Code, Error};
@@ -25,6 +25,7 @@ pub(super) fn router(handle: Handle) -> Router {
     Router::new()
         .route(TRANSACTION, post(transaction))
         .route(SERVICES, get(services))
+        .route(OVERALL, get(overall))
         .route(CONNECTIONS, get(connections))
         .route(TIMEOUTS, get(timeouts))
         .route(SYSCTLS, get(sysctls))
@@ -59,6 +60,10 @@ async fn whole(body: Body) -> Result<Bytes, Error> {
 
 async fn services(State(handle): State<Handle>) -> Answer<Response> {
     json(StatusCode::OK, &handle.services().await?)
+}
+
+async fn overall(State(handle): State<Handle>) -> Answer<Response> {
+    json(StatusCode::OK, &handle.overall().await?)
 }
 
 async fn timeouts(State(handle): State<Handle>) -> Answer<Response> {

@@ -112,6 +112,7 @@ async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Send
                 reply.send(desired.apply(&transaction, 0, &mut |_, _| {}));
             }
             Request::Drains(reply) => reply.send(Ok(Default::default())),
+            Request::Overall(reply) => reply.send(Ok(Default::default())),
             Request::Services(reply) => reply.send(Ok(list(&desired))),
             Request::Status(reply) => reply.send(Ok(status())),
             Request::Timeouts(reply) => reply.send(Ok(Timeouts::default())),

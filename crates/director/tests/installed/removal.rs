@@ -108,6 +108,12 @@ impl Town {
         entries
     }
 
+    /// What all count together, and each CPU, of which there is one.
+    fn all(&self) -> (Totals, Vec<Totals>) {
+        let (store, installed) = (&self.site.store, &self.site.installed);
+        (installed.all_totals(store), installed.cpu_totals(store))
+    }
+
     fn totals(&self, service: ServiceKey) -> Totals {
         self.site
             .installed
@@ -290,6 +296,37 @@ fn destinations_can_be_added_one_by_one_at_once() {
         (0..site::REAL_SERVERS).for_each(|number| town.add(first(), number));
         (0..site::REAL_SERVERS).for_each(|number| town.delete(first(), number));
     }
+}
+
+/// As IPVS's totals: whatever is removed, and whoever has its record then.
+#[test]
+fn all_that_was_counted_stays_counted() {
+    let mut town = Town::new(Sizes::default());
+    let counted = |packets| Totals {
+        connections: packets,
+        packets,
+        bytes: 40 * packets,
+        ..Totals::default()
+    };
+    for round in 1..=3 {
+        town.add_service(first(), None);
+        town.add(first(), 0);
+        town.send(round as usize, &[SYN]);
+        town.change(Change::DeleteService(first()));
+        assert_eq!(town.all(), (counted(round), vec![counted(round)]));
+        // Its record is given back, and the next one's.
+        town.pass(1000);
+        town.pass(130);
+        assert_eq!(town.all(), (counted(round), vec![counted(round)]));
+    }
+    town.site.installed.zero_all(&town.site.store);
+    assert_eq!(town.all(), (counted(0), vec![counted(3)]), "CPUs go on");
+    town.add_service(first(), None);
+    town.add(first(), 0);
+    town.send(7, &[SYN]);
+    let adopted = Installed::adopt(&town.site.store, town.now).expect("memory can be read");
+    town.site.installed = adopted;
+    assert_eq!(town.all(), (counted(1), vec![counted(4)]));
 }
 
 #[test]

@@ -3,8 +3,6 @@
 use rlvs_control::model::{GueChecksum, Tunnel};
 use rlvs_control::{DestinationStatus, ForwardingMethod};
 
-use super::usual::forward;
-
 pub(in super::super) const TUNNELS: &str = "\
 Prot LocalAddress:Port Scheduler Flags
   -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn
@@ -14,7 +12,7 @@ pub(in super::super) fn tunnel(known: &DestinationStatus) -> String {
     let method = known.destination.method;
     format!(
         " {:<7} {:<13} {:<6} {:<10} {:<10}",
-        forward(method),
+        method.name(),
         kind(method),
         known.destination.weight,
         known.active_connections,

@@ -1,6 +1,6 @@
 //! Forwarding, weight and connections: the listing without further options.
 
-use rlvs_control::{DestinationStatus, ForwardingMethod};
+use rlvs_control::DestinationStatus;
 
 pub(in super::super) const USUAL: &str = "\
 Prot LocalAddress:Port Scheduler Flags
@@ -10,19 +10,9 @@ Prot LocalAddress:Port Scheduler Flags
 pub(in super::super) fn usual(known: &DestinationStatus) -> String {
     format!(
         " {:<7} {:<6} {:<10} {:<10}",
-        forward(known.destination.method),
+        known.destination.method.name(),
         known.destination.weight,
         known.active_connections,
         known.inactive_connections
     )
-}
-
-pub(super) fn forward(method: ForwardingMethod) -> &'static str {
-    match method {
-        ForwardingMethod::FullNat => "FullNat",
-        ForwardingMethod::Masquerade => "Masq",
-        ForwardingMethod::Tunnel(_) => "Tunnel",
-        ForwardingMethod::Route => "Route",
-        ForwardingMethod::Local => "Local",
-    }
 }

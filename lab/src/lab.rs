@@ -76,9 +76,9 @@ impl Lab {
         &self.inner.directory
     }
 
-    /// Links `rlvs` and `ipvsadm`, which are one program, into the lab's `bin`.
+    /// Links `rlvs` and the three names of `ipvsadm`, which are one program, into the lab's `bin`.
     pub fn install_rlvs(&self, binary: &Path) -> Result<()> {
-        for name in ["rlvs", "ipvsadm"] {
+        for name in ["rlvs", "ipvsadm", "ipvsadm-save", "ipvsadm-restore"] {
             let link = self.directory().join("bin").join(name);
             if !link.exists() {
                 symlink(binary, &link).with_context(|| link.display().to_string())?;

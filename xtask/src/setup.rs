@@ -55,6 +55,8 @@ pub(crate) const LAB: Group = Group {
         "hping3",
         "vsftpd",
         "sip-tester",
+        "net-tools",
+        "ldirectord",
     ],
 };
 

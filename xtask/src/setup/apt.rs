@@ -39,10 +39,10 @@ pub(super) fn install(groups: &[Group]) -> Result<()> {
     let install = ["install", "--yes", "--no-install-recommends"];
     progress::run(&what, apt_get().args(install).args(&missing), LIMIT)?;
     drop(quiet);
-    if missing.contains(&"nginx-light") {
-        keep_nginx_off()?;
-    }
-    Ok(())
+    let begun = SERVICES
+        .iter()
+        .filter(|(package, _)| missing.contains(package));
+    begun.map(|(_, service)| *service).try_for_each(keep_off)
 }
 
 fn missing<'a>(wanted: &[&'a str]) -> Result<Vec<&'a str>> {
@@ -74,13 +74,16 @@ fn apt_get() -> Command {
     command
 }
 
-/// A lab starts its own nginx; the package's would take port 80 of this machine at every boot.
-fn keep_nginx_off() -> Result<()> {
+/// Packages whose services would begin at every boot: a lab starts its own. nginx would take port 80
+/// of this machine, ldirectord find no configuration.
+const SERVICES: [(&str, &str); 2] = [("nginx-light", "nginx"), ("ldirectord", "ldirectord")];
+
+fn keep_off(service: &str) -> Result<()> {
     if !Path::new("/run/systemd/system").is_dir() {
         return Ok(());
     }
     let mut disable = Command::new("systemctl");
-    disable.args(["disable", "--quiet", "nginx"]);
+    disable.args(["disable", "--quiet", service]);
     command::finish(&mut disable, QUERY_LIMIT)?
         .success()
         .map(drop)

@@ -3,6 +3,7 @@
 //! groups by firewall mark.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,14 @@ use rlvs_lab::{DirectRouting, Get, Host, wait};
 const SOON: Duration = Duration::from_secs(10);
 const URL: &str = "http://10.0.0.100/who";
 const SERVICE: &str = "-t 10.0.0.100:80";
+const RULES: &str = "\
+# as ipvsadm -Sn prints them
+-A -t 10.0.0.100:80 -s wrr
+-a -t 10.0.0.100:80 -r 10.0.0.11:80 -g -w 1
+-a -t 10.0.0.100:80 -r 10.0.0.12:80 -g -w 2
+-a -t 10.0.0.100:80 -r 10.0.0.13:80 -g -w 3
+--set 15 16 17
+";
 
 #[test]
 fn a_tutorial_works_as_it_stands() -> Result<()> {
@@ -23,7 +32,10 @@ fn a_tutorial_works_as_it_stands() -> Result<()> {
     listings_are_ipvsadms(&lab)?;
     rules_are_saved_and_restored(&lab)?;
     marks_group_ports(&lab)?;
-    all_stops(&lab)
+    all_stops(&lab)?;
+    one_line_replaces_each_script(&lab)?;
+    up_again_says_all_anew(&lab)?;
+    down_undoes_what_up_did(&lab)
 }
 
 fn begin() -> Result<DirectRouting> {
@@ -158,6 +170,94 @@ fn all_stops(lab: &DirectRouting) -> Result<()> {
         ensure!(!addresses.contains("10.0.0.100"), "{addresses}");
     }
     Ok(())
+}
+
+fn one_line_replaces_each_script(lab: &DirectRouting) -> Result<()> {
+    let nothing = lab.director.host.try_run("rlvs", ["director", "status"])?;
+    ensure!(nothing.status.code() == Some(1), "{}", nothing.stdout);
+    // Of someone else.
+    lab.director.ipvsadm("-A -u 10.0.0.100:53 -s rr")?;
+    for server in &lab.real_servers {
+        server.up(&[lab.vip4().into()])?;
+    }
+    let file = lab.director.host.directory()?.join("ipvsadm.rules");
+    fs::write(&file, RULES)?;
+    let up = format!("director up --rules {}", file.display());
+    let report = lab.director.rlvs(&up)?;
+    let service = "ok     TCP 10.0.0.100:80  wrr, 3 real servers  wrr, 3 real servers\n";
+    ensure!(report.contains(service), "{report}");
+    ensure!(report.contains("10.0.0.100         on eth0"), "{report}");
+    shares_become(lab, &[2, 4, 6])?;
+    let before = lab.director.ipvsadm("-Sn")?;
+    lab.director.rlvs(&up)?;
+    ensure!(lab.director.ipvsadm("-Sn")? == before);
+    let timeouts = lab.director.ipvsadm("-L --timeout")?;
+    ensure!(timeouts.ends_with(": 15 16 17\n"), "{timeouts}");
+    Ok(())
+}
+
+/// By masquerading too, for which this host must forward.
+fn up_again_says_all_anew(lab: &DirectRouting) -> Result<()> {
+    let words = [
+        "director",
+        "up",
+        "--rule=-A -t 10.0.0.100:80 -s rr",
+        "--rule=-a -t 10.0.0.100:80 -r 10.0.0.11 -g",
+        "--rule=-A -t 10.0.0.102:80 -s rr",
+        "--rule=-a -t 10.0.0.102:80 -r 10.0.0.12:80 -m",
+        "--vip=10.0.0.101",
+        "--vip=fd00::100",
+    ];
+    let report = lab.director.host.run("rlvs", words)?;
+    ensure!(report.contains("net.ipv4.ip_forward  1 "), "{report}");
+    let address = lab
+        .director
+        .host
+        .run("ip", ["-6", "addr", "show", "dev", "eth0"])?;
+    ensure!(
+        address.contains("fd00::100/128 scope global nodad deprecated"),
+        "{address}"
+    );
+    shares_become(lab, &[12, 0, 0])?;
+    let timeouts = lab.director.ipvsadm("-L --timeout")?;
+    ensure!(
+        timeouts.ends_with(": 11 15 300\n"),
+        "before all rules: {timeouts}"
+    );
+    lab.director
+        .host
+        .run("ip", ["addr", "del", "10.0.0.101/32", "dev", "eth0"])?;
+    lab.director.ipvsadm("-D -t 10.0.0.102:80")?;
+    let wrong = lab.director.host.try_run("rlvs", ["director", "status"])?;
+    let text = &wrong.stdout;
+    ensure!(wrong.status.code() == Some(1), "{text}");
+    for line in [
+        "WRONG  TCP 10.0.0.102:80",
+        "WRONG  10.0.0.101",
+        "to mend 10.0.0.101: ip address add 10.0.0.101 dev eth0\n",
+    ] {
+        ensure!(text.contains(line), "{line} in {text}");
+    }
+    lab.director.host.run("rlvs", words)?;
+    lab.director.rlvs("director status").map(drop)
+}
+
+fn down_undoes_what_up_did(lab: &DirectRouting) -> Result<()> {
+    lab.director.rlvs("director down")?;
+    let host = &lab.director.host;
+    ensure!(lab.director.ipvsadm("-Sn")? == "-A -u 10.0.0.100:53 -s rr\n");
+    let timeouts = lab.director.ipvsadm("-L --timeout")?;
+    ensure!(
+        timeouts == "Timeout (tcp tcpfin udp): 11 15 300\n",
+        "{timeouts}"
+    );
+    let addresses = host.run("ip", ["-4", "addr"])?;
+    ensure!(!addresses.contains("10.0.0.10"), "{addresses}");
+    let addresses = host.run("ip", ["-6", "addr"])?;
+    ensure!(!addresses.contains("fd00::100"), "{addresses}");
+    let forward = host.run("sysctl", ["-n", "net.ipv4.ip_forward"])?;
+    ensure!(forward == "0\n", "{forward}");
+    lab.director.rlvs("director down").map(drop)
 }
 
 /// How many of twelve requests each real server answers, by name.

@@ -27,6 +27,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    Director(crate::director::Arguments),
     Realserver(crate::realserver::Arguments),
     Doctor(crate::doctor::Arguments),
     /// Be the director of this network namespace, in the foreground
@@ -61,6 +62,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     match Cli::parse_from(arguments).command {
         Command::Ipvsadm { arguments } => ipvsadm(Program::Ipvsadm, &arguments),
+        Command::Director(arguments) => crate::director::run(&arguments),
         Command::Realserver(arguments) => crate::realserver::run(arguments),
         Command::Doctor(arguments) => crate::doctor::run(&arguments),
         Command::Run { config } => finish(crate::run::run(config.as_deref())),

@@ -58,6 +58,11 @@ pub fn down() -> Result<bool, Error> {
     Ok(was_there)
 }
 
+/// Whether a director forwards in this network namespace, with a daemon or without.
+pub fn is_present() -> Result<bool, Error> {
+    Ok(bpffs::directory(prepare()?)?.is_dir())
+}
+
 fn runtime() -> Result<Runtime, Error> {
     let mut builder = Builder::new_current_thread();
     builder.enable_all().build().map_err(Error::Runtime)

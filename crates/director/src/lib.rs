@@ -37,5 +37,5 @@ pub mod sweep;
 mod sysctls;
 mod vlans;
 
-pub use daemon::{down, run};
+pub use daemon::{down, is_present, run};
 pub use error::Error;

@@ -2,12 +2,11 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{action}: permission denied; run it as root")]
-    NotRoot { action: String },
+    #[error(transparent)]
+    Host(#[from] rlvs_host::Error),
     #[error("there is no interface {0} in this network namespace (ip link shows those there are)")]
     NoSuchInterface(String),
     #[error("no virtual address given: add --vip ADDRESS")]
@@ -44,13 +43,6 @@ pub enum Error {
     NoControlGroups,
     #[error("{action}: {reason}")]
     Kernel { action: String, reason: String },
-    #[error("{action}: {source}")]
-    Io { action: String, source: io::Error },
-    #[error("{} is damaged ({source}); look at it, then remove it", path.display())]
-    Damaged {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
 }
 
 /// The verifier tells all it has done; what it did last is what counts.
@@ -83,11 +75,6 @@ impl Error {
 
     /// What went wrong in doing `action`.
     pub(crate) fn io(action: impl Into<String>, source: io::Error) -> Self {
-        let action = action.into();
-        if source.kind() == io::ErrorKind::PermissionDenied {
-            Self::NotRoot { action }
-        } else {
-            Self::Io { action, source }
-        }
+        rlvs_host::Error::io(action, source).into()
     }
 }

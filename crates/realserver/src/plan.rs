@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::present::{LOOPBACK, Name, Present, Setting, whole};
+use rlvs_host::address::whole;
+
+use crate::present::{LOOPBACK, Name, Present, Setting};
 use crate::saved::Saved;
 use crate::{Error, Wanted};
 
@@ -212,7 +214,7 @@ fn is_link_local(vip: IpAddr) -> bool {
 mod tests {
     use super::*;
     use crate::arrival::{Kind, Tunnels};
-    use crate::present::Interface;
+    use rlvs_host::address::Interface;
 
     fn vip(text: &str) -> IpAddr {
         text.parse().unwrap()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use rlvs_host::address::{Interface, whole};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const LOOPBACK: &str = "lo";
@@ -14,16 +15,6 @@ pub(crate) struct Present {
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) settings: BTreeMap<Setting, u32>,
     pub(crate) ipv6_off: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Interface {
-    pub(crate) index: u32,
-    pub(crate) name: String,
-    pub(crate) up: bool,
-    /// Its packets have Ethernet headers.
-    pub(crate) ethernet: bool,
-    pub(crate) addresses: Vec<(IpAddr, u8)>,
 }
 
 /// An IPv4 setting of one interface, or of `all`.
@@ -91,11 +82,6 @@ impl Present {
             .filter(|interface| interface.name != LOOPBACK);
         others.filter(move |interface| faces(&interface.name))
     }
-}
-
-/// The prefix length of one address alone.
-pub(crate) fn whole(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
 }
 
 impl Name {

@@ -7,9 +7,11 @@ use std::net::IpAddr;
 use rlvs_arrival::{Count, Told};
 use serde::Serialize;
 
+use rlvs_host::address::{Interface, whole};
+
 use crate::Wanted;
 use crate::plan::{is_right, required};
-use crate::present::{Interface, LOOPBACK, Name, Present, Setting, whole};
+use crate::present::{LOOPBACK, Name, Present, Setting};
 use crate::saved::Saved;
 
 /// The state of a real server.

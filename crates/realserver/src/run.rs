@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 
+use rlvs_host::address::{self, Interface};
+use rlvs_host::store::Store;
 use rtnetlink::Handle;
 
 use crate::arrival::{Directors, Tunnels};
 use crate::decapsulator::{Decapsulator, Task};
 use crate::hook::Way;
 use crate::plan::{self, Plan, Step};
-use crate::present::{Interface, LOOPBACK, Present};
+use crate::present::{LOOPBACK, Present};
 use crate::report::{Report, Seen, report};
-use crate::saved::{DIRECTORY, Saved, Store};
+use crate::saved::{DIRECTORY, Saved};
 use crate::teller::Teller;
 use crate::{Error, kernel, sysctl};
 
@@ -34,7 +36,7 @@ pub struct Wanted {
 pub async fn up(wanted: &Wanted) -> Result<(), Error> {
     let store = store()?;
     let _lock = store.lock()?;
-    let handle = connect()?;
+    let handle = address::connect()?;
     let present = present(&handle).await?;
     let plan = plan::up(&present, store.load()?, wanted)?;
     carry_out(&store, &handle, &present, plan).await
@@ -44,7 +46,7 @@ pub async fn up(wanted: &Wanted) -> Result<(), Error> {
 pub async fn down(wanted: &Wanted) -> Result<(), Error> {
     let store = store()?;
     let _lock = store.lock()?;
-    let handle = connect()?;
+    let handle = address::connect()?;
     let present = present(&handle).await?;
     let plan = plan::down(&present, store.load()?, wanted);
     carry_out(&store, &handle, &present, plan).await
@@ -60,7 +62,7 @@ pub async fn status(wanted: &Wanted) -> Result<Report, Error> {
     if wanted.vips.is_empty() {
         return Err(Error::NoVip);
     }
-    let handle = connect()?;
+    let handle = address::connect()?;
     let present = present(&handle).await?;
     plan::check_interface(&present, &wanted)?;
     let seen = see(&saved, &handle).await?;
@@ -68,20 +70,18 @@ pub async fn status(wanted: &Wanted) -> Result<Report, Error> {
 }
 
 async fn carry_out(
-    store: &Store,
+    store: &Store<Saved>,
     handle: &Handle,
     present: &Present,
     plan: Plan,
 ) -> Result<(), Error> {
     store.save(&plan.before)?;
-    let loopback = present
-        .interface(LOOPBACK)
-        .map_or(1, |loopback| loopback.index);
+    let loopback = present.interface(LOOPBACK).ok_or(Error::LoopbackDown)?;
     for step in &plan.steps {
         match step {
             Step::Set(setting, value) => sysctl::write(setting, *value)?,
-            Step::Add(vip) => kernel::add(handle, *vip, loopback).await?,
-            Step::Remove(vip) => kernel::remove(handle, *vip, loopback).await?,
+            Step::Add(vip) => address::add(handle, *vip, loopback).await?,
+            Step::Remove(vip) => address::remove(handle, *vip, loopback).await?,
         }
     }
     if plan.before.tunnels.is_some() {
@@ -90,7 +90,7 @@ async fn carry_out(
     if plan.before.client_address {
         tell(&plan.after)?;
     }
-    store.save(&plan.after)
+    Ok(store.save(&plan.after)?)
 }
 
 /// Puts the program for tunnels where it belongs, or takes it away.
@@ -150,7 +150,7 @@ async fn see_tunnels(seen: &mut Seen, handle: &Handle) -> Result<(), Error> {
 }
 
 async fn present(handle: &Handle) -> Result<Present, Error> {
-    let interfaces: Vec<Interface> = kernel::interfaces(handle).await?;
+    let interfaces: Vec<Interface> = address::interfaces(handle).await?;
     let settings = sysctl::read(interfaces.iter().map(|interface| interface.name.as_str()))?;
     Ok(Present {
         interfaces,
@@ -159,19 +159,11 @@ async fn present(handle: &Handle) -> Result<Present, Error> {
     })
 }
 
-fn store() -> Result<Store, Error> {
+fn store() -> Result<Store<Saved>, Error> {
     Ok(Store::new(Path::new(DIRECTORY), cookie()?))
 }
 
 fn cookie() -> Result<u64, Error> {
     let named = |error| Error::io("naming this network namespace", error);
     rlvs_network::namespace::cookie().map_err(named)
-}
-
-fn connect() -> Result<Handle, Error> {
-    let opened = rtnetlink::new_connection();
-    let (connection, handle, _) =
-        opened.map_err(|error| Error::io("opening a netlink socket", error))?;
-    tokio::spawn(connection);
-    Ok(handle)
 }

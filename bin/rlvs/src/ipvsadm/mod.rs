@@ -31,6 +31,7 @@ use command::{Command, Listing, ServiceListing, Subject};
 use failure::Failure;
 pub use names::{Names, ServiceNames, SystemNames};
 use print::{ConnectionListing, Namer};
+pub(crate) use restore::Script;
 
 /// What `ipvsadm-save` prints when it does not know an option.
 const SAVE_USAGE: &str = "\

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use rlvs_control::{Change, Director, Transaction};
+use rlvs_control::{Change, Director, Error, Transaction};
 
 use super::command::Command;
 use super::failure::Failure;
@@ -23,26 +23,50 @@ pub(super) fn restore(
     names: &dyn Names,
 ) -> Result<(), Failure> {
     let before = usize::from(first.is_some());
-    let mut transaction = Transaction {
-        changes: first.into_iter().collect(),
+    let Script { changes, lines } = script(input, names)?;
+    let transaction = Transaction {
+        changes: first.into_iter().chain(changes).collect(),
     };
-    let mut lines = Vec::new();
-    for (index, text) in input.lines().enumerate() {
-        let line = Line {
-            number: index + 1,
-            text: text?.trim().to_owned(),
-        };
-        if let Some(change) = change(&line, names)? {
-            transaction.changes.push(change);
-            lines.push(line);
-        }
-    }
     director.apply(&transaction).map_err(|error| {
         let at = error
             .change
             .and_then(|index| lines.get(index.checked_sub(before)?));
         Failure::one_of_many(&at.map(Line::prefix).unwrap_or_default(), &error)
     })
+}
+
+/// Rules in the words of `-S`, or of a script.
+pub(crate) struct Script {
+    pub(crate) changes: Vec<Change>,
+    lines: Vec<Line>,
+}
+
+impl Script {
+    /// Reads all of `input`; the error names the line.
+    pub(crate) fn read(input: &mut dyn BufRead, names: &dyn Names) -> Result<Self, String> {
+        script(input, names).map_err(|failure| failure.text)
+    }
+
+    /// The error of one of its changes, with the line that it is of.
+    pub(crate) fn blame(&self, error: &Error) -> String {
+        let line = error.change.and_then(|index| self.lines.get(index));
+        line.map(Line::prefix).unwrap_or_default() + &error.message
+    }
+}
+
+fn script(input: &mut dyn BufRead, names: &dyn Names) -> Result<Script, Failure> {
+    let (mut changes, mut lines) = (Vec::new(), Vec::new());
+    for (index, text) in input.lines().enumerate() {
+        let line = Line {
+            number: index + 1,
+            text: text?.trim().to_owned(),
+        };
+        if let Some(change) = change(&line, names)? {
+            changes.push(change);
+            lines.push(line);
+        }
+    }
+    Ok(Script { changes, lines })
 }
 
 impl Line {

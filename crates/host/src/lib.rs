@@ -1,0 +1,12 @@
+//! What directors and real servers set on their machine: virtual addresses, and a note of what was
+//! there before.
+//!
+//! * [`address`]: interfaces and addresses, read and changed
+//! * [`store`]: what was set up here, in one small file per network namespace
+#![forbid(unsafe_code)]
+
+pub mod address;
+mod error;
+pub mod store;
+
+pub use error::Error;

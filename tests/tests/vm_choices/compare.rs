@@ -16,7 +16,7 @@ use crate::side::{Connection, Side};
 /// The kernel ends a connection whose port is used again by a timer, on its next tick.
 const NEXT_TICKS: Duration = Duration::from_millis(20);
 /// The kernel sums up what it shows of its counters every two seconds.
-const STATISTICS: Duration = Duration::from_millis(2200);
+pub(crate) const STATISTICS: Duration = Duration::from_millis(2200);
 /// Waits aside, a scenario that takes no longer meets no connection's end by chance.
 const IN_TIME: Duration = Duration::from_millis(2500);
 const ATTEMPTS: u32 = 3;
@@ -79,7 +79,7 @@ impl Pair {
         Ok(difference(world, &sent, &records, edited))
     }
 
-    fn sides(&mut self) -> [&mut dyn Side; 2] {
+    pub(crate) fn sides(&mut self) -> [&mut dyn Side; 2] {
         [&mut self.kernel, &mut self.rlvs]
     }
 
@@ -98,7 +98,7 @@ impl Pair {
         Ok(())
     }
 
-    fn send(
+    pub(crate) fn send(
         &mut self,
         world: &World,
         packets: &[Packet],

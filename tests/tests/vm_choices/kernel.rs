@@ -92,14 +92,17 @@ impl Side for Kernel {
     }
 
     fn connections(&mut self) -> Result<Vec<Connection>> {
-        let table = self
-            .place
-            .within(|| Ok(fs::read_to_string("/proc/thread-self/net/ip_vs_conn")?))?;
+        let table = self.file("ip_vs_conn")?;
         table
             .lines()
             .skip(1)
             .map(|line| parse(line).with_context(|| line.to_owned()))
             .collect()
+    }
+
+    fn file(&mut self, name: &str) -> Result<String> {
+        let file = Path::new("/proc/thread-self/net").join(name);
+        self.place.within(|| Ok(fs::read_to_string(file)?))
     }
 
     fn listing(&mut self, options: &str) -> Result<String> {

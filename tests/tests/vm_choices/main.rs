@@ -18,7 +18,7 @@
 //! each packet is given; then the connection tables with states and remaining times within a
 //! second, and what the real `ipvsadm` and rlvs's print: rules, counts, thresholds, statistics.
 //! Before them comes SCTP: every chunk in every state ([`associations`]). A scenario that differs
-//! is made as small as it gets before it is shown.
+//! is made as small as it gets before it is shown. Last come the files of /proc/net ([`files`]).
 //!
 //! `cargo xtask oracle` runs many. `RLVS_SCENARIOS` says how many there are to be, `RLVS_SEED` with
 //! which number they begin; `RLVS_SCHEDULER` names the scheduler of all services, or several with
@@ -28,6 +28,7 @@
 
 mod associations;
 mod compare;
+mod files;
 mod frame;
 mod generate;
 mod kernel;
@@ -74,7 +75,7 @@ fn choices_are_the_kernels() -> Result<()> {
         failures += compare_all(&mut pair, &plan, *scheduler)?;
     }
     ensure!(failures == 0, "{failures} scenarios differ");
-    Ok(())
+    files::compare(&mut pair)
 }
 
 fn compare_associations(pair: &mut Pair) -> Result<()> {

@@ -105,6 +105,10 @@ impl Side for Rlvs {
         Ok(connections)
     }
 
+    fn file(&mut self, name: &str) -> Result<String> {
+        self.place.host.run("rlvs", ["proc", name])
+    }
+
     fn listing(&mut self, options: &str) -> Result<String> {
         self.place.listing(Path::new("ipvsadm"), options)
     }

@@ -19,6 +19,9 @@ pub(crate) trait Side {
     /// All entries of the connection table.
     fn connections(&mut self) -> Result<Vec<Connection>>;
 
+    /// What the kernel has in /proc/net/NAME, or rlvs instead.
+    fn file(&mut self, name: &str) -> Result<String>;
+
     /// What its `ipvsadm` prints.
     fn listing(&mut self, options: &str) -> Result<String>;
 }

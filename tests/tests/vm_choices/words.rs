@@ -67,6 +67,7 @@ pub(crate) fn line(change: &Change) -> String {
         } => {
             format!("-d {} -r {destination}", service.words())
         }
+        Change::Zero { service: None } => "-Z".to_owned(),
         other => unreachable!("not made by scenarios: {other:?}"),
     }
 }

@@ -25,7 +25,7 @@ const RULES: &str = "\
 
 #[test]
 fn a_tutorial_works_as_it_stands() -> Result<()> {
-    let lab = begin()?;
+    let mut lab = begin()?;
     director_starts(&lab)?;
     edits_hold_at_once(&lab)?;
     clients_come_back(&lab)?;
@@ -35,7 +35,8 @@ fn a_tutorial_works_as_it_stands() -> Result<()> {
     all_stops(&lab)?;
     one_line_replaces_each_script(&lab)?;
     up_again_says_all_anew(&lab)?;
-    down_undoes_what_up_did(&lab)
+    down_undoes_what_up_did(&lab)?;
+    down_needs_whoever_holds_the_rules(&mut lab)
 }
 
 fn begin() -> Result<DirectRouting> {
@@ -258,6 +259,31 @@ fn down_undoes_what_up_did(lab: &DirectRouting) -> Result<()> {
     let forward = host.run("sysctl", ["-n", "net.ipv4.ip_forward"])?;
     ensure!(forward == "0\n", "{forward}");
     lab.director.rlvs("director down").map(drop)
+}
+
+fn down_needs_whoever_holds_the_rules(lab: &mut DirectRouting) -> Result<()> {
+    let words = ["director", "up", "--rule=-A -t 10.0.0.100:80 -s rr"];
+    lab.director.host.run("rlvs", words)?;
+    lab.director.stop()?;
+    let status = lab.director.host.try_run("rlvs", ["director", "status"])?;
+    let text = status.stdout;
+    ensure!(
+        text.contains("WRONG  director           does not run"),
+        "{text}"
+    );
+    let refused = lab.director.host.try_run("rlvs", ["director", "down"])?;
+    ensure!(refused.stderr.contains("`rlvs down'"), "{}", refused.stderr);
+    let addresses = lab.director.host.run("ip", ["-4", "addr"])?;
+    ensure!(!addresses.contains("10.0.0.100"), "{addresses}");
+    lab.director.rlvs("down")?;
+    lab.director.rlvs("director down")?;
+    let status = lab.director.host.try_run("rlvs", ["director", "status"])?;
+    ensure!(
+        status.stderr.contains("nothing is set here"),
+        "{}",
+        status.stderr
+    );
+    Ok(())
 }
 
 /// How many of twelve requests each real server answers, by name.

@@ -60,7 +60,7 @@ pub fn down() -> Result<bool, Error> {
 
 /// Whether a director forwards in this network namespace, with a daemon or without.
 pub fn is_present() -> Result<bool, Error> {
-    Ok(bpffs::directory(prepare()?)?.is_dir())
+    Ok(bpffs::directories(prepare()?).next().is_some())
 }
 
 fn runtime() -> Result<Runtime, Error> {

@@ -252,3 +252,39 @@ impl Host {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(tcp: u32, tcp_fin: u32, udp: u32) -> Change {
+        Change::SetTimeouts { tcp, tcp_fin, udp }
+    }
+
+    fn timeouts(tcp: u32, tcp_fin: u32, udp: u32) -> Timeouts {
+        Timeouts { tcp, tcp_fin, udp }
+    }
+
+    #[test]
+    fn timeouts_are_given_back_as_they_first_were() {
+        let mut saved = Saved::default();
+        let before = Timeouts::default();
+        let rules = [set(11, 15, 0), set(12, 0, 0)];
+        assert_eq!(note_timeouts(&mut saved, &rules, before), rules);
+        let after = timeouts(12, 15, 300);
+        assert_eq!(saved.timeouts, Some((before, after)));
+        let others = [set(20, 0, 0)];
+        assert_eq!(note_timeouts(&mut saved, &others, after), others);
+        let back = note_timeouts(&mut saved, &[], timeouts(20, 15, 300));
+        assert_eq!(back, [set(900, 120, 300)]);
+        assert_eq!(saved, Saved::default());
+    }
+
+    #[test]
+    fn timeouts_that_someone_else_set_are_left() {
+        let mut saved = Saved::default();
+        note_timeouts(&mut saved, &[set(11, 15, 300)], Timeouts::default());
+        let back = note_timeouts(&mut saved, &[], timeouts(60, 15, 300));
+        assert_eq!(back, []);
+    }
+}

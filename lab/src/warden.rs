@@ -101,8 +101,7 @@ pub fn remove_stale() -> Result<()> {
 }
 
 /// Lists a host of which more than its namespace is to be removed (pins, files), for the warden to
-/// undo:
-/// among the `directors` or the `real-servers`.
+/// undo: among the `directors`, the `director-hosts` (`rlvs director up`), or the `real-servers`.
 pub fn tell(host: &Host, list: &str) -> Result<()> {
     let list = host.lab().directory().join(list);
     let known = fs::read_to_string(&list).unwrap_or_default();

@@ -59,6 +59,7 @@ again_and_again() {
 }
 
 undo directors down
+undo director-hosts director down
 undo real-servers realserver down
 for space in $(spaces); do
     ip netns del "$space" 2>/dev/null

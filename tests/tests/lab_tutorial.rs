@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rlvs_lab::command::{self, Finished};
-use rlvs_lab::{DirectRouting, Get, Host, wait};
+use rlvs_lab::{DirectRouting, Get, Host, wait, warden};
 
 const SOON: Duration = Duration::from_secs(10);
 const URL: &str = "http://10.0.0.100/who";
@@ -176,6 +176,7 @@ fn all_stops(lab: &DirectRouting) -> Result<()> {
 fn one_line_replaces_each_script(lab: &DirectRouting) -> Result<()> {
     let nothing = lab.director.host.try_run("rlvs", ["director", "status"])?;
     ensure!(nothing.status.code() == Some(1), "{}", nothing.stdout);
+    warden::tell(&lab.director.host, "director-hosts")?;
     // Of someone else.
     lab.director.ipvsadm("-A -u 10.0.0.100:53 -s rr")?;
     for server in &lab.real_servers {

@@ -5,17 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where it would be. Each is there, or not, whoever made it.
-const PLACES: [&str; 7] = [
+const PLACES: [&str; 8] = [
     "/run/netns",
     "/run/rlvs",
     "/run/rlvs-lab",
-    REAL_SERVERS,
+    LOCKED[0],
+    LOCKED[1],
     "/sys/fs/bpf",
     "/sys/fs/bpf/rlvs",
     "/sys/fs/bpf/rlvs-realserver",
 ];
-/// The one that stays, for it is what `rlvs realserver` locks.
-const REAL_SERVERS: &str = "/run/rlvs/realserver";
+/// Those that stay, for they are what `rlvs director` and `rlvs realserver` lock.
+const LOCKED: [&str; 2] = ["/run/rlvs/director", "/run/rlvs/realserver"];
 
 /// All that is in those places.
 #[derive(Debug)]
@@ -24,7 +25,8 @@ pub(crate) struct Leftovers(BTreeSet<PathBuf>);
 impl Leftovers {
     pub(crate) fn now() -> Self {
         let all = PLACES.iter().flat_map(|place| within(Path::new(place)));
-        Self(all.filter(|path| path != Path::new(REAL_SERVERS)).collect())
+        let stays = |path: &PathBuf| LOCKED.iter().any(|place| path == Path::new(place));
+        Self(all.filter(|path| !stays(path)).collect())
     }
 
     /// What was not there before.

@@ -7,7 +7,7 @@ use rlvs_control::ConnectionEntry;
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot};
 use rlvs_engine::family::Endpoints;
 use rlvs_engine::lease::Lease;
-use rlvs_engine::service::CALLED;
+use rlvs_engine::service::{ANNOUNCED, CALLED};
 use rlvs_engine::settings::{elapsed, seconds};
 use rlvs_engine::tables::Context;
 use rlvs_engine::tuple::Packet;
@@ -122,7 +122,7 @@ fn local<F: Packet, T: FamilyTables<F>>(
 
 fn name(number: u8) -> &'static str {
     match number {
-        protocol::TCP => "TCP",
+        protocol::TCP | ANNOUNCED => "TCP",
         protocol::UDP | CALLED => "UDP",
         protocol::SCTP => "SCTP",
         _ => "IP",

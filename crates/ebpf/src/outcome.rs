@@ -17,7 +17,7 @@ pub(crate) fn pack(outcome: Result<Verdict, Reason>) -> u64 {
 #[inline(always)]
 pub(crate) fn pack_number(number: Result<u32, Reason>) -> u64 {
     match number {
-        Ok(number) => number as u64,
+        Ok(number) => Outcome::found(number).0,
         Err(reason) => Outcome::failed(reason).0,
     }
 }
@@ -59,7 +59,7 @@ impl<C> Relating<C> {
     }
 }
 
-/// What was recognised: a seat (32 bits) and a brief (28).
+/// What was recognised: a seat (32 bits) and a brief (30).
 #[inline(always)]
 pub(crate) fn pack_answer(answer: Result<Answer, Reason>) -> u64 {
     pack_word(answer.map(|answer| (answer.brief.0 as u64) << 32 | answer.seat.0 as u64))

@@ -61,6 +61,31 @@ macro_rules! stages {
 
         #[unsafe(no_mangle)]
         #[inline(never)]
+        extern "C" fn ${concat(rlvs_, $program, _hear, $version)}(
+            context: *mut $kernel,
+            seat: u32,
+            brief: u32,
+        ) -> u64 {
+            let mut frame = $frame::whole($context::new(context));
+            let answer = Answer {
+                seat: Seat(seat),
+                brief: Brief(brief),
+            };
+            ftp::hear::<$family, _, _>(&mut frame, &Maps, answer).0
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_, $program, _overhear, $version)}(
+            context: *mut $kernel,
+            brief: u32,
+        ) -> u64 {
+            let frame = $frame::whole($context::new(context));
+            ftp::overhear::<$family, _, _>(&frame, &Maps, Brief(brief)).0
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
         extern "C" fn ${concat(rlvs_, $program, _keep, $version)}(
             context: *mut $kernel,
             origin: u64,
@@ -202,8 +227,33 @@ macro_rules! seams {
             Outcome(outcome)
         }
 
-        // Of one that needs none the packet is found anew as well: the verifier shall not tell the
-        // two apart.
+        // Of one that needs none of the next three the packet is found anew as well: the verifier
+        // shall not tell the two apart.
+        #[inline(always)]
+        fn hear<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, answer: Answer) -> Announced {
+            let context = self.context.as_ptr().cast();
+            let (seat, brief) = (answer.seat.0, answer.brief.0);
+            let announced = match (answer.brief.is_of_commands(), F::INDEX) {
+                (false, _) => 0,
+                (true, 0) => ${concat(rlvs_, $program, _hear4)}(context, seat, brief),
+                (true, _) => ${concat(rlvs_, $program, _hear6)}(context, seat, brief),
+            };
+            self.refresh();
+            Announced(announced)
+        }
+
+        #[inline(always)]
+        fn overhear<F: Packet, T: FamilyTables<F>>(&mut self, _: &T, brief: Brief) -> Announced {
+            let context = self.context.as_ptr().cast();
+            let announced = match (brief.is_of_commands(), F::INDEX) {
+                (false, _) => 0,
+                (true, 0) => ${concat(rlvs_, $program, _overhear4)}(context, brief.0),
+                (true, _) => ${concat(rlvs_, $program, _overhear6)}(context, brief.0),
+            };
+            self.refresh();
+            Announced(announced)
+        }
+
         #[inline(always)]
         fn call<T: Tables>(&mut self, _: &T, at: u32) -> u64 {
             let context = self.context.as_ptr().cast();

@@ -19,6 +19,7 @@ use rlvs_engine::call;
 use rlvs_engine::forward::{self, Outer, Stream};
 use rlvs_engine::fragment::{self, Followed, Origin};
 use rlvs_engine::frame::{Brief, Change, DELIVERED, OFFSETS, Route, Way};
+use rlvs_engine::ftp::{self, Announced};
 use rlvs_engine::lease::Lease;
 use rlvs_engine::outcome::Outcome;
 use rlvs_engine::process::process;

@@ -4,9 +4,11 @@
 //! stack, whole and on their way in or out (`ip_vs_in`, `ip_vs_out` at LOCAL_IN and LOCAL_OUT); here
 //! they are seen where they enter an interface or leave by it.
 
+use crate::connection::{Key, State};
 use crate::family::{Family, V4, V6};
 use crate::fragment::Origin;
 use crate::frame::{Brief, Frame, Route, Way};
+use crate::ftp;
 use crate::outcome::{Outcome, tried};
 use crate::process::{Verdict, Version, follow_first, is_for_us, passes, version};
 use crate::reason::Reason;
@@ -77,6 +79,8 @@ where
     if answer.brief.is_fragment() {
         tried!(frame.keep::<F, T>(tables, Origin::server(answer)));
     }
+    let announced = frame.hear::<F, T>(tables, answer);
+    ftp::announce(tables, announced);
     frame.answer::<F, T>(tables, answer)
 }
 
@@ -96,9 +100,13 @@ where
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     let turned = F::turned(&tuple.key);
     let found = table::find_answered::<F, T>(context, &turned).ok_or(Reason::NoAnswer)?;
+    let slot = found.entry.slot;
+    let is_full = found.entry.meta.state() as u8 == State::Reverse as u8;
+    let ends = F::endpoints(&slot.key.load());
+    let is_of_commands = !is_full && ftp::carries_commands::<F>(&ends);
     Ok(Answer {
         seat: found.seat,
-        brief: Brief::of(&tuple),
+        brief: Brief::of(&tuple).of_commands(is_of_commands),
     })
 }
 

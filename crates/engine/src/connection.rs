@@ -24,7 +24,8 @@ pub struct Slot<K> {
     /// Of a [`State::Reverse`] entry: the sequence number that the client's stream begins with.
     pub seen: Shared32,
     /// Of a template: how many live connections it controls. Of a connection by full NAT: its
-    /// [`Lease`](crate::lease::Lease). Of its reverse entry: its [`Seat`](crate::table::Seat).
+    /// [`Lease`](crate::lease::Lease). Of its reverse entry: its [`Seat`](crate::table::Seat). By
+    /// masquerading: what binds FTP's connections for commands and for data to each other.
     pub children: Shared32,
     pub key: K,
 }
@@ -111,6 +112,8 @@ impl Meta {
     pub const ORPHAN: u8 = 8;
     /// The client is this host.
     pub const OWN: u8 = 16;
+    /// It was announced in a connection of FTP, see [`crate::ftp`].
+    pub const DATA: u8 = 32;
 
     #[inline(always)]
     pub const fn new(destination: u32, state: State, flags: u8) -> Self {

@@ -7,6 +7,7 @@ use crate::call;
 use crate::family::{Family, V4, V6};
 use crate::forward::{self, Outer, Stream};
 use crate::fragment::{self, Followed, Origin};
+use crate::ftp::{self, Announced};
 use crate::lease::Lease;
 use crate::outcome::Outcome;
 use crate::reason::Reason;
@@ -117,6 +118,23 @@ pub trait Frame: Sized {
         forward::answer::<F, Self, T>(self, tables, answer.seat, answer.brief).into()
     }
 
+    /// The same, before that, if it is of FTP's commands: [`ftp::hear`], a seam as well.
+    fn hear<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T, answer: Answer) -> Announced {
+        match answer.brief.is_of_commands() {
+            true => ftp::hear::<F, Self, T>(self, tables, answer),
+            false => Announced::NONE,
+        }
+    }
+
+    /// A client's packet to a masqueraded real server, if it is of FTP's commands:
+    /// [`ftp::overhear`], a seam as well.
+    fn overhear<F: Packet, T: FamilyTables<F>>(&mut self, tables: &T, brief: Brief) -> Announced {
+        match brief.is_of_commands() {
+            true => ftp::overhear::<F, Self, T>(self, tables, brief),
+            false => Announced::NONE,
+        }
+    }
+
     /// A first fragment: [`fragment::keep`], a seam as well.
     fn keep<F: Packet, T: FamilyTables<F>>(
         &mut self,
@@ -212,6 +230,17 @@ impl Brief {
                 | (tuple.flags as u32) << 20
                 | (tuple.is_fragment() as u32) << 28,
         )
+    }
+
+    /// The same, saying whether it is of [`ftp`]'s commands.
+    #[inline(always)]
+    pub const fn of_commands(self, is_of_them: bool) -> Self {
+        Self(self.0 | (is_of_them as u32) << 29)
+    }
+
+    #[inline(always)]
+    pub const fn is_of_commands(self) -> bool {
+        self.0 >> 29 & 1 != 0
     }
 
     /// Whether it is the first fragment of more.

@@ -28,6 +28,7 @@ pub mod follow;
 pub mod forward;
 pub mod fragment;
 pub mod frame;
+pub mod ftp;
 pub mod lease;
 pub mod locality;
 pub mod marked;

@@ -63,6 +63,21 @@ impl Outcome {
         }
     }
 
+    /// Of a step that finds the number of a destination.
+    #[inline(always)]
+    pub const fn found(number: u32) -> Self {
+        Self(number as u64)
+    }
+
+    /// What [`Self::found`] was given.
+    #[inline(always)]
+    pub const fn number(self) -> Result<u32, Reason> {
+        match self.reason() {
+            Some(reason) => Err(reason),
+            None => Ok(self.0 as u32),
+        }
+    }
+
     #[inline(always)]
     pub const fn result(self) -> Result<Verdict, Reason> {
         match self.reason() {

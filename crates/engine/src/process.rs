@@ -1,7 +1,7 @@
 //! One packet: read, decide, write.
 
 use rlvs_wire::ethernet::{self, Addresses};
-use rlvs_wire::tcp::SYN;
+use rlvs_wire::tcp::{RST, SYN};
 use rlvs_wire::{Ethernet, Udp, protocol};
 
 use crate::answers::reply;
@@ -233,7 +233,10 @@ fn decide<'t, F: Packet, R: Frame, T: FamilyTables<F>>(
         tables.end(&tuple.key);
     }
     tuple.call = frame.call(tables, message(context, tuple));
-    let number = tables.begin(tuple)?;
+    let number = match announced(context, tuple) {
+        begun if begun.is(Reason::NoService) => tables.begin(tuple)?,
+        begun => begun.number()?,
+    };
     let record = tables.destination(number);
     let to = To {
         destination: record.ok_or(Reason::Internal)?,
@@ -243,6 +246,16 @@ fn decide<'t, F: Packet, R: Frame, T: FamilyTables<F>>(
         told: false,
     };
     lend(tables, tuple, to)
+}
+
+/// The destination of a connection that FTP announced; [`Reason::NoService`] if it was not.
+#[inline(always)]
+fn announced<F: Packet, T: FamilyTables<F>>(context: Context<'_, T>, tuple: &Tuple<F>) -> Outcome {
+    let is_first = tuple.protocol == protocol::TCP && tuple.flags & (SYN | RST) == SYN;
+    match is_first && context.settings.announced.load() != 0 {
+        true => context.tables.begin_data(tuple),
+        false => Outcome::failed(Reason::NoService),
+    }
 }
 
 /// Where a message is whose Call-ID may be wanted, or 0.

@@ -85,7 +85,7 @@ pub const ANY_PORT: [u8; 2] = [0, 0];
 
 /// FTP's commands (`FTPPORT` in IPVS), and data of its active mode.
 pub const FTP_PORT: [u8; 2] = 21u16.to_be_bytes();
-const FTP_DATA_PORT: [u8; 2] = 20u16.to_be_bytes();
+pub(crate) const FTP_DATA_PORT: [u8; 2] = 20u16.to_be_bytes();
 
 /// Whether a connection to this port may carry data of FTP, in either mode: it is looked up with
 /// the service at [`FTP_PORT`] if there is none at the port itself (ip_vs_ctl.c,
@@ -152,6 +152,10 @@ pub const MARKED: u8 = 0;
 /// The protocol in keys of templates by Call-ID: no packet has it (RFC 3692), so no client's address
 /// and port are taken for one.
 pub const CALLED: u8 = 253;
+
+/// The protocol in keys of FTP's data connections that are announced, and are TCP's: nor has a packet
+/// this one (RFC 3692), so a template with the same ends is another entry.
+pub const ANNOUNCED: u8 = 254;
 
 /// A filter of addresses: one bit for each 16-bit fold of an address, once for those that may be
 /// virtual and once for real servers whose replies pass the director. It lets packets that are

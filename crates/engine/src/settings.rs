@@ -25,7 +25,8 @@ pub struct Settings {
     pub last_error: Shared32,
     /// 1 if there is a service [`BY_CALL`](crate::service::Service::BY_CALL).
     pub calls: Shared32,
-    pub reserved: Shared32,
+    /// 1 once a data connection of FTP was announced, see [`crate::ftp`].
+    pub announced: Shared32,
     /// Idle time after which a connection in each state ends, in ticks.
     pub timeouts: [Shared32; STATES],
     /// Values of IPVS's sysctls, by [`Sysctl`].

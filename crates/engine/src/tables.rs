@@ -11,9 +11,11 @@ use crate::family::Family;
 use crate::follow;
 use crate::fragment::{Draft, Trail};
 use crate::frame::Brief;
+use crate::ftp::{self, Announced};
 use crate::lease::{self, Beginning, Lease, Local, Taken};
 use crate::locality::{Locality, Site};
 use crate::marked;
+use crate::outcome::Outcome;
 use crate::reason::{Event, Reason};
 use crate::schedule::{self, Members, near, stateless};
 use crate::service::{Service, ServiceKey};
@@ -148,6 +150,29 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
 
     fn begin(&self, tuple: &Tuple<F>) -> Result<u32, Reason> {
         begin::begin(self, tuple)
+    }
+
+    fn await_data(&self, announced: Announced) -> bool {
+        ftp::await_data(self, announced)
+    }
+
+    fn make_room_for_data(&self, announced: Announced) -> bool {
+        ftp::make_room(self, announced)
+    }
+
+    /// [`ftp::recall`].
+    fn recall_announced(&self, key: &KeyOf<F>) -> Outcome {
+        ftp::recall(self, key)
+    }
+
+    /// [`ftp::arrive`].
+    fn arrive(&self, key: &KeyOf<F>) {
+        ftp::arrive(self, key);
+    }
+
+    /// A connection that was announced, see [`ftp::begin`].
+    fn begin_data(&self, tuple: &Tuple<F>) -> Outcome {
+        ftp::begin(self, tuple)
     }
 
     fn hash(&self, key: &KeyOf<F>, service: u32, members: Members) -> Option<u32> {

@@ -2,7 +2,9 @@
 
 use rlvs_engine::connection::{Bucket, Meta};
 use rlvs_engine::fragment::{Draft, Trail};
+use rlvs_engine::ftp::{self, Announced};
 use rlvs_engine::lease::{self, Beginning, Lease, Taken};
+use rlvs_engine::outcome::Outcome;
 use rlvs_engine::reason::Reason;
 use rlvs_engine::schedule::{self, Members, near, stateless};
 use rlvs_engine::service::ServiceKey;
@@ -59,6 +61,34 @@ macro_rules! family_tables {
                     Some(tuple) => answer::unpack(${concat(rlvs_begin, $version)}(tuple)),
                     None => Err(Reason::Internal),
                 }
+            }
+
+            #[inline(always)]
+            fn await_data(&self, announced: Announced) -> bool {
+                ${concat(rlvs_await_data, $version)}(announced.0) != 0
+            }
+
+            #[inline(always)]
+            fn make_room_for_data(&self, announced: Announced) -> bool {
+                ${concat(rlvs_make_room_for_data, $version)}(announced.0) != 0
+            }
+
+            #[inline(always)]
+            fn begin_data(&self, tuple: &Tuple<$family>) -> Outcome {
+                match scratch(Place::Begin, tuple) {
+                    Some(tuple) => Outcome(${concat(rlvs_begin_data, $version)}(tuple)),
+                    None => Outcome::failed(Reason::Internal),
+                }
+            }
+
+            #[inline(always)]
+            fn recall_announced(&self, key: &KeyOf<$family>) -> Outcome {
+                Outcome(${concat(rlvs_recall_announced, $version)}(key))
+            }
+
+            #[inline(always)]
+            fn arrive(&self, key: &KeyOf<$family>) {
+                ${concat(rlvs_arrive, $version)}(key);
             }
 
             #[inline(always)]
@@ -181,6 +211,46 @@ macro_rules! family_tables {
                 Some(tuple) => answer::pack(begin::begin::<$family, _>(&Maps, tuple)),
                 None => answer::pack(Err(Reason::Internal)),
             }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_await_data, $version)}(announced: u64) -> u32 {
+            ftp::await_data::<$family, _>(&Maps, Announced(announced)) as u32
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_make_room_for_data, $version)}(announced: u64) -> u32 {
+            ftp::make_room::<$family, _>(&Maps, Announced(announced)) as u32
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_recall_announced, $version)}(key: *const KeyOf<$family>) -> u64 {
+            // SAFETY: the verifier passes null or all of a key.
+            match unsafe { key.as_ref() } {
+                Some(key) => ftp::recall::<$family, _>(&Maps, key).0,
+                None => Outcome::failed(Reason::Internal).0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_begin_data, $version)}(tuple: *const Tuple<$family>) -> u64 {
+            // SAFETY: the verifier passes null or all of a tuple.
+            match unsafe { tuple.as_ref() } {
+                Some(tuple) => ftp::begin::<$family, _>(&Maps, tuple).0,
+                None => Outcome::failed(Reason::Internal).0,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_arrive, $version)}(key: *const KeyOf<$family>) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            let key = unsafe { key.as_ref() };
+            key.and_then(|key| ftp::arrive::<$family, _>(&Maps, key)).is_some() as u32
         }
 
         #[unsafe(no_mangle)]

@@ -21,6 +21,7 @@ use core::hint::black_box;
 
 use crate::destination::Destination;
 use crate::frame::{Brief, Frame};
+use crate::ftp;
 use crate::outcome::{Outcome, tried};
 use crate::process::{To, Verdict};
 use crate::reason::Reason;
@@ -54,7 +55,13 @@ pub fn forward<F: Respond, R: Frame, T: FamilyTables<F>>(
             };
             frame.full_nat::<F, T>(tables, number, to.lease, brief, told)
         }
-        Method::Masquerade => masquerade(frame, tuple, destination).into(),
+        Method::Masquerade => {
+            let is_of_commands = ftp::carries_commands::<F>(&F::endpoints(&tuple.key));
+            let brief = Brief::of(tuple).of_commands(is_of_commands);
+            let announced = frame.overhear::<F, T>(tables, brief);
+            ftp::announce(tables, announced);
+            masquerade(frame, tuple, destination).into()
+        }
         _ if destination.is(Destination::LOCAL) => Ok(Verdict::Pass).into(),
         Method::DirectRoute => direct_route(frame, tuple, destination).into(),
         Method::Tunnel => frame.tunnel::<F, T>(tables, number, F::hash(&tuple.key, 0) as u32),

@@ -3,6 +3,7 @@
 use super::{Entry, Place, find};
 use crate::connection::{Key, Meta, Slot, State};
 use crate::destination::Destination;
+use crate::ftp;
 use crate::lease::{self, Lease};
 use crate::settings::elapsed;
 use crate::sysctl::Sysctl;
@@ -102,11 +103,15 @@ pub fn sweep<F: Packet, T: FamilyTables<F>>(context: Context<'_, T>, slot: &Slot
     match entry.meta.state() {
         State::Reverse => sweep_reverse::<F, T>(context.tables, entry),
         _ => {
-            entry.meta.is_live()
+            let ended = entry.meta.is_live()
                 && (is_over(context, entry, SWEEP_GRACE)
                     || is_forsaken(context, entry.meta)
                     || template::is_hidden::<F, T>(context, entry))
-                && release::<F, T>(context.tables, entry)
+                && release::<F, T>(context.tables, entry);
+            if entry.meta.has(Meta::DATA) && entry.meta.is_live() && !ended {
+                ftp::hold::<F, T>(context, slot);
+            }
+            ended
         }
     }
 }

@@ -60,7 +60,7 @@ fn worth<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> u64 {
     let rank: u64 = match entry.meta.state() {
         State::Free | State::Claimed | State::Reverse => return u64::MAX,
         _ if is_over(context, entry, 0) => 0,
-        state if state.is_half_open() => 1,
+        state if state.is_half_open() || state as u8 == State::Listen as u8 => 1,
         state if state.is_closing() => 2,
         _ => return u64::MAX,
     };

@@ -5,6 +5,7 @@ mod connections;
 mod destinations;
 mod forwarding;
 mod fragments;
+mod ftp;
 mod full;
 mod full_nat;
 mod localities;

@@ -35,8 +35,11 @@ pub fn packets(clients: Vec<SocketAddr>, services: Vec<SocketAddr>) -> BoxedStra
     .boxed()
 }
 
-/// Of SIP, whole where there is room for them: two calls, one of them in two ways, and none.
-const MESSAGES: [&str; 4] = [
+/// Of SIP, whole where there is room for them: two calls, one of them in two ways, and none. And of
+/// FTP: that port 2100 is awaited.
+const MESSAGES: [&str; 6] = [
+    "PORT 198,51,100,0,8,52\r\n",
+    "EPRT |2|2001:db8:1::|2100|\r\n",
     "BYE sip:a SIP/2.0\r\nCall-ID: 1@a\r\n",
     "BYE sip:a SIP/2.0\r\nVia: c\ni :1@a\n",
     "BYE sip:a SIP/2.0\r\nCALL-ID:2@a\r\n",

@@ -1,6 +1,7 @@
 //! Both sides of the comparison, which take the same steps.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,8 @@ use rlvs_engine::tables::{Context, interface};
 use rlvs_engine::vlan::Tags;
 use rlvs_engine::{FamilyTables, Tables, V4, V6, Verdict, table, tuple};
 use rlvs_plane::{KernelTables, Sizes, Store, VlanInterface};
-use rlvs_testing::packet::{DIRECTOR, ETHERNET, icmp_error};
+use rlvs_testing::Packet;
+use rlvs_testing::packet::{DIRECTOR, ETHERNET, TCP, icmp_error};
 use rlvs_testing::site::{INTERFACE, OTHER_INTERFACE, Site};
 
 use super::state;
@@ -112,6 +114,13 @@ impl Both {
                 if !self.sent.is_empty() {
                     let about = &self.sent[about.index(self.sent.len())];
                     self.send(&error(about, [kind, code], rest, kept));
+                }
+            }
+            Step::Answer { to, flags, text } => {
+                let sent = (!self.sent.is_empty()).then(|| to.index(self.sent.len()));
+                let answer = sent.and_then(|sent| answer(&self.sent[sent], flags, text));
+                if let Some(answer) = answer {
+                    self.send(&answer.build());
                 }
             }
             Step::Parts(parts) => parts.iter().for_each(|part| self.send(part)),
@@ -249,6 +258,28 @@ fn by(vlan: VlanInterface) -> Verdict {
         true => Verdict::Redirect(vlan.lower),
         false => Verdict::Transmit,
     }
+}
+
+/// From the receiver of a frame to its sender, if it is of TCP and has plain headers.
+fn answer(frame: &[u8], flags: u8, text: &'static str) -> Option<Packet> {
+    let ip = frame.get(ETHERNET..)?;
+    let [source, destination]: [IpAddr; 2] = match (ip.first()?, ip.get(6)?, ip.get(9)?) {
+        (0x45, _, &TCP) => [12, 16].map(|at| address::<4>(ip, at).into()),
+        (0x60..0x70, &TCP, _) => [8, 24].map(|at| address::<16>(ip, at).into()),
+        _ => return None,
+    };
+    let ports = ip.get(if source.is_ipv4() { 20 } else { 40 }..)?.get(..4)?;
+    let from = SocketAddr::new(destination, u16::from_be_bytes([ports[2], ports[3]]));
+    let to = SocketAddr::new(source, u16::from_be_bytes([ports[0], ports[1]]));
+    Some(Packet {
+        payload: text.len(),
+        message: text,
+        ..Packet::tcp(from, to, flags)
+    })
+}
+
+fn address<const LENGTH: usize>(ip: &[u8], at: usize) -> [u8; LENGTH] {
+    std::array::from_fn(|i| ip[at + i])
 }
 
 /// To the sender of a frame, as a router says it.

@@ -5,6 +5,7 @@ use rlvs_control::Change;
 use rlvs_engine::sysctl::Sysctl;
 use rlvs_testing::Packet;
 use rlvs_testing::fragments::cut;
+use rlvs_testing::packet::{ACK, FIN, SYN};
 use rlvs_testing::site::{
     addresses_of_many_ports, changes_of, clients, keys_of_many_ports, service_addresses,
     service_keys, sysctl, with_methods, with_ways_of_udp,
@@ -24,6 +25,12 @@ pub(super) enum Step {
         code: u8,
         rest: [u8; 4],
         kept: usize,
+    },
+    /// What a real server says in the connection of a frame that was forwarded, if that is TCP's.
+    Answer {
+        to: prop::sample::Index,
+        flags: u8,
+        text: &'static str,
     },
     /// A datagram's fragments, as they come: in any order, some twice, some not at all.
     Parts(Vec<Vec<u8>>),
@@ -66,6 +73,7 @@ pub(super) fn steps(of_clients: u16) -> BoxedStrategy<Step> {
         4 => (1u32..4).prop_map(Step::Age),
         4 => Just(Step::Sweep),
         150 => errors(),
+        150 => answers(),
         6 => sysctl().prop_map(|(which, value)| Step::Sysctl(which, value)),
     ]
     .boxed()
@@ -86,6 +94,26 @@ fn errors() -> impl Strategy<Value = Step> {
             kept,
         },
     )
+}
+
+/// Of FTP's servers, which await their client's data; the address is one of theirs.
+const TEXTS: [&str; 5] = [
+    "",
+    "227 Entering Passive Mode (10,0,0,2,8,52).\r\n",
+    "227 At (10,0,0,3,8,52)\r\n",
+    "200 Ok\r\n227 Entering Passive Mode (10,0,0,4,8,52)\r\n",
+    "229 Entering Extended Passive Mode (|||2100|)\r\n",
+];
+
+fn answers() -> impl Strategy<Value = Step> {
+    let flags =
+        prop_oneof![8 => Just(ACK), 4 => Just(SYN | ACK), 1 => Just(SYN), 1 => Just(FIN | ACK)];
+    let text = prop::sample::select(TEXTS.to_vec());
+    (any::<prop::sample::Index>(), flags, text).prop_map(|(to, flags, text)| Step::Answer {
+        to,
+        flags,
+        text,
+    })
 }
 
 /// Identifications are few, so that datagrams get into each other's way.

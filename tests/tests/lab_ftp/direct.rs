@@ -1,29 +1,17 @@
-//! FTP by direct routing: control and data connections of a client meet at one real server, by
-//! persistence of the FTP service or of a firewall mark; with vsftpd and curl.
+//! By direct routing: with persistence of the FTP service or of a firewall mark.
 
-use std::fs;
 use std::net::IpAddr;
 use std::ops::Range;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rlvs_lab::address::{Address, with_port};
-use rlvs_lab::{DirectRouting, Get, Process, RealServer};
+use rlvs_lab::{DirectRouting, Get, Process};
 use rlvs_tests::scene::connections;
 
-const READY: Duration = Duration::from_secs(20);
+use crate::{server, ways};
+
 const SERVERS: u8 = 3;
 const CLIENTS: Range<u8> = 0..4;
-
-/// Ways to transfer a file: the client connects (EPSV, PASV), the server does (EPRT, PORT).
-const WAYS: [&[&str]; 4] = [
-    &[],
-    &["--disable-epsv"],
-    &["--ftp-port", "-"],
-    &["--ftp-port", "-", "--disable-eprt"],
-];
 
 /// The lab with an FTP server at each real server.
 struct Site {
@@ -34,7 +22,11 @@ struct Site {
 impl Site {
     fn new() -> Result<Self> {
         let lab = DirectRouting::ready(SERVERS)?;
-        let servers = lab.real_servers.iter().map(start).collect::<Result<_>>()?;
+        let servers = lab
+            .real_servers
+            .iter()
+            .map(server::start)
+            .collect::<Result<_>>()?;
         for vip in lab.vips() {
             for number in CLIENTS {
                 lab.client.add_address(client(&lab, vip, number), "eth0")?;
@@ -82,49 +74,8 @@ impl Site {
     }
 }
 
-/// PASV and PORT are of IPv4.
-fn ways(vip: IpAddr) -> impl Iterator<Item = &'static [&'static str]> {
-    let is_old = |way: &&[&str]| way.iter().any(|it| it.starts_with("--disable"));
-    WAYS.into_iter()
-        .filter(move |way| vip.is_ipv4() || !is_old(way))
-}
-
 fn client(lab: &DirectRouting, vip: IpAddr, number: u8) -> IpAddr {
     Address::new(lab.switch.number(), 200 + number).like(vip)
-}
-
-fn start(server: &RealServer) -> Result<Process> {
-    let directory = server.host.directory()?;
-    let (root, file) = (directory.join("ftp"), directory.join("vsftpd.conf"));
-    fs::create_dir(&root)?;
-    fs::write(root.join("name"), server.name())?;
-    // vsftpd insists on it.
-    fs::set_permissions(&root, fs::Permissions::from_mode(0o555))?;
-    fs::write(&file, configuration(&root))?;
-    let mut vsftpd = server.host.spawn("vsftpd", "vsftpd", [&file])?;
-    let url = format!("ftp://{}/name", server.host.address().v4);
-    vsftpd.wait_until(READY, |_| Ok(Get::new(&url).once(&server.host).is_ok()))?;
-    Ok(vsftpd)
-}
-
-fn configuration(root: &Path) -> String {
-    format!(
-        "listen=NO
-listen_ipv6=YES
-background=NO
-anonymous_enable=YES
-no_anon_password=YES
-anon_root={}
-run_as_launching_user=YES
-pasv_enable=YES
-pasv_min_port=30000
-pasv_max_port=30099
-port_enable=YES
-connect_from_port_20=YES
-seccomp_sandbox=NO
-",
-        root.display()
-    )
 }
 
 #[test]

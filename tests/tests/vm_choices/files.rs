@@ -14,6 +14,7 @@ use crate::scenario::{Edit, Kind, Method, Packet, Real, Virtual, World, port};
 const RUN: u16 = 20_000;
 /// How far apart the two may read a time.
 const SECONDS: u32 = 2;
+const ATTEMPTS: u32 = 3;
 
 pub(crate) fn compare(pair: &mut Pair) -> Result<()> {
     pair.apply(&[Change::Zero { service: None }])?;
@@ -43,7 +44,8 @@ pub(crate) fn compare(pair: &mut Pair) -> Result<()> {
     Ok(())
 }
 
-/// Persistent, plain, and packet by packet, with each method.
+/// Persistent, plain, and packet by packet, with each method; SCTP without packets, for a connection
+/// that only begins lives three seconds.
 fn edits() -> Vec<Edit> {
     let service = |service, persistence, one_packet| {
         Edit::BeginService(Virtual {
@@ -92,7 +94,6 @@ fn packets() -> Vec<Packet> {
         packet(2, 1002, Kind::Syn),
         packet(2, 1003, Kind::Syn),
         packet(2, 1003, Kind::Ack),
-        packet(3, 1004, Kind::Chunk(1)),
     ]
 }
 
@@ -129,11 +130,23 @@ fn services(text: &str) -> Result<Lines> {
     Ok(head.into_iter().chain(blocks).collect())
 }
 
-/// Connections end, where they have not yet, at about the same time.
+/// Connections end, where they have not yet, at about the same time. The kernel may leave one out
+/// when another ends while the file is read.
 fn same_connections(pair: &mut Pair, name: &str) -> Result<()> {
-    let [kernel, rlvs] = both(pair, name)?;
-    let [ours, theirs] = [connections(&rlvs)?, connections(&kernel)?];
-    ensure!(theirs.len() == 10, "{name}:\n{kernel}");
+    let mut outcome = Ok(());
+    for _ in 0..ATTEMPTS {
+        let files = both(pair, name)?;
+        outcome = compare_connections(name, &files);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+fn compare_connections(name: &str, [kernel, rlvs]: &[String; 2]) -> Result<()> {
+    let [ours, theirs] = [connections(rlvs)?, connections(kernel)?];
+    ensure!(theirs.len() == 8, "{name}:\n{kernel}");
     let alike = theirs
         .iter()
         .zip(&ours)

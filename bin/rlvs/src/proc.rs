@@ -2,6 +2,7 @@
 //! (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_conn.c, ip_vs_app.c), for programs that read those.
 
 mod connections;
+mod helpers;
 mod services;
 mod statistics;
 
@@ -25,7 +26,7 @@ pub struct Arguments {
 pub enum File {
     /// Services and destinations
     IpVs,
-    /// Helpers for protocols that name addresses in their data; there are none
+    /// Helpers for protocols that name addresses in their data: there is FTP's
     IpVsApp,
     /// Connections
     IpVsConn,
@@ -52,7 +53,7 @@ pub(crate) fn start(arguments: &Arguments) -> Result<()> {
 pub fn write(file: File, director: &mut dyn Director, output: &mut dyn Write) -> Result<()> {
     match file {
         File::IpVs => Ok(services::write(&director.services()?, output)?),
-        File::IpVsApp => Ok(writeln!(output, "prot port    usecnt name")?),
+        File::IpVsApp => Ok(helpers::write(&director.services()?, output)?),
         File::IpVsConn => stream(connections::HEADER, connections::entry, director, output),
         File::IpVsConnSync => {
             let (header, entry) = (connections::SYNC_HEADER, connections::sync_entry);

@@ -37,9 +37,6 @@ pub(crate) fn compare(pair: &mut Pair) -> Result<()> {
         let is_of_all = |line: &&str| line.contains("ytes") || line.starts_with("  ~");
         Ok(text.lines().filter(is_of_all).map(str::to_owned).collect())
     })?;
-    same(pair, "ip_vs_app", |text| {
-        Ok(text.lines().map(str::to_owned).collect())
-    })?;
     println!("files of /proc/net: alike");
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rlvs_control::status::ConnectionTable;
-use rlvs_lab::{Director, Process};
+use rlvs_lab::{Director, Process, wait};
 use rlvs_tests::in_both_modes;
 use rlvs_tests::scene::{Mode, Scene, Stream, status, wait_attached};
 
@@ -39,7 +39,35 @@ fn who_is_there_stays_and_who_comes_is_let_in(mode: Mode) -> Result<()> {
     ensure!(answered.len() == 2, "balanced all the time: {answered:?}");
     let now = scene.connection(vip, 1)?;
     ensure!(now.destination == before.destination, "{now:?}");
-    download.finish()
+    download.finish()?;
+    defences_go_on(&mut scene, &small)
+}
+
+/// While memory is short; also of a daemon that begins anew, and not for longer.
+fn defences_go_on(scene: &mut Scene, configuration: &str) -> Result<()> {
+    let director = &mut scene.director;
+    director.rlvs("sysctl -w drop_entry=1 drop_packet=1 secure_tcp=2")?;
+    modes_are(director, 2)?;
+    director.kill9()?;
+    director.start_rlvs_with(configuration)?;
+    modes_are(director, 2)?;
+    wait::until("the flood is thinned", LIMIT, || {
+        Ok(table(director)?.thinned > 0)
+    })?;
+    director.rlvs("sysctl -w amemthresh=0")?;
+    wait::until("memory is not short", LIMIT, || {
+        Ok(modes(director)? == "1\n1\n1\n")
+    })
+}
+
+fn modes_are(director: &Director, mode: u8) -> Result<()> {
+    let modes = modes(director)?;
+    ensure!(modes == format!("{mode}\n").repeat(3), "{modes}");
+    Ok(())
+}
+
+fn modes(director: &Director) -> Result<String> {
+    director.rlvs("sysctl -n drop_entry drop_packet secure_tcp")
 }
 
 /// hping3 from the client's host; the real servers have no way to answer.

@@ -229,6 +229,7 @@ fn connections(tables: &[ConnectionTable]) -> String {
         "slots",
         "memory",
         "evicted",
+        "thinned",
         "stateless",
     ];
     table.row(heading.map(Cell::heading));
@@ -239,6 +240,7 @@ fn connections(tables: &[ConnectionTable]) -> String {
         slots,
         bytes,
         evicted,
+        thinned,
         stateless,
     } in tables
     {
@@ -249,6 +251,7 @@ fn connections(tables: &[ConnectionTable]) -> String {
             Cell::right(slots),
             Cell::right(units::bytes(*bytes)),
             doubtful(*evicted),
+            doubtful(*thinned),
             doubtful(*stateless),
         ]);
     }

@@ -169,6 +169,8 @@ pub struct ConnectionTable {
     pub bytes: u64,
     /// Connections ended early to make room for new ones.
     pub evicted: u64,
+    /// Connections and templates ended early because memory was short (`net.ipv4.vs.drop_entry`).
+    pub thinned: u64,
     /// Packets forwarded without an entry because there was no room.
     pub stateless: u64,
 }

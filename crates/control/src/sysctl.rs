@@ -139,9 +139,6 @@ const COUNT: Takes = Takes::Number(0, i64::MAX);
 const SECONDS: Takes = Takes::Number(-SECONDS_MOST, SECONDS_MOST);
 const SECONDS_MOST: i64 = i32::MAX as i64 / 250;
 
-const NO_PRESSURE: &str = "the connection table has its memory from the start and takes no more; \
-    when it is full, half-open and closing connections give way to new ones. Set `connections` in \
-    rlvs.toml to what you expect";
 const NO_SYNC: &str = "connections are not synchronised yet, so there are no masters and backups; \
     leave it out";
 
@@ -152,6 +149,14 @@ const fn works(name: &'static str, default: &'static str, about: &'static str) -
         about,
         takes: ANY,
         fixed: None,
+    }
+}
+
+/// One for when memory is short, which is turned from 1 to 2 then, and back.
+const fn defence(name: &'static str, about: &'static str) -> Setting {
+    Setting {
+        takes: MODE,
+        ..works(name, "0", about)
     }
 }
 
@@ -173,19 +178,15 @@ const fn fixed(
 
 /// All of them and one of our own, in the order of `sysctl -a`.
 pub static SETTINGS: [Setting; 30] = [
-    fixed(
+    works(
         "am_droprate",
         "10",
-        ANY,
         "one packet of so many is dropped, with drop_packet at 3",
-        NO_PRESSURE,
     ),
-    fixed(
+    works(
         "amemthresh",
         "1024",
-        ANY,
-        "pages of free memory below which defences go on",
-        NO_PRESSURE,
+        "free pages of the connection table below which defences go on; at most an eighth of it counts",
     ),
     fixed(
         "backup_only",
@@ -213,19 +214,13 @@ pub static SETTINGS: [Setting; 30] = [
         "packets are forwarded before netfilter sees them; filter in front of the director or on the \
          real servers",
     ),
-    fixed(
+    defence(
         "drop_entry",
-        "0",
-        MODE,
-        "connections are dropped when memory is short",
-        NO_PRESSURE,
+        "half-open connections are dropped; 1 and 2: when memory is short (2: it is), 3: always",
     ),
-    fixed(
+    defence(
         "drop_packet",
-        "0",
-        MODE,
-        "new connections are dropped when memory is short",
-        NO_PRESSURE,
+        "of new connections' packets some are dropped; 1 and 2: when memory is short, 3: always",
     ),
     works(
         "expire_nodest_conn",
@@ -283,7 +278,7 @@ pub static SETTINGS: [Setting; 30] = [
         "1",
         "0: rates are not estimated, and stay as they are",
     ),
-    fixed(
+    defence(
         "schedule_icmp",
         "0",
         ANY,
@@ -292,10 +287,7 @@ pub static SETTINGS: [Setting; 30] = [
     ),
     fixed(
         "secure_tcp",
-        "0",
-        MODE,
-        "other states of TCP when memory is short: ESTABLISHED is reached later",
-        NO_PRESSURE,
+        "other states of TCP: ESTABLISHED is reached later; 1 and 2: when memory is short, 3: always",
     ),
     works(
         "sloppy_sctp",

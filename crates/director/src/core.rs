@@ -25,7 +25,6 @@ use crate::roles::{Needs, Roles};
 use crate::server::Request;
 use crate::supported;
 use crate::sweep::Swept;
-use crate::sysctls;
 use crate::vlans::{Below, vlans};
 
 /// Everything a director knows.
@@ -143,6 +142,7 @@ impl Core {
         self.installed.narrow_filter(&*self.tables, &swept.filter);
         self.installed.note_leases(&swept.leases, Instant::now());
         self.swept = swept;
+        self.defend();
     }
 
     pub(crate) fn tidy(&mut self, now: Instant) {
@@ -303,7 +303,7 @@ impl Core {
         set(State::Udp, timeouts.udp);
         settings.calls.store(self.desired.reads_calls().into());
         for which in Sysctl::ALL {
-            settings.set_sysctl(which, sysctls::word(self.sysctl(which.name())));
+            settings.set_sysctl(which, self.held(which));
         }
     }
 

@@ -11,6 +11,7 @@
 //!   VLAN interfaces
 //! * `marks`: the way of packets with firewall marks; `parameter`: kernel parameters
 //! * `slow_start`: weights that rise
+//! * `sysctls`: settings; `defence`: those for when memory is short
 //! * `sweep`: ends connections whose time is over; `connections` lists them
 //! * `estimator`: present rates, every two seconds
 #![forbid(unsafe_code)]
@@ -20,6 +21,7 @@ pub mod config;
 pub mod connections;
 mod core;
 mod daemon;
+pub mod defence;
 pub mod desired;
 mod drains;
 mod error;

@@ -227,6 +227,7 @@ impl Core {
             slots: (buckets * WAYS) as u64,
             bytes: bytes as u64,
             evicted: self.tables.noted(Event::Evicted),
+            thinned: self.tables.noted(Event::Thinned),
             stateless: self.tables.noted(Event::Stateless),
         }
     }

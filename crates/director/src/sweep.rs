@@ -18,6 +18,7 @@ use rlvs_engine::{Family, FamilyTables, Tables, V4, V6, table};
 use rlvs_plane::{KernelTables, Store};
 use tokio::sync::watch;
 
+use crate::defence::thin_out;
 use crate::installed::destination_key;
 
 /// How often.
@@ -40,8 +41,12 @@ pub struct Swept {
 pub fn spawn(tables: Arc<KernelTables>) -> watch::Receiver<Swept> {
     let (sender, receiver) = watch::channel(Swept::default());
     thread::spawn(move || {
-        while !sender.is_closed() {
+        for turn in 0.. {
+            if sender.is_closed() {
+                break;
+            }
             let begun = Instant::now();
+            thin_out(&tables, turn);
             sender.send_replace(once(&tables));
             thread::sleep(PERIOD.saturating_sub(begun.elapsed()).max(REST));
         }

@@ -1,6 +1,7 @@
 //! The values of IPVS's settings that hold.
 
 use rlvs_control::sysctl::{SETTINGS, Value, find};
+use rlvs_engine::sysctl::Sysctl;
 
 use crate::core::Core;
 
@@ -13,12 +14,24 @@ impl Core {
         set.or_else(configured).unwrap_or_else(default)
     }
 
+    /// As they are shown: of defences the present mode, which need not be the one that was set.
     pub(crate) fn sysctls(&self) -> Vec<Value> {
         let value = |name: &str| Value {
             name: name.to_owned(),
-            value: self.sysctl(name).to_owned(),
+            value: match name {
+                "drop_entry" | "drop_packet" | "secure_tcp" => self.mode(name).to_string(),
+                _ => self.sysctl(name).to_owned(),
+            },
         };
         SETTINGS.iter().map(|setting| value(setting.name)).collect()
+    }
+
+    /// What packets are to know of a setting.
+    pub(crate) fn held(&self, which: Sysctl) -> u32 {
+        match which {
+            Sysctl::DropEntry | Sysctl::DropPacket | Sysctl::SecureTcp => self.force(which),
+            _ => word(self.sysctl(which.name())),
+        }
     }
 }
 
@@ -29,15 +42,18 @@ pub(crate) fn word(value: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use rlvs_engine::sysctl::Sysctl;
-
     use super::*;
 
     /// What is taken has an effect: on packets, or one of these.
     #[test]
     fn none_is_taken_and_ignored() {
-        // `Core::estimate`; and what comes out of a tunnel meets no program.
-        let beside = ["run_estimation", "ignore_tunneled"];
+        // `Core::defend`, `Core::estimate`; and what comes out of a tunnel meets no program.
+        let beside = [
+            "am_droprate",
+            "amemthresh",
+            "run_estimation",
+            "ignore_tunneled",
+        ];
         let of_packets = Sysctl::ALL.map(Sysctl::name);
         let mut works: Vec<_> = of_packets.into_iter().chain(beside).collect();
         works.sort_unstable();

@@ -7,7 +7,7 @@ use rlvs_wire::tcp::{RST, SYN};
 use crate::connection::{Meta, State};
 use crate::destination::Destination;
 use crate::family::Endpoints;
-use crate::follow::{count, follow, sender};
+use crate::follow::{count, follow, is_secure, sender};
 use crate::reason::{Event, Reason};
 use crate::schedule;
 use crate::service::{ANY_PORT, FTP_PORT, Service, ServiceKey, may_be_ftp_data};
@@ -26,6 +26,9 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
         return Err(Reason::NoConnection);
     }
     let service = service(tables, tuple)?;
+    if starts && now(tables)?.settings.sheds() {
+        return Err(Reason::Shed);
+    }
     let (destination, flags) = match starts {
         true => choose(tables, tuple, service)?,
         // A later packet of what may be a connection without an entry: it goes where its first
@@ -115,7 +118,7 @@ fn first<F: Packet, T: Tables>(
     let record = tables.destination(destination);
     let from = record.map_or(tcp::From::ClientAlone, sender);
     match (tuple.protocol, starts) {
-        (protocol::TCP, true) => tcp::next(State::None, tuple.flags, from),
+        (protocol::TCP, true) => tcp::first(tuple.flags, from, is_secure(tables)),
         (protocol::TCP, false) => tcp::next(State::Established, tuple.flags, from),
         (protocol::SCTP, _) => {
             let before = if starts {
@@ -240,7 +243,7 @@ fn once<F: Packet, T: FamilyTables<F>>(
 #[inline(always)]
 fn forgo<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>, meta: Meta) {
     if meta.has(Meta::CONTROLLED) {
-        tables.forget(&tuple.key, meta.destination());
+        tables.forget(&tuple.key, meta.destination(), false);
     }
 }
 

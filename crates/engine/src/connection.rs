@@ -108,7 +108,8 @@ impl Meta {
     pub const DISPLACED: u8 = 2;
     /// Full NAT: the real server has what tells it the client's address.
     pub const TOLD: u8 = 4;
-    /// Full NAT: the last sweep found this reverse entry without its connection.
+    /// The last sweep found this reverse entry of full NAT without its connection, or this template
+    /// without any.
     pub const ORPHAN: u8 = 8;
     /// The client is this host.
     pub const OWN: u8 = 16;
@@ -174,6 +175,11 @@ impl Meta {
     }
 
     #[inline(always)]
+    pub const fn without(self, flag: u8) -> Self {
+        Self(self.0 & !((flag as u64) << 40))
+    }
+
+    #[inline(always)]
     pub const fn with_state(self, state: State) -> Self {
         Self(self.0 & !(0xff << 32) | (state as u64) << 32)
     }
@@ -205,8 +211,9 @@ pub enum State {
     /// Being filled by a CPU.
     Claimed = 1,
     Udp = 2,
-    /// A template none of whose connections was established yet.
+    /// A template; none of its connections that have ended was ever established.
     Template = 3,
+    /// One of them was.
     Assured = 4,
     /// TCP's from here on, in IPVS's order (include/net/ip_vs.h).
     None = 5,

@@ -9,6 +9,7 @@ use crate::connection::{Meta, State};
 use crate::destination::Destination;
 use crate::forward::Method;
 use crate::frame::Brief;
+use crate::sysctl::Sysctl;
 use crate::table::Entry;
 use crate::tables::{Context, FamilyTables, Tables};
 use crate::tuple::{Packet, Tuple};
@@ -53,18 +54,24 @@ pub(crate) fn advance<K, T: Tables>(
 ) {
     let (slot, meta) = (&entry.slot.meta, entry.meta);
     let moved = match packet.protocol() {
-        protocol::TCP => shift(
-            tables,
-            slot,
-            meta,
-            tcp::next(meta.state(), packet.flags(), from),
-        ),
+        protocol::TCP => {
+            let (state, flags) = (meta.state(), packet.flags());
+            let next = tcp::next(state, flags, from);
+            tcp::stays(state, next, flags) || !is_secure(tables) && shift(tables, slot, meta, next)
+        }
         protocol::SCTP => false,
         _ => true,
     };
     if !moved {
         tables.contend(slot, meta, packet, from);
     }
+}
+
+/// Whether TCP's states are those of `secure_tcp`.
+#[inline(always)]
+pub(crate) fn is_secure<T: Tables>(tables: &T) -> bool {
+    let settings = tables.settings();
+    settings.is_some_and(|settings| settings.is_on(Sysctl::SecureTcp))
 }
 
 /// How often a packet tries to move a state that others move at the same moment: each lost swap is
@@ -76,6 +83,7 @@ const TRIES: u32 = 8;
 /// are each counted because the one that loses the swap goes on from what the other wrote.
 #[inline(always)]
 pub fn contend<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, packet: Brief, from: tcp::From) {
+    let is_secure = is_secure(tables);
     tables.repeat(TRIES, |_| {
         let now = Meta(slot.load());
         if !now.is_same_tenant(meta) {
@@ -86,6 +94,7 @@ pub fn contend<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, packet: Brief
                 let event = sctp::Event::of_chunk(packet.flags());
                 sctp::next(now.state(), event, from)
             }
+            protocol::TCP if is_secure => tcp::next_secure(now.state(), packet.flags(), from),
             protocol::TCP => tcp::next(now.state(), packet.flags(), from),
             _ => return ControlFlow::Break(()),
         };

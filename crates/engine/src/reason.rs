@@ -80,6 +80,9 @@ reasons! {
          weight 0 or are overloaded";
     DestinationGone = Drop "destination-gone"
         "the connection's destination was removed from the service";
+    Shed = Drop "shed"
+        "would have begun a connection while memory is short: one of so many is dropped \
+         (net.ipv4.vs.drop_packet)";
     NoCall = Drop "no-call-id"
         "to a service of SIP's persistence (--pe sip), but without a Call-ID";
     Unresolved = Drop "unresolved" "the destination's MAC address or route is not known";
@@ -117,6 +120,9 @@ pub enum Event {
 }
 
 /// Counters of a CPU: reasons from 0 on, events from 48 on.
+    /// A half-open connection, or a template of none, ended while memory was short
+    /// (`drop_entry`). The daemon notes these, no packet.
+    Thinned = 50,
 pub const ROOM: u32 = 64;
 
 const _: () = assert!(Reason::ALL.len() <= Event::Evicted as usize);

@@ -31,6 +31,19 @@ pub struct Settings {
     pub timeouts: [Shared32; STATES],
     /// Values of IPVS's sysctls, by [`Sysctl`].
     pub sysctls: [Shared32; sysctl::ROOM],
+    /// While memory is short: of new connections' packets one of so many is too much; else 0. For
+    /// the daemon, which may begin anew meanwhile.
+    pub shortage: Shared32,
+    /// Packets until `drop_packet` drops one. What is above is read for every packet, and so not
+    /// written for new connections: in a cache line of its own.
+    pub shed_in: Padded,
+}
+
+/// A word that many CPUs write.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Padded {
+    pub word: Shared32,
 }
 
 /// How many [`State`]s there are: a power of two.
@@ -91,6 +104,22 @@ impl Settings {
 
     pub fn set_sysctl(&self, which: Sysctl, value: u32) {
         self.sysctls[which as usize & (sysctl::ROOM - 1)].store(value);
+    }
+
+    /// Whether a packet that would begin a connection is dropped, by `drop_packet` (ip_vs.h,
+    /// `ip_vs_todrop`).
+    #[inline(always)]
+    pub fn sheds(&self) -> bool {
+        let rate = self.sysctl(Sysctl::DropPacket);
+        if rate == 0 {
+            return false;
+        }
+        let left = self.shed_in.word.add(u32::MAX).wrapping_sub(1);
+        if left as i32 > 0 {
+            return false;
+        }
+        self.shed_in.word.store(rate);
+        true
     }
 
     /// Keeps `last_stateless`, once it is long ago, from looking recent when the clock has gone

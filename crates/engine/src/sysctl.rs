@@ -22,10 +22,16 @@ pub enum Sysctl {
     LblcrExpiration,
     /// A packet by its firewall mark that finds no destination goes on to where it was sent.
     CacheBypass,
+    /// 1 while `drop_entry` is in force: the daemon's sweep ends half-open connections.
+    DropEntry,
+    /// While `drop_packet` is in force: of new connections' packets one of so many is dropped; else 0.
+    DropPacket,
+    /// 1 while `secure_tcp` is in force: TCP has other states.
+    SecureTcp,
 }
 
 impl Sysctl {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::ConnReuseMode,
         Self::ExpireNodestConn,
         Self::ExpireQuiescentTemplate,
@@ -35,6 +41,9 @@ impl Sysctl {
         Self::LblcExpiration,
         Self::LblcrExpiration,
         Self::CacheBypass,
+        Self::DropEntry,
+        Self::DropPacket,
+        Self::SecureTcp,
     ];
 
     /// Its name below `net.ipv4.vs`.
@@ -49,6 +58,9 @@ impl Sysctl {
             Self::LblcExpiration => "lblc_expiration",
             Self::LblcrExpiration => "lblcr_expiration",
             Self::CacheBypass => "cache_bypass",
+            Self::DropEntry => "drop_entry",
+            Self::DropPacket => "drop_packet",
+            Self::SecureTcp => "secure_tcp",
         }
     }
 }

@@ -10,10 +10,12 @@
 mod answered;
 mod end;
 mod room;
+mod thin;
 
 pub use answered::{Answered, find_answered, find_answered_displaced};
 pub use end::{SWEEP_GRACE, end, is_over, release, release_alone, settle, sweep};
 pub use room::{make_room, victim};
+pub use thin::{look_at, thin};
 
 use core::ops::ControlFlow;
 

@@ -235,8 +235,8 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
         template::remember(self, key, call, service, destination)
     }
 
-    fn forget(&self, key: &KeyOf<F>, destination: u32) {
-        template::forget(self, key, destination);
+    fn forget(&self, key: &KeyOf<F>, destination: u32, assures: bool) {
+        template::forget(self, key, destination, assures);
     }
 
     fn find_displaced(&self, key: &KeyOf<F>) -> Spot {

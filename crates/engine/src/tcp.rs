@@ -39,6 +39,41 @@ pub fn next(state: State, flags: u8, from: From) -> State {
         From::Client => row(flags, &CLIENT),
         From::Server => row(flags, &SERVER),
     };
+    step(state, row)
+}
+
+/// The same with `secure_tcp` (`tcp_states_dos`): a client that has sent no more than SYNs keeps
+/// its connection half-open, where floods are looked for.
+#[inline(always)]
+pub fn next_secure(state: State, flags: u8, from: From) -> State {
+    let row = match from {
+        From::ClientAlone => row(flags, &SECURE_CLIENT_ALONE),
+        From::Client => row(flags, &SECURE_CLIENT),
+        From::Server => row(flags, &SECURE_SERVER),
+    };
+    step(state, row)
+}
+
+/// The state that a connection begins with.
+#[inline(always)]
+pub(crate) fn first(flags: u8, from: From, is_secure: bool) -> State {
+    let first = next(State::None, flags, from);
+    let is_alone = from as u8 == From::ClientAlone as u8;
+    match is_secure && is_alone && first as u8 == State::SynRecv as u8 {
+        true => State::SynAck,
+        false => first,
+    }
+}
+
+/// Whether a packet leaves the state as it is, `next` being what [`next`] says, with `secure_tcp` or
+/// without: a server's SYN is the only packet that moves a state by that alone.
+#[inline(always)]
+pub(crate) fn stays(state: State, next: State, flags: u8) -> bool {
+    next as u8 == state as u8 && flags & SYN == 0
+}
+
+#[inline(always)]
+fn step(state: State, row: u64) -> State {
     let index = (state as u32).wrapping_sub(State::None as u32) & 15;
     let step = (row >> (index * 4)) & 15;
     State::from_bits((step as u8).wrapping_add(State::None as u8))
@@ -70,7 +105,7 @@ fn row(flags: u8, rows: &Rows) -> u64 {
 
 use State::{
     Close as CL, CloseWait as CW, Established as ES, FinWait as FW, LastAck as LA, Listen as LI,
-    SynRecv as SR, SynSent as SS, TimeWait as TW,
+    SynAck as SA, SynRecv as SR, SynSent as SS, TimeWait as TW,
 };
 
 // State before:      NO  ES  SS  SR  FW  TW  CL  CW  LA  LI  SA
@@ -92,6 +127,20 @@ const SERVER: Rows = Rows {
     ack: packed([ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES]),
     rst: packed([CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL]),
 };
+const SECURE_CLIENT_ALONE: Rows = Rows {
+    syn: packed([SA, ES, ES, SR, SA, SA, SA, SA, SA, SA, SA]),
+    ..CLIENT_ALONE
+};
+const SECURE_CLIENT: Rows = Rows {
+    syn: packed([SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SA]),
+    fin: packed([CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, SA]),
+    ack: packed([ES, ES, SS, SR, FW, TW, CL, CW, CL, LI, SA]),
+    rst: packed([CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL]),
+};
+const SECURE_SERVER: Rows = Rows {
+    syn: packed([SS, ES, SS, SA, SS, SS, SS, SS, SS, LI, SA]),
+    ..SERVER
+};
 const ON_NOTHING: u64 = packed([CL; 11]);
 
 /// Four bits a state, so that a transition is a shift and no memory is read.
@@ -108,7 +157,7 @@ const fn packed(row: [State; 11]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use State::{None as NO, SynAck as SA};
+    use State::None as NO;
 
     const BEFORE: [State; 11] = [NO, ES, SS, SR, FW, TW, CL, CW, LA, LI, SA];
 
@@ -139,6 +188,51 @@ mod tests {
         assert_eq!(server(ACK), [ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES]);
         assert_eq!(server(RST), [CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL]);
         assert_eq!((client(0), server(0)), ([CL; 11], [CL; 11]));
+    }
+
+    #[test]
+    fn every_state_and_flag_with_secure_tcp() {
+        let after = |flags, from| BEFORE.map(|state| next_secure(state, flags, from));
+        let alone = |flags| after(flags, From::ClientAlone);
+        assert_eq!(alone(SYN), [SA, ES, ES, SR, SA, SA, SA, SA, SA, SA, SA]);
+        assert_eq!(alone(FIN), [CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW]);
+        assert_eq!(alone(ACK), [ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES]);
+        assert_eq!(alone(RST), [CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL]);
+        let client = |flags| after(flags, From::Client);
+        assert_eq!(client(SYN), [SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SA]);
+        assert_eq!(client(FIN), [CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, SA]);
+        assert_eq!(client(ACK), [ES, ES, SS, SR, FW, TW, CL, CW, CL, LI, SA]);
+        assert_eq!(client(RST), [CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL]);
+        let server = |flags| after(flags, From::Server);
+        assert_eq!(server(SYN), [SS, ES, SS, SA, SS, SS, SS, SS, SS, LI, SA]);
+        assert_eq!(server(FIN), [TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW]);
+        assert_eq!(server(ACK), [ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES]);
+        assert_eq!(server(RST), [CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL]);
+        assert_eq!(
+            (alone(0), client(0), server(0)),
+            ([CL; 11], [CL; 11], [CL; 11])
+        );
+    }
+
+    /// The short ways past the table of `secure_tcp` say what it says.
+    #[test]
+    fn what_stays_stays_with_secure_tcp_too() {
+        for from in [From::ClientAlone, From::Client, From::Server] {
+            for flags in 0..=u8::MAX {
+                for state in BEFORE {
+                    let (usual, secure) =
+                        (next(state, flags, from), next_secure(state, flags, from));
+                    if stays(state, usual, flags) {
+                        assert_eq!(secure, state, "{flags:#x} from {from:?}");
+                    }
+                }
+                if from != From::Server {
+                    let secure = next_secure(NO, flags, from);
+                    assert_eq!(first(flags, from, true), secure, "{flags:#x} from {from:?}");
+                }
+                assert_eq!(first(flags, from, false), next(NO, flags, from));
+            }
+        }
     }
 
     #[test]

@@ -58,7 +58,8 @@ pub fn remember<F: Packet, T: FamilyTables<F>>(
 #[inline(always)]
 fn hold<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> Option<u32> {
     let Entry { slot, meta } = entry;
-    if !slot.meta.replace(meta.0, meta.succeeded_by(meta).0) {
+    let held = meta.succeeded_by(meta.without(Meta::ORPHAN));
+    if !slot.meta.replace(meta.0, held.0) {
         return None;
     }
     slot.children.add(1);
@@ -66,9 +67,15 @@ fn hold<K, T: Tables>(context: Context<'_, T>, entry: Entry<'_, K>) -> Option<u3
     Some(meta.destination())
 }
 
-/// A connection that its template counted has ended, or did not come to be.
+/// A connection that its template counted has ended, or did not come to be. One that was established
+/// assures the template (ip_vs_conn.c, `ip_vs_control_assure_ct`), which IPVS does at once.
 #[inline(always)]
-pub fn forget<F: Packet, T: FamilyTables<F>>(tables: &T, connection: &KeyOf<F>, destination: u32) {
+pub fn forget<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    connection: &KeyOf<F>,
+    destination: u32,
+    assures: bool,
+) {
     let service = tables
         .destination(destination)
         .and_then(|destination| tables.service_at(destination.service.load()));
@@ -80,6 +87,11 @@ pub fn forget<F: Packet, T: FamilyTables<F>>(tables: &T, connection: &KeyOf<F>, 
         && entry.meta.destination() == destination
         && entry.slot.children.load() > 0
     {
+        if assures && entry.meta.state() as u8 == State::Template as u8 {
+            // Lost to a connection that begins: that one is to assure it.
+            let assured = entry.meta.with_state(State::Assured);
+            entry.slot.meta.replace(entry.meta.0, assured.0);
+        }
         entry.slot.children.add(u32::MAX);
     }
 }

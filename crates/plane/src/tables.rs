@@ -15,7 +15,7 @@ use rlvs_engine::locality::{Locality, Site};
 use rlvs_engine::reason::{Event, ROOM, Reason};
 use rlvs_engine::service::{Service, ServiceKey};
 use rlvs_engine::settings::{Settings, TICK_SHIFT};
-use rlvs_engine::statistics::Counters;
+use rlvs_engine::statistics::{Counters, bump};
 use rlvs_engine::table::connections_of;
 use rlvs_engine::{Family, FamilyTables, Tables, V4, V6};
 use rlvs_word::Shared64;
@@ -242,7 +242,12 @@ impl Tables for KernelTables {
 
     fn count(&self, _: Reason) {}
 
-    fn note(&self, _: Event) {}
+    /// Of the daemon's own events, which no packet notes.
+    fn note(&self, event: Event) {
+        if let Some(counter) = self.reasons.get(event as usize) {
+            bump(counter, 1);
+        }
+    }
 
     fn repeat<S: FnMut(u32) -> ControlFlow<()>>(&self, times: u32, step: S) {
         let _ = (0..times).try_for_each(step);

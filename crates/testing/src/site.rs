@@ -378,7 +378,12 @@ pub fn with_ways_of_udp(changes: BoxedStrategy<Change>) -> BoxedStrategy<Change>
 /// A setting and a value for it, which is often that of the setting being off.
 pub fn sysctl() -> impl Strategy<Value = (Sysctl, u32)> {
     let which = prop::sample::select(Sysctl::ALL.to_vec());
-    (which, prop_oneof![2 => Just(0), 3 => 1u32..4])
+    let value = prop_oneof![2 => Just(0), 3 => 1u32..4];
+    (which, value).prop_map(|(which, value)| match which {
+        // So that most connections begin.
+        Sysctl::DropPacket => (which, value * 10),
+        _ => (which, value),
+    })
 }
 
 /// The same changes with destinations of all forwarding methods.

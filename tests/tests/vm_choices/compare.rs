@@ -62,7 +62,9 @@ impl Pair {
     fn run(&mut self, world: &World, scenario: &Scenario) -> Result<Option<String>> {
         let mut records = [Record::default(), Record::default()];
         let mut sent = Vec::new();
-        self.set(&scenario.settings)?;
+        for it in &scenario.settings {
+            self.set(it.name, it.value)?;
+        }
         for step in &scenario.steps {
             match step {
                 Step::Edit(edits) => {
@@ -89,13 +91,9 @@ impl Pair {
             .try_for_each(|side| side.apply(changes))
     }
 
-    fn set(&mut self, settings: &[(&str, u8)]) -> Result<()> {
-        for (name, value) in settings {
-            for side in self.sides() {
-                side.set(name, &value.to_string())?;
-            }
-        }
-        Ok(())
+    fn set(&mut self, name: &str, value: u8) -> Result<()> {
+        let mut sides = self.sides().into_iter();
+        sides.try_for_each(|side| side.set(name, &value.to_string()))
     }
 
     pub(crate) fn send(
@@ -168,11 +166,8 @@ impl Pair {
             .map(|service| world.key(service));
         let changes: Vec<_> = keys.map(Change::DeleteService).collect();
         self.apply(&changes)?;
-        let defaults = scenario
-            .settings
-            .iter()
-            .map(|&(name, value)| (name, 1 - value));
-        self.set(&defaults.collect::<Vec<_>>())
+        let mut settings = scenario.settings.iter();
+        settings.try_for_each(|it| self.set(it.name, it.default))
     }
 }
 
@@ -189,8 +184,8 @@ fn connections(side: &mut dyn Side, world: &World, scenario: &Scenario) -> Resul
     Ok(connections)
 }
 
-/// The kernel remembers whether a template's connections were ever established, for a defence
-/// against floods that rlvs does not have.
+/// That a template has had an established connection the kernel notes at once, rlvs when that
+/// connection ends.
 fn leave_assurance_out(connection: &mut Connection) {
     if connection.client.port() == 0 {
         "NONE".clone_into(&mut connection.state);

@@ -6,7 +6,7 @@ use rlvs_control::Protocol;
 
 use crate::scenario::{
     self, ALL_TCP, ALL_UDP, CLIENTS, Edit, FTP, Kind, Method, Packet, Real, SERVERS, Scenario,
-    Step, Virtual, protocol,
+    Setting, Step, Virtual, protocol,
 };
 
 pub(crate) const SCHEDULERS: [&str; 13] = [
@@ -24,11 +24,22 @@ const PERSISTENCE: [u32; 5] = [100, 110, 120, 130, 600];
 
 /// Settings, and what they may be. With `expire_nodest_conn` rlvs ends connections that in the kernel
 /// wait for their next packet.
-const SETTINGS: [(&str, u8); 3] = [
-    ("conn_reuse_mode", 0),
-    ("expire_quiescent_template", 1),
-    ("sloppy_tcp", 1),
+const SETTINGS: [Setting; 5] = [
+    setting("conn_reuse_mode", 0, 1),
+    setting("drop_packet", 3, 0),
+    setting("expire_quiescent_template", 1, 0),
+    SECURE_TCP,
+    setting("sloppy_tcp", 1, 0),
 ];
+pub(crate) const SECURE_TCP: Setting = setting("secure_tcp", 3, 0);
+
+const fn setting(name: &'static str, value: u8, default: u8) -> Setting {
+    Setting {
+        name,
+        value,
+        default,
+    }
+}
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Debug)]
@@ -157,7 +168,7 @@ impl Maker {
         }
     }
 
-    fn settings(&mut self) -> Vec<(&'static str, u8)> {
+    fn settings(&mut self) -> Vec<Setting> {
         match self.random.percent(30) {
             true => vec![self.random.of(&SETTINGS)],
             false => Vec::new(),

@@ -17,8 +17,9 @@
 //! connections end. Compared are the frames that go on, byte by byte, and so the real server that
 //! each packet is given; then the connection tables with states and remaining times within a
 //! second, and what the real `ipvsadm` and rlvs's print: rules, counts, thresholds, statistics.
-//! Before them comes SCTP: every chunk in every state ([`associations`]). A scenario that differs
-//! is made as small as it gets before it is shown. Last come the files of /proc/net ([`files`]).
+//! Before them come SCTP, every chunk in every state ([`associations`]), and the states of
+//! `secure_tcp` ([`handshakes`]). A scenario that differs is made as small as it gets before it is
+//! shown. Last come the files of /proc/net ([`files`]).
 //!
 //! `cargo xtask oracle` runs many. `RLVS_SCENARIOS` says how many there are to be, `RLVS_SEED` with
 //! which number they begin; `RLVS_SCHEDULER` names the scheduler of all services, or several with
@@ -31,6 +32,7 @@ mod compare;
 mod files;
 mod frame;
 mod generate;
+mod handshakes;
 mod kernel;
 mod minimise;
 mod plan;
@@ -68,7 +70,8 @@ fn choices_are_the_kernels() -> Result<()> {
     pair.rlvs.wait_resolved()?;
     println!("both directors are ready");
     if plan.schedulers.contains(&None) {
-        compare_associations(&mut pair)?;
+        compare_states(&mut pair, "SCTP", associations::scenarios())?;
+        compare_states(&mut pair, "secure_tcp", handshakes::scenarios())?;
     }
     let mut failures = 0;
     for scheduler in &plan.schedulers {
@@ -78,12 +81,16 @@ fn choices_are_the_kernels() -> Result<()> {
     files::compare(&mut pair)
 }
 
-fn compare_associations(pair: &mut Pair) -> Result<()> {
-    for scenario in associations::scenarios() {
+fn compare_states(
+    pair: &mut Pair,
+    name: &str,
+    scenarios: impl Iterator<Item = Scenario>,
+) -> Result<()> {
+    for scenario in scenarios {
         let difference = pair.differ(&scenario)?.unwrap_or_default();
         ensure!(difference.is_empty(), "{}{difference}", describe(&scenario));
     }
-    println!("SCTP: alike");
+    println!("{name}: alike");
     Ok(())
 }
 

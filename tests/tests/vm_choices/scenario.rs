@@ -17,8 +17,16 @@ pub(crate) const CLIENTS: u8 = 6;
 pub(crate) struct Scenario {
     pub(crate) ipv6: bool,
     /// Of `net.ipv4.vs`; all others have their default.
-    pub(crate) settings: Vec<(&'static str, u8)>,
+    pub(crate) settings: Vec<Setting>,
     pub(crate) steps: Vec<Step>,
+}
+
+/// What a setting is in a scenario, and what it is by default.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    pub(crate) value: u8,
+    pub(crate) default: u8,
 }
 
 #[derive(Clone, Debug)]

@@ -14,8 +14,8 @@ pub(crate) fn describe(scenario: &Scenario) -> String {
         run: 1,
     };
     let mut text = String::new();
-    for (name, value) in &scenario.settings {
-        let _ = writeln!(text, "  sysctl net.ipv4.vs.{name}={value}");
+    for it in &scenario.settings {
+        let _ = writeln!(text, "  sysctl net.ipv4.vs.{}={}", it.name, it.value);
     }
     for step in &scenario.steps {
         match step {

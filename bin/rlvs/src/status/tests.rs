@@ -67,9 +67,9 @@ Services
     198.51.100.7:80      FullNat     100       7         3  02:00:00:00:00:02 on eth0
 
 Connections
-        entries     size    slots    memory  evicted  stateless
-  IPv4   123456  1000000  1048576  91.6 MiB        7          0
-  IPv6        0  1000000  1048576  91.6 MiB        0          0
+        entries     size    slots    memory  evicted  thinned  stateless
+  IPv4   123456  1000000  1048576  91.6 MiB        7        0          0
+  IPv6        0  1000000  1048576  91.6 MiB        0        0          0
 
 Packets passed
   1000000  not-ours  not for a virtual service
@@ -88,7 +88,7 @@ Services
   none: `ipvsadm -A` adds one
 
 Connections
-    entries  size  slots  memory  evicted  stateless
+    entries  size  slots  memory  evicted  thinned  stateless
 
 Packets passed
   none
@@ -264,6 +264,7 @@ fn table(family: Family, entries: u64, evicted: u64) -> ConnectionTable {
         slots,
         bytes,
         evicted,
+        thinned: 0,
         stateless,
     }
 }

@@ -287,6 +287,7 @@ pub(crate) fn status() -> Status {
             slots: 1536,
             bytes: 98304,
             evicted: 0,
+            thinned: 0,
             stateless: 0,
         }],
         passed: vec![counter("not-ours")],

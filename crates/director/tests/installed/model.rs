@@ -86,6 +86,8 @@ pub(crate) struct Model {
     timeouts: HashMap<State, u32>,
     /// By name; 0 is left out.
     pub(crate) sysctls: HashMap<&'static str, u32>,
+    /// Packets until `drop_packet` drops one.
+    shed_in: i64,
     pub(crate) tick: u64,
 }
 
@@ -98,6 +100,7 @@ impl Model {
             templates: HashMap::new(),
             timeouts: TIMEOUTS.into(),
             sysctls: HashMap::from([("conn_reuse_mode", 1)]),
+            shed_in: 0,
             tick: 0,
         }
     }
@@ -135,7 +138,7 @@ impl Model {
         let known = self.known.get_mut(&to).expect("it is known");
         let is_active = matches!(
             state,
-            State::Established | State::SynRecv | State::Associated
+            State::Established | State::SynRecv | State::SynAck | State::Associated
         );
         let count = if is_active {
             &mut known.active

@@ -176,8 +176,8 @@ macro_rules! family_tables {
             }
 
             #[inline(always)]
-            fn forget(&self, key: &KeyOf<$family>, destination: u32) {
-                ${concat(rlvs_forget, $version)}(key, destination);
+            fn forget(&self, key: &KeyOf<$family>, destination: u32, assures: bool) {
+                ${concat(rlvs_forget, $version)}(key, destination, assures.into());
             }
 
             #[inline(always)]
@@ -330,10 +330,10 @@ macro_rules! family_tables {
 
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn ${concat(rlvs_forget, $version)}(key: *const KeyOf<$family>, destination: u32) -> u32 {
+        extern "C" fn ${concat(rlvs_forget, $version)}(key: *const KeyOf<$family>, destination: u32, assures: u32) -> u32 {
             // SAFETY: the verifier passes null or all of a key.
             if let Some(key) = unsafe { key.as_ref() } {
-                template::forget::<$family, _>(&Maps, key, destination);
+                template::forget::<$family, _>(&Maps, key, destination, assures != 0);
             }
             0
         }

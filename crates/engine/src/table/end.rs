@@ -37,7 +37,8 @@ pub fn release<F: Packet, T: FamilyTables<F>>(tables: &T, entry: Entry<'_, F::Ke
             tables.give_back(&key, entry.meta.destination(), lease);
         }
         if entry.meta.has(Meta::CONTROLLED) {
-            tables.forget(&key, entry.meta.destination());
+            let assures = !entry.meta.state().is_half_open();
+            tables.forget(&key, entry.meta.destination(), assures);
         }
     }
     freed

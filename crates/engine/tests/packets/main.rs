@@ -3,6 +3,7 @@
 mod calls;
 mod connections;
 mod destinations;
+mod defences;
 mod forwarding;
 mod fragments;
 mod ftp;

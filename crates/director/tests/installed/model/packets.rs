@@ -53,10 +53,11 @@ impl Model {
         if self.known[&to].removed.is_some() {
             return Fate::Drop;
         }
+        let is_secure = self.sysctl("secure_tcp") != 0;
         let connection = self.connections.get_mut(&key).expect("it was found");
         connection.seen = self.tick;
         let before = connection.state;
-        connection.state = next(before, flags);
+        connection.state = next(before, flags, is_secure);
         let after = connection.state;
         self.count_state(to, before, false);
         self.count_state(to, after, true);
@@ -78,11 +79,14 @@ impl Model {
         let Some(service) = self.service(&key) else {
             return Fate::Pass;
         };
+        if self.sheds() {
+            return Fate::Drop;
+        }
         let Some((to, template)) = self.choose(service, &key) else {
             return Fate::Drop;
         };
         let state = match key.0 {
-            TCP => opened(flags),
+            TCP => opened(flags, self.sysctl("secure_tcp") != 0),
             SCTP => associated(flags),
             _ => State::Udp,
         };
@@ -100,6 +104,16 @@ impl Model {
         }
         self.count(to, packet, true);
         leave(packet, to)
+    }
+
+    fn sheds(&mut self) -> bool {
+        let rate = self.sysctl("drop_packet");
+        self.shed_in -= i64::from(rate != 0);
+        let sheds = rate != 0 && self.shed_in <= 0;
+        if sheds {
+            self.shed_in = rate.into();
+        }
+        sheds
     }
 
     fn service(&self, &(protocol, _, to): &ConnectionKey) -> Option<ServiceKey> {

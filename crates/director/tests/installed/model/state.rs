@@ -8,6 +8,7 @@ pub(super) enum State {
     Udp,
     Established,
     SynRecv,
+    SynAck,
     FinWait,
     TimeWait,
     Close,
@@ -21,10 +22,11 @@ pub(super) enum State {
 }
 
 /// How long each of them lasts, in seconds.
-pub(super) const TIMEOUTS: [(State, u32); 12] = [
+pub(super) const TIMEOUTS: [(State, u32); 13] = [
     (State::Udp, 300),
     (State::Established, 900),
     (State::SynRecv, 60),
+    (State::SynAck, 120),
     (State::FinWait, 120),
     (State::TimeWait, 120),
     (State::Close, 10),
@@ -36,9 +38,10 @@ pub(super) const TIMEOUTS: [(State, u32); 12] = [
     (State::Closed, 61),
 ];
 
-/// The state after a packet of TCP or UDP with these flags, or of SCTP with this chunk.
-pub(super) fn next(state: State, flags: u8) -> State {
-    use State::{Close, Established, FinWait, SynRecv, TimeWait, Udp};
+/// The state after a packet of TCP or UDP with these flags, or of SCTP with this chunk; with
+/// `secure_tcp`, or without.
+pub(super) fn next(state: State, flags: u8, is_secure: bool) -> State {
+    use State::{Close, Established, FinWait, SynAck, SynRecv, TimeWait, Udp};
     let has = |flag| flags & flag != 0;
     match state {
         Udp => Udp,
@@ -46,19 +49,21 @@ pub(super) fn next(state: State, flags: u8) -> State {
         SynRecv if has(RST) => SynRecv,
         _ if has(RST) => Close,
         Established if has(SYN) => Established,
-        _ if has(SYN) => SynRecv,
+        SynRecv if has(SYN) => SynRecv,
+        _ if has(SYN) => opened(SYN, is_secure),
         Established if has(FIN) => FinWait,
-        SynRecv if has(FIN) => TimeWait,
-        SynRecv if has(ACK) => Established,
+        SynRecv | SynAck if has(FIN) => TimeWait,
+        SynRecv | SynAck if has(ACK) => Established,
         _ if has(FIN) || has(ACK) => state,
         _ => Close,
     }
 }
 
 /// The state that a connection begins with, by the flags of its first segment.
-pub(super) fn opened(flags: u8) -> State {
+pub(super) fn opened(flags: u8, is_secure: bool) -> State {
     let has = |flag| flags & flag != 0;
     match () {
+        () if has(SYN) && is_secure => State::SynAck,
         () if has(SYN) => State::SynRecv,
         () if has(FIN) => State::Close,
         () if has(ACK) => State::Established,

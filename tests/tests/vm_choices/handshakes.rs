@@ -1,0 +1,58 @@
+//! TCP with `secure_tcp`: every segment in every state that a client's packets lead to, whether its
+//! real server's answers pass or not.
+
+use crate::generate::SECURE_TCP;
+use crate::scenario::{self, Edit, Kind, Method, Packet, Real, Scenario, Step, Virtual};
+
+const SERVICE: u8 = 0;
+const SEGMENTS: [Kind; 5] = [Kind::SynAgain, Kind::Ack, Kind::Fin, Kind::Rst, Kind::Bare];
+
+/// Connections of three segments, the first a SYN.
+pub(crate) fn scenarios() -> impl Iterator<Item = Scenario> {
+    let methods = [Method::DirectRoute, Method::Masquerade].into_iter();
+    methods.enumerate().map(|(turn, method)| {
+        let pairs = SEGMENTS.into_iter().flat_map(|second| {
+            let third = SEGMENTS.into_iter();
+            third.map(move |third| [Kind::Syn, second, third])
+        });
+        let packets = (2000..).zip(pairs).flat_map(|(port, kinds)| {
+            let packet = move |kind| packet(port, kind);
+            kinds.map(packet)
+        });
+        Scenario {
+            ipv6: turn % 2 == 1,
+            settings: vec![SECURE_TCP],
+            steps: vec![Step::Edit(service(method)), Step::Send(packets.collect())],
+        }
+    })
+}
+
+fn packet(port: u16, kind: Kind) -> Packet {
+    Packet {
+        service: SERVICE,
+        client: 0,
+        port,
+        to: scenario::port(SERVICE),
+        kind,
+    }
+}
+
+fn service(method: Method) -> Vec<Edit> {
+    vec![
+        Edit::BeginService(Virtual {
+            service: SERVICE,
+            scheduler: "rr",
+            flags: 0,
+            persistence: None,
+            one_packet: false,
+        }),
+        Edit::Add(Real {
+            service: SERVICE,
+            server: 0,
+            method,
+            weight: 1,
+            upper: 0,
+            lower: 0,
+        }),
+    ]
+}

@@ -258,13 +258,10 @@ pub static SETTINGS: [Setting; 30] = [
             "seconds that lblcr does so, and after which an address loses one of its destinations",
         )
     },
-    fixed(
+    works(
         "nat_icmp_send",
         "0",
-        ANY,
         "1: masqueraded real servers are told that a connection is not known",
-        "what they send of no connection goes to this host's stack; reject it there by nftables, in \
-         the forward chain",
     ),
     fixed(
         "pmtu_disc",
@@ -278,14 +275,12 @@ pub static SETTINGS: [Setting; 30] = [
         "1",
         "0: rates are not estimated, and stay as they are",
     ),
-    defence(
+    works(
         "schedule_icmp",
         "0",
-        ANY,
-        "1: an ICMP error may begin a connection",
-        "an ICMP error about no known connection goes to this host's stack",
+        "1: an ICMP error about no known connection begins it",
     ),
-    fixed(
+    defence(
         "secure_tcp",
         "other states of TCP: ESTABLISHED is reached later; 1 and 2: when memory is short, 3: always",
     ),

@@ -267,6 +267,9 @@ impl Core {
                 .install(&*self.tables, key, desired, &steps, now)?;
             self.note_rising(key, now.seconds);
         }
+        let tells = self.sysctl("nat_icmp_send") != "0";
+        self.installed
+            .tell_servers(&*self.tables, &self.desired, tells)?;
         self.write_settings();
         for zeroed in &touched.zeroed {
             self.zero(zeroed.as_ref());

@@ -73,10 +73,9 @@ impl Core {
         ];
         let pages = i64::from(word(self.sysctl("amemthresh")).cast_signed());
         let (before, now) = (settings.shortage.load(), shortage(&tables, pages));
-        settings.shortage.store(now);
-        if (before == 0) != (now == 0) {
-            let is_short = now != 0;
-            tracing::debug!(is_short, entries = four + six, "memory for connections");
+        if now != before {
+            tracing::debug!(before, now, entries = four + six, "shortage of memory");
+            settings.shortage.store(now);
         }
         for which in [Sysctl::DropEntry, Sysctl::DropPacket, Sysctl::SecureTcp] {
             settings.set_sysctl(which, self.force(which));

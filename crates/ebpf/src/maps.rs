@@ -59,12 +59,12 @@ static DISPLACED4: Array<Shared64, 1, SHARED> = Array::new();
 #[btf_map]
 static DISPLACED6: Array<Shared64, 1, SHARED> = Array::new();
 #[btf_map]
-static INDEX4: HashMap<ServiceKey<<V4 as Family>::Address>, u32, 1> = HashMap::new();
+static INDEX4: HashMap<ServiceKey<<V4 as Family>::Address>, u32, 1, GROWING> = HashMap::new();
 #[btf_map]
-static INDEX6: HashMap<ServiceKey<<V6 as Family>::Address>, u32, 1> = HashMap::new();
-/// Its memory is taken when it is needed: few services have lblc or lblcr.
+static INDEX6: HashMap<ServiceKey<<V6 as Family>::Address>, u32, 1, GROWING> = HashMap::new();
 #[btf_map]
 static LOCALITIES: HashMap<Site, Locality, { locality::ROOM as usize }, GROWING> = HashMap::new();
+/// Memory is taken when it is needed: there is room for much that few have.
 const GROWING: usize = BPF_F_NO_PREALLOC as usize;
 /// What a new one begins as; nobody writes to it.
 #[btf_map]

@@ -2,6 +2,7 @@
 //! function.
 
 use rlvs_engine::answers::Answer;
+use rlvs_engine::by_error;
 use rlvs_engine::frame::Brief;
 use rlvs_engine::outcome::Outcome;
 use rlvs_engine::related::Inward;
@@ -35,8 +36,26 @@ pub(crate) struct Relating<C> {
 }
 
 impl<C> Relating<C> {
+    /// If none of them has to do with it, what an error is about may be `wanted`, and `begin`.
     #[inline(always)]
-    pub(crate) fn run(self, context: *mut C) -> Outcome {
+    pub(crate) fn run(
+        self,
+        context: *mut C,
+        wanted: extern "C" fn(*mut C) -> u32,
+        begin: impl FnOnce() -> Result<u32, Reason>,
+    ) -> Outcome {
+        let outcome = self.known(context);
+        if !outcome.is(Reason::Protocol) || wanted(context) == 0 {
+            return outcome;
+        }
+        match begin() {
+            Ok(_) => self.known(context),
+            Err(reason) => Outcome::failed(by_error::failed(reason)),
+        }
+    }
+
+    #[inline(always)]
+    fn known(&self, context: *mut C) -> Outcome {
         let [relate, relate_full_nat] = self.relate;
         let outcome = Outcome(relate(context));
         if !outcome.is(Reason::Protocol) {

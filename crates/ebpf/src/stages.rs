@@ -104,6 +104,17 @@ macro_rules! stages {
             outcome::pack(related::relate_full_nat::<$family, _, _>(&mut frame, &Maps))
         }
 
+        /// 1 if it leaves the tuple of a connection that is to begin, see `Maps::begin_left`.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_, $program, _by_error, $version)}(context: *mut $kernel) -> u32 {
+            let frame = $frame::new($context::new(context));
+            match by_error::wanted::<$family, _, _>(&frame, &Maps) {
+                Ok(tuple) => scratch(Place::Begin, &tuple).is_some() as u32,
+                Err(_) => 0,
+            }
+        }
+
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn ${concat(rlvs_, $program, _for_tunnel, $version)}(context: *mut $kernel) -> u64 {
@@ -314,7 +325,11 @@ macro_rules! seams {
                     tunnelled: ${concat(rlvs_, $program, _tunnelled4)},
                     tell_client: ${concat(rlvs_, $program, _tell_client4)},
                 }
-                .run(context),
+                .run(
+                    context,
+                    ${concat(rlvs_, $program, _by_error4)},
+                    || Maps.begin_left4(),
+                ),
                 (_, false) => Relating {
                     relate: [
                         ${concat(rlvs_, $program, _relate6)},
@@ -325,7 +340,11 @@ macro_rules! seams {
                     tunnelled: ${concat(rlvs_, $program, _tunnelled6)},
                     tell_client: ${concat(rlvs_, $program, _tell_client6)},
                 }
-                .run(context),
+                .run(
+                    context,
+                    ${concat(rlvs_, $program, _by_error6)},
+                    || Maps.begin_left6(),
+                ),
             };
             self.refresh();
             outcome

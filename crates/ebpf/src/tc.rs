@@ -15,6 +15,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::programs::TcContext;
 use rlvs_engine::answers::{self, Answer};
+use rlvs_engine::by_error;
 use rlvs_engine::call;
 use rlvs_engine::forward::{self, Outer, Stream};
 use rlvs_engine::fragment::{self, Followed, Origin};
@@ -33,7 +34,7 @@ use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::ethernet::{self, Addresses};
 use rlvs_wire::{Checksum, Ethernet, Header, ipv4, ipv6, protocol};
 
-use crate::maps::{Maps, moved};
+use crate::maps::{Maps, Place, moved, scratch};
 use crate::outcome::Relating;
 use crate::stages::{seams, stages};
 use crate::window::Window;

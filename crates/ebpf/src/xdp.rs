@@ -10,6 +10,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::programs::XdpContext;
 use rlvs_engine::answers::{self, Answer};
+use rlvs_engine::by_error;
 use rlvs_engine::call;
 use rlvs_engine::forward::{self, Outer, Stream};
 use rlvs_engine::fragment::{self, Followed, Origin};
@@ -28,7 +29,7 @@ use rlvs_engine::vlan::Shrink;
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::{Ethernet, Header, vlan};
 
-use crate::maps::{Maps, moved};
+use crate::maps::{Maps, Place, moved, scratch};
 use crate::outcome::Relating;
 use crate::stages::{seams, stages};
 use crate::window::Window;

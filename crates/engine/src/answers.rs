@@ -4,8 +4,12 @@
 //! stack, whole and on their way in or out (`ip_vs_in`, `ip_vs_out` at LOCAL_IN and LOCAL_OUT); here
 //! they are seen where they enter an interface or leave by it.
 
+use rlvs_wire::protocol;
+use rlvs_wire::sctp::ABORT;
+use rlvs_wire::tcp::RST;
+
 use crate::connection::{Key, State};
-use crate::family::{Family, V4, V6};
+use crate::family::{Endpoints, Family, V4, V6};
 use crate::fragment::Origin;
 use crate::frame::{Brief, Frame, Route, Way};
 use crate::ftp;
@@ -13,10 +17,11 @@ use crate::outcome::{Outcome, tried};
 use crate::process::{Verdict, Version, follow_first, is_for_us, passes, version};
 use crate::reason::Reason;
 use crate::respond::Respond;
-use crate::service::filter;
+use crate::service::{MARKED, ServiceKey, filter};
+use crate::sysctl::Sysctl;
 use crate::table::{self, Seat};
 use crate::tables::{Context, FamilyTables, KeyOf};
-use crate::tuple::Packet;
+use crate::tuple::{Packet, Tuple};
 
 /// Looks for nothing but answers in masqueraded connections: where only those are of interest,
 /// which the stack of this host gives or gets.
@@ -60,6 +65,8 @@ where
     }
     let outcome = reply::<F, R, T>(frame, tables);
     match outcome.reason() {
+        // Whether a real server is told is decided where its packets come in.
+        Some(Reason::NotAsked) => Outcome::failed(Reason::NoAnswer),
         Some(Reason::FragmentUnknown | Reason::FragmentTiny) => {
             follow_first::<F, R, T>(frame, tables)
         }
@@ -99,7 +106,11 @@ where
     })?;
     let context = Context::new(tables).ok_or(Reason::Internal)?;
     let turned = F::turned(&tuple.key);
-    let found = table::find_answered::<F, T>(context, &turned).ok_or(Reason::NoAnswer)?;
+    let found = table::find_answered::<F, T>(context, &turned);
+    let found = found.ok_or_else(|| match tells(context, &tuple) {
+        true => Reason::NotAsked,
+        false => Reason::NoAnswer,
+    })?;
     let slot = found.entry.slot;
     let is_full = found.entry.meta.state() as u8 == State::Reverse as u8;
     let ends = F::endpoints(&slot.key.load());
@@ -108,6 +119,34 @@ where
         seat: found.seat,
         brief: Brief::of(&tuple).of_commands(is_of_commands),
     })
+}
+
+/// Whether the sender of a packet of no known connection is to be told so: a masqueraded real
+/// server, with `nat_icmp_send` (ip_vs_core.c, `ip_vs_out_hook`). One that ends a connection itself is
+/// not.
+#[inline(always)]
+fn tells<F: Packet, T: FamilyTables<F>>(context: Context<'_, T>, tuple: &Tuple<F>) -> bool {
+    let ends = match tuple.protocol {
+        protocol::TCP => tuple.flags & RST != 0,
+        protocol::SCTP => tuple.flags == ABORT,
+        protocol::UDP => false,
+        _ => true,
+    };
+    !ends && context.settings.is_on(Sysctl::NatIcmpSend) && context.tables.is_server(&tuple.key)
+}
+
+/// Whether a packet comes from the end of a masqueraded real server: of a service of its protocol, or
+/// by firewall mark, which is for all protocols.
+#[inline(always)]
+pub fn is_server<F: Packet, T: FamilyTables<F>>(tables: &T, packet: &KeyOf<F>) -> bool {
+    let Endpoints {
+        client,
+        client_port,
+        protocol,
+        ..
+    } = F::endpoints(packet);
+    let is_one = |protocol| tables.service(&ServiceKey::of_server(client, client_port, protocol));
+    is_one(protocol).is_some() || is_one(MARKED).is_some()
 }
 
 /// An answer: the seat of its connection, or of that one's reverse entry.

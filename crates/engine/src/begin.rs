@@ -7,7 +7,7 @@ use rlvs_wire::tcp::{RST, SYN};
 use crate::connection::{Meta, State};
 use crate::destination::Destination;
 use crate::family::Endpoints;
-use crate::follow::{count, follow, is_secure, sender};
+use crate::follow::{count, count_connection, follow, is_secure, sender};
 use crate::reason::{Event, Reason};
 use crate::schedule;
 use crate::service::{ANY_PORT, FTP_PORT, Service, ServiceKey, may_be_ftp_data};
@@ -67,6 +67,9 @@ fn join<F: Packet, T: FamilyTables<F>>(
 ) -> Result<u32, Reason> {
     let number = entry.meta.destination();
     let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
+    if tuple.is_by_error() {
+        return Ok(number);
+    }
     if !destination.is(Destination::AVAILABLE) {
         return Err(Reason::DestinationGone);
     }
@@ -101,6 +104,7 @@ fn may_start<F: Packet, T: Tables>(context: Context<'_, T>, tuple: &Tuple<F>) ->
 #[inline(always)]
 fn starts<F: Packet>(tuple: &Tuple<F>) -> bool {
     match tuple.protocol {
+        _ if tuple.is_by_error() => true,
         protocol::TCP => tuple.flags & (SYN | RST) == SYN,
         protocol::UDP => true,
         _ => opens(tuple),
@@ -118,6 +122,8 @@ fn first<F: Packet, T: Tables>(
     let record = tables.destination(destination);
     let from = record.map_or(tcp::From::ClientAlone, sender);
     match (tuple.protocol, starts) {
+        (protocol::TCP, _) if tuple.is_by_error() => State::None,
+        (protocol::SCTP, _) if tuple.is_by_error() => State::SctpNone,
         (protocol::TCP, true) => tcp::first(tuple.flags, from, is_secure(tables)),
         (protocol::TCP, false) => tcp::next(State::Established, tuple.flags, from),
         (protocol::SCTP, _) => {
@@ -227,6 +233,9 @@ fn once<F: Packet, T: FamilyTables<F>>(
     meta: Meta,
 ) -> Result<u32, Reason> {
     forgo(context.tables, tuple, meta);
+    if tuple.is_by_error() {
+        return Err(Reason::Protocol);
+    }
     let number = meta.destination();
     let destination = context.tables.destination(number).ok_or(Reason::Internal)?;
     if destination.upper_threshold.load() != 0
@@ -259,7 +268,11 @@ fn enter<F: Packet, T: Tables>(
     if let Some(load) = context.tables.load(number) {
         load.begin(state.is_active(), destination);
     }
-    count(context, tuple, number, true);
+    match tuple.is_by_error() {
+        // The error is counted when it goes on.
+        true => count_connection(context, number),
+        false => count(context, tuple, number, true),
+    }
     Ok(number)
 }
 

@@ -137,3 +137,11 @@ pub(crate) fn count<F: Packet, T: Tables>(
         }
     }
 }
+
+/// A new connection that no packet has begun.
+#[inline(always)]
+pub(crate) fn count_connection<T: Tables>(context: Context<'_, T>, number: u32) {
+    if let Some(counters) = context.tables.counters(context.settings, number) {
+        counters.connection();
+    }
+}

@@ -3,6 +3,7 @@
 use rlvs_wire::{Checksum, Header};
 
 use crate::answers::{self, Answer};
+use crate::by_error;
 use crate::call;
 use crate::family::{Family, V4, V6};
 use crate::forward::{self, Outer, Stream};
@@ -157,9 +158,26 @@ pub trait Frame: Sized {
         }
     }
 
-    /// An ICMP packet: [`related::relate`] says what becomes of it, or else the stages after that;
-    /// each is a seam.
+    /// An ICMP packet: what becomes of it by a connection, which it may begin; [`by_error`] has the
+    /// seam for that.
     fn relate<F, T>(&mut self, tables: &T) -> Outcome
+    where
+        F: Respond,
+        T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
+    {
+        let outcome = self.relate_known::<F, T>(tables);
+        if !outcome.is(Reason::Protocol) || self.way() == Way::Out {
+            return outcome;
+        }
+        match by_error::begin::<F, Self, T>(self, tables) {
+            Ok(()) => self.relate_known::<F, T>(tables),
+            Err(reason) => Outcome::failed(reason),
+        }
+    }
+
+    /// The same by a connection that is there: [`related::relate`] says what becomes of it, or else
+    /// the stages after that; each is a seam.
+    fn relate_known<F, T>(&mut self, tables: &T) -> Outcome
     where
         F: Respond,
         T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,

@@ -19,6 +19,7 @@ extern crate std;
 
 pub mod answers;
 pub mod begin;
+pub mod by_error;
 pub mod call;
 pub mod connection;
 pub mod destination;

@@ -104,7 +104,10 @@ where
 {
     let outcome = balance::<F, R, T>(frame, tables);
     match outcome.reason() {
-        Some(reason @ (Reason::NoDestination | Reason::HopLimit | Reason::TooLong)) => {
+        Some(
+            reason
+            @ (Reason::NoDestination | Reason::NotAsked | Reason::HopLimit | Reason::TooLong),
+        ) => {
             tables.count(reason);
             frame.respond::<F, T>(tables, reason)
         }

@@ -85,6 +85,9 @@ reasons! {
          (net.ipv4.vs.drop_packet)";
     NoCall = Drop "no-call-id"
         "to a service of SIP's persistence (--pe sip), but without a Call-ID";
+    NotAsked = Drop "not-asked"
+        "from a masqueraded real server's port, but of no known connection; the real server is told \
+         (net.ipv4.vs.nat_icmp_send)";
     Unresolved = Drop "unresolved" "the destination's MAC address or route is not known";
     TableFull = Drop "table-full"
         "no room in the connection table for a connection to a masqueraded destination";
@@ -117,12 +120,12 @@ pub enum Event {
     Evicted = 48,
     /// A packet was forwarded without an entry because the table was full.
     Stateless = 49,
-}
-
-/// Counters of a CPU: reasons from 0 on, events from 48 on.
     /// A half-open connection, or a template of none, ended while memory was short
     /// (`drop_entry`). The daemon notes these, no packet.
     Thinned = 50,
+}
+
+/// Counters of a CPU: reasons from 0 on, events from 48 on.
 pub const ROOM: u32 = 64;
 
 const _: () = assert!(Reason::ALL.len() <= Event::Evicted as usize);

@@ -145,7 +145,7 @@ impl Respond for crate::V4 {
     #[inline(always)]
     fn error(reason: Reason, mtu: u32) -> Option<Error> {
         let (kind, code) = match reason {
-            Reason::NoDestination => (3, 3),
+            Reason::NoDestination | Reason::NotAsked => (3, 3),
             Reason::HopLimit => (11, 0),
             Reason::TooLong => (3, 4),
             _ => return None,
@@ -192,7 +192,7 @@ impl Respond for crate::V6 {
     #[inline(always)]
     fn error(reason: Reason, mtu: u32) -> Option<Error> {
         let (kind, code) = match reason {
-            Reason::NoDestination => (1, 4),
+            Reason::NoDestination | Reason::NotAsked => (1, 4),
             Reason::HopLimit => (3, 0),
             Reason::TooLong => (2, 0),
             _ => return None,

@@ -113,14 +113,15 @@ pub fn store_octets(words: &[Shared64; 2], octets: [u8; 16]) {
     words[1].store(u64::from_ne_bytes([i, j, k, l, m, n, o, p]));
 }
 
-/// What a service is looked up by.
+/// What a service is looked up by, or a masqueraded real server's end.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[repr(C)]
 pub struct ServiceKey<A> {
     pub address: A,
     pub port: [u8; 2],
     pub protocol: u8,
-    pub padding: u8,
+    /// 0 of a service.
+    pub kind: u8,
 }
 
 const _: () = assert!(size_of::<ServiceKey<[u8; 4]>>() == 8);
@@ -133,8 +134,23 @@ impl<A> ServiceKey<A> {
             address,
             port,
             protocol,
-            padding: 0,
+            kind: 0,
         }
+    }
+
+    /// Of a real server, whose answers pass here.
+    #[inline(always)]
+    pub fn of_server(address: A, port: [u8; 2], protocol: u8) -> Self {
+        Self {
+            kind: Self::SERVER,
+            ..Self::new(address, port, protocol)
+        }
+    }
+
+    const SERVER: u8 = 1;
+
+    pub fn is_service(&self) -> bool {
+        self.kind != Self::SERVER
     }
 }
 

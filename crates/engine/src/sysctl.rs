@@ -28,10 +28,14 @@ pub enum Sysctl {
     DropPacket,
     /// 1 while `secure_tcp` is in force: TCP has other states.
     SecureTcp,
+    /// A masqueraded real server is told that a connection is not known.
+    NatIcmpSend,
+    /// An ICMP error about no known connection begins it.
+    ScheduleIcmp,
 }
 
 impl Sysctl {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::ConnReuseMode,
         Self::ExpireNodestConn,
         Self::ExpireQuiescentTemplate,
@@ -44,6 +48,8 @@ impl Sysctl {
         Self::DropEntry,
         Self::DropPacket,
         Self::SecureTcp,
+        Self::NatIcmpSend,
+        Self::ScheduleIcmp,
     ];
 
     /// Its name below `net.ipv4.vs`.
@@ -61,6 +67,8 @@ impl Sysctl {
             Self::DropEntry => "drop_entry",
             Self::DropPacket => "drop_packet",
             Self::SecureTcp => "secure_tcp",
+            Self::NatIcmpSend => "nat_icmp_send",
+            Self::ScheduleIcmp => "schedule_icmp",
         }
     }
 }

@@ -4,6 +4,7 @@ use core::ops::ControlFlow;
 
 use rlvs_word::Shared64;
 
+use crate::answers;
 use crate::begin;
 use crate::connection::{Bucket, Key, Meta};
 use crate::destination::{Destination, Load};
@@ -136,7 +137,7 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
     /// How many entries of this bucket lie in others because it was full.
     fn displaced(&self, bucket: u32) -> Option<&Shared64>;
 
-    /// Number of the service at an address.
+    /// Number of the service at an address; something if the key is that of a real server.
     fn service(&self, key: &ServiceKey<F::Address>) -> Option<u32>;
 
     /// This CPU's draft, with whatever is in it: on the stack it would take too much room.
@@ -147,6 +148,10 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
 
     /// Leaves a draft's trail; an older one may go for it.
     fn lay(&self, draft: &Draft<F>);
+
+    fn is_server(&self, packet: &KeyOf<F>) -> bool {
+        answers::is_server(self, packet)
+    }
 
     fn begin(&self, tuple: &Tuple<F>) -> Result<u32, Reason> {
         begin::begin(self, tuple)

@@ -29,7 +29,7 @@ pub struct Tuple<F: Family> {
     pub hops: u8,
     /// The packet's own: of AH and ESP another than the connection's.
     pub protocol: u8,
-    /// [`Tuple::FRAGMENT`] and [`Meta::OWN`], or neither.
+    /// Any of [`Tuple::FRAGMENT`], [`Tuple::BY_ERROR`] and [`Meta::OWN`].
     pub marks: u8,
     /// Where in the frame the transport header begins.
     pub transport: u32,
@@ -42,10 +42,17 @@ pub struct Tuple<F: Family> {
 impl<F: Family> Tuple<F> {
     /// The first fragment of more.
     const FRAGMENT: u8 = 1;
+    /// Not a packet, but what an ICMP error would be an answer to, see [`crate::by_error`].
+    pub(crate) const BY_ERROR: u8 = 2;
 
     #[inline(always)]
     pub const fn is_fragment(&self) -> bool {
         self.marks & Self::FRAGMENT != 0
+    }
+
+    #[inline(always)]
+    pub const fn is_by_error(&self) -> bool {
+        self.marks & Self::BY_ERROR != 0
     }
 
     /// What its connection's entry is flagged with from the start.

@@ -248,8 +248,8 @@ fn loader<'a>(sizes: Sizes) -> EbpfLoader<'a> {
         .map_max_entries("CONNECTIONS6", buckets6)
         .map_max_entries("DISPLACED4", buckets4)
         .map_max_entries("DISPLACED6", buckets6)
-        .map_max_entries("INDEX4", sizes.services)
-        .map_max_entries("INDEX6", sizes.services)
+        .map_max_entries("INDEX4", sizes.services + sizes.destinations)
+        .map_max_entries("INDEX6", sizes.services + sizes.destinations)
         .map_max_entries("FRAGMENTS4", trails4)
         .map_max_entries("FRAGMENTS6", trails6);
     loader

@@ -11,7 +11,7 @@ use rlvs_word::Shared64;
 
 use crate::error::Error;
 
-/// A service's address, in either IP version.
+/// A service's address or a real server's, in either IP version.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum IndexKey {
     V4(ServiceKey<[u8; 4]>),
@@ -60,14 +60,14 @@ pub trait Store: FamilyTables<V4> + FamilyTables<V6> {
     /// for every CPU, what it counted in records that were given back, which is added.
     fn bases(&self) -> &[Counters];
 
-    /// Lets packets find the service, or no longer.
+    /// Lets packets find the service or real server, or no longer.
     fn set_index(&self, key: IndexKey, service: Option<u32>) -> Result<(), Error>;
 
     /// Returns when no packet is under way any more that was so at the call: what was taken out
     /// of the tables before may then be used again.
     fn wait_for_packets(&self);
 
-    /// All services that packets find.
+    /// All services and real servers that packets find.
     fn index(&self) -> Result<Vec<(IndexKey, u32)>, Error>;
 
     /// All that lblc and lblcr remember.

@@ -172,11 +172,14 @@ pub(crate) fn hash<K: aya::Pod, V: aya::Pod>(
 
 fn bytes4(key: &ServiceKey<[u8; 4]>) -> [u8; 8] {
     let ([a, b, c, d], [e, f]) = (key.address, key.port);
-    [a, b, c, d, e, f, key.protocol, 0]
+    [a, b, c, d, e, f, key.protocol, key.kind]
 }
 
-fn key4([a, b, c, d, e, f, protocol, _]: [u8; 8]) -> ServiceKey<[u8; 4]> {
-    ServiceKey::new([a, b, c, d], [e, f], protocol)
+fn key4([a, b, c, d, e, f, protocol, kind]: [u8; 8]) -> ServiceKey<[u8; 4]> {
+    ServiceKey {
+        kind,
+        ..ServiceKey::new([a, b, c, d], [e, f], protocol)
+    }
 }
 
 fn bytes6(key: &ServiceKey<[u8; 16]>) -> [u8; 20] {
@@ -184,12 +187,16 @@ fn bytes6(key: &ServiceKey<[u8; 16]>) -> [u8; 20] {
     bytes[..16].copy_from_slice(&key.address);
     bytes[16..18].copy_from_slice(&key.port);
     bytes[18] = key.protocol;
+    bytes[19] = key.kind;
     bytes
 }
 
 fn key6(bytes: [u8; 20]) -> ServiceKey<[u8; 16]> {
     let address = std::array::from_fn(|i| bytes[i]);
-    ServiceKey::new(address, [bytes[16], bytes[17]], bytes[18])
+    ServiceKey {
+        kind: bytes[19],
+        ..ServiceKey::new(address, [bytes[16], bytes[17]], bytes[18])
+    }
 }
 
 impl Tables for KernelTables {

@@ -108,6 +108,9 @@ impl<S: Store> Site<S> {
                 .install(&self.store, &key, desired, &steps, now)
                 .expect("there is room");
         }
+        self.installed
+            .tell_servers(&self.store, &self.desired, true)
+            .expect("there is room");
         self.write_settings();
         Ok(())
     }

@@ -86,6 +86,12 @@ impl Side {
         let rules = cases.iter().map(|case| case.rules()).collect::<String>();
         let host = &self.place.host;
         host.shell(&format!("{program} -R <<'END'\n{rules}END"))?;
+        let sysctl = match self.daemon {
+            Some(_) => "rlvs sysctl",
+            None => "sysctl",
+        };
+        let settings = "net.ipv4.vs.nat_icmp_send=1 net.ipv4.vs.schedule_icmp=1";
+        host.shell(&format!("{sysctl} -qw {settings}"))?;
         if self.daemon.is_none() {
             return Ok(());
         }

@@ -60,6 +60,7 @@ impl Case {
             steps.errors_outside();
         }
         steps.ending();
+        steps.strangers();
         steps.steps
     }
 }
@@ -256,6 +257,33 @@ impl Steps {
         self.answer("FIN back", self.tcp_answer(FIN | ACK));
         self.send("the last ACK", self.tcp(ACK));
         self.send("RST", self.tcp(RST));
+    }
+
+    /// Packets of no known connection, with `schedule_icmp` and `nat_icmp_send`.
+    fn strangers(&mut self) {
+        let (mut stranger, vip) = (self.case.client(), self.case.vip());
+        stranger.set_port(2000);
+        let router = router_address(self.case.inner6);
+        let [_, size, _] = kinds(self.case.inner6);
+        for about in [Packet::tcp(vip, stranger, ACK), Packet::udp(vip, stranger)] {
+            let about = about.build_summed();
+            let frame = error(router, vip.ip(), size, &about);
+            self.push("an error of no connection", frame, Told::Same);
+        }
+        self.send("what it began", Packet::tcp(stranger, vip, ACK));
+        if self.is_masqueraded() {
+            stranger.set_port(2001);
+            let real = self.case.real();
+            for packet in [
+                Packet::tcp(real, stranger, ACK),
+                Packet::udp(real, stranger),
+                Packet::sctp(real, stranger, chunk::DATA),
+            ] {
+                let frame = framed(self.case, &packet).build_summed();
+                let told = Told::ByAnotherBeforeHop;
+                self.push("nobody asked", frame, told).rests = true;
+            }
+        }
     }
 
     fn is_masqueraded(&self) -> bool {

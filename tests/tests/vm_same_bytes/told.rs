@@ -18,6 +18,8 @@ pub(crate) enum Told {
     BeforeHop,
     /// An ICMP error, the kernel's from its own address, ours from the one the packet was for.
     ByAnother,
+    /// The same, the kernel's about the packet with one hop less.
+    ByAnotherBeforeHop,
     /// An ICMP error, in which the kernel tells first what size was known before.
     OfAnotherSize,
     /// An ICMP error, which the kernel leaves its client without.
@@ -48,7 +50,10 @@ impl Told {
             }
             Self::BeforeHop if is_error(&ours) => one_hop_more(&mut kernel),
             Self::BeforeHop => {}
-            Self::ByAnother => {
+            Self::ByAnother | Self::ByAnotherBeforeHop => {
+                if self == Self::ByAnotherBeforeHop {
+                    one_hop_more(&mut kernel);
+                }
                 let addresses = match is_four(&ours) {
                     true => ETHERNET + 12..ETHERNET + 16,
                     false => ETHERNET + 8..ETHERNET + 24,

@@ -12,17 +12,18 @@ mod hops;
 mod localities;
 mod locals;
 mod rows;
+mod servers;
 mod services;
 mod statistics;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use range_alloc::RangeAllocator;
 use rlvs_control::{DestinationKey, ServiceKey};
-use rlvs_plane::Store;
+use rlvs_plane::{IndexKey, Store};
 
 pub(crate) use cursor::gcd_and_reach;
 pub(crate) use destinations::key as destination_key;
@@ -47,6 +48,8 @@ pub struct Installed {
     regions: RangeAllocator<u32>,
     locals: locals::Locals,
     localities: localities::Localities,
+    /// Real servers that packets find by their address and port.
+    told: HashSet<IndexKey>,
     /// What may be used again once `GRACE` is over.
     retired: Vec<(Instant, Retired)>,
 }
@@ -88,6 +91,7 @@ impl Installed {
             regions: RangeAllocator::new(services::FIRST_NODE..store.nodes().len() as u32),
             locals: locals::Locals::new(store),
             localities: localities::Localities::default(),
+            told: HashSet::new(),
             retired: Vec::new(),
         }
     }

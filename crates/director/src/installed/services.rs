@@ -16,6 +16,7 @@ use rlvs_wire::protocol;
 
 use super::cursor::{Cursor, gcd_and_reach};
 use super::rows::rows;
+use super::servers::is_service;
 use super::{Installed, InstalledService, Retired};
 use crate::desired::{DesiredService, Present};
 
@@ -201,9 +202,13 @@ impl Installed {
     /// Reads back what an earlier daemon wrote.
     pub fn adopt<S: Store>(store: &S, now: Instant) -> Result<Self, rlvs_plane::Error> {
         let mut installed = Self::new(store);
-        let index = store.index()?;
+        let index = store.index()?.into_iter();
+        let (services, servers): (Vec<_>, Vec<_>) = index.partition(|(key, _)| is_service(key));
+        installed
+            .told
+            .extend(servers.into_iter().map(|(key, _)| key));
         let mut keys = HashMap::new();
-        for (key, number) in index {
+        for (key, number) in services {
             let key = service_key(&key);
             keys.insert(number, key);
             installed
@@ -382,7 +387,7 @@ fn mark_of(address: IpAddr) -> u32 {
     }
 }
 
-fn number(protocol: Protocol) -> u8 {
+pub(super) fn number(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::Tcp => protocol::TCP,
         Protocol::Udp => protocol::UDP,

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use rlvs_control::{Destination, ForwardingMethod};
 use rlvs_director::connections;
 use rlvs_director::installed::{Installed, Totals};
+use rlvs_engine::sysctl::Sysctl;
 use rlvs_engine::{V4, V6, Verdict};
 use rlvs_testing::Packet;
 use rlvs_testing::packet::{ACK, SYN};
+use rlvs_testing::site::INTERFACE;
 
 use crate::scene::{Scene, Sent, UPLINK, leaves, masqueraded, services};
 
@@ -96,6 +98,44 @@ fn connections_are_listed_with_the_real_port() {
             (entry.client, entry.virtual_address, entry.destination),
             (client, vip, server(&destination))
         );
+    }
+}
+
+/// With `nat_icmp_send`; also by a daemon that begins anew.
+#[test]
+fn real_servers_are_told_as_long_as_they_are_masqueraded() {
+    for (service, client, vip) in services() {
+        let nat = masqueraded(service, 0, vip.port());
+        let mut scene = Scene::with(service, &nat);
+        let settings = &scene.site.store.settings;
+        settings.set_sysctl(Sysctl::NatIcmpSend, 1);
+        let unasked = Packet::tcp(server(&nat), client, ACK);
+        let verdict = |scene: &mut Scene| {
+            scene.pass(1);
+            scene.send(&unasked).verdict
+        };
+        let told = Verdict::Redirect(INTERFACE);
+        assert_eq!(verdict(&mut scene), told);
+        scene.edit(service, &routed(&nat));
+        assert_eq!(verdict(&mut scene), Verdict::Pass);
+        scene.edit(service, &nat);
+        assert_eq!(verdict(&mut scene), told);
+        scene.send(&Packet::tcp(client, vip, SYN));
+        assert_eq!(verdict(&mut scene), Verdict::Redirect(UPLINK), "asked");
+        scene.delete(service, &nat);
+        let other = Packet::tcp(server(&nat), vip, ACK);
+        assert_eq!(scene.send(&other).verdict, Verdict::Pass);
+        scene.add(service, &nat);
+        assert_eq!(scene.send(&other).verdict, told);
+
+        let site = &mut scene.site;
+        site.installed = Installed::adopt(&site.store, scene.now).expect("it can be read");
+        assert_eq!(site.installed.keys().collect::<Vec<_>>(), [service]);
+        let wanted = site
+            .installed
+            .tell_servers(&site.store, &site.desired, false);
+        wanted.expect("there is room");
+        assert_eq!(scene.send(&other).verdict, Verdict::Pass);
     }
 }
 

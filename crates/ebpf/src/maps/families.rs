@@ -11,12 +11,12 @@ use rlvs_engine::service::ServiceKey;
 use rlvs_engine::table::{self, Seat, Spot};
 use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tuple::Tuple;
-use rlvs_engine::{Family, FamilyTables, V4, V6, begin, template};
+use rlvs_engine::{Family, FamilyTables, V4, V6, answers, begin, template};
 use rlvs_word::Shared64;
 
 use super::{
     CONNECTIONS4, CONNECTIONS6, DISPLACED4, DISPLACED6, DRAFTS4, DRAFTS6, FRAGMENTS4, FRAGMENTS6,
-    INDEX4, INDEX6, MOST_CPUS, Maps, NONE, Place, cpu, scratch, some,
+    INDEX4, INDEX6, MOST_CPUS, Maps, NONE, Place, cpu, place, scratch, some,
 };
 
 macro_rules! family_tables {
@@ -53,6 +53,11 @@ macro_rules! family_tables {
             fn lay(&self, draft: &Draft<$family>) {
                 // If there is no room for it, the datagram's other fragments pass.
                 let _ = ${concat(FRAGMENTS, $version)}.insert(&draft.datagram, &draft.trail, 0);
+            }
+
+            #[inline(always)]
+            fn is_server(&self, packet: &KeyOf<$family>) -> bool {
+                ${concat(rlvs_is_server, $version)}(packet) != 0
             }
 
             #[inline(always)]
@@ -205,11 +210,30 @@ macro_rules! family_tables {
 
         #[unsafe(no_mangle)]
         #[inline(never)]
+        extern "C" fn ${concat(rlvs_is_server, $version)}(packet: *const KeyOf<$family>) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            let packet = unsafe { packet.as_ref() };
+            packet.is_some_and(|packet| answers::is_server::<$family, _>(&Maps, packet)) as u32
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
         extern "C" fn ${concat(rlvs_begin, $version)}(tuple: *const Tuple<$family>) -> u64 {
             // SAFETY: the verifier passes null or all of a tuple.
             match unsafe { tuple.as_ref() } {
                 Some(tuple) => answer::pack(begin::begin::<$family, _>(&Maps, tuple)),
                 None => answer::pack(Err(Reason::Internal)),
+            }
+        }
+
+        impl Maps {
+            /// Begins the connection of a tuple that a stage left in [`Place::Begin`].
+            #[inline(always)]
+            pub(crate) fn ${concat(begin_left, $version)}(&self) -> Result<u32, Reason> {
+                match place::<Tuple<$family>>(Place::Begin) {
+                    Some(tuple) => answer::unpack(${concat(rlvs_begin, $version)}(tuple)),
+                    None => Err(Reason::Internal),
+                }
             }
         }
 

@@ -1,9 +1,10 @@
 //! Packets in, verdicts and packets out: what the engine does, row by row.
 
+mod by_error;
 mod calls;
 mod connections;
-mod destinations;
 mod defences;
+mod destinations;
 mod forwarding;
 mod fragments;
 mod ftp;

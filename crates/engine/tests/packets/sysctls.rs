@@ -1,15 +1,18 @@
 //! What IPVS's sysctls change.
 
-use rlvs_engine::Reason;
+use std::net::{IpAddr, SocketAddr};
+
 use rlvs_engine::connection::State::{self, Close, Established, SctpEstablished, SynRecv};
 use rlvs_engine::destination::Destination;
 use rlvs_engine::schedule::Scheduler;
+use rlvs_engine::service::{MARKED, ServiceKey, filter};
 use rlvs_engine::sysctl::Sysctl;
+use rlvs_engine::{Reason, V4, V6};
 use rlvs_testing::Packet;
 use rlvs_testing::packet::chunk::{ABORT, COOKIE_ECHO, DATA, SHUTDOWN_ACK};
-use rlvs_testing::packet::{ACK, FIN, PSH, RST, SCTP, SYN, UDP};
+use rlvs_testing::packet::{ACK, ETHERNET, FIN, PSH, RST, SCTP, SYN, TCP, UDP};
 
-use crate::plane::{Plane, client, vip};
+use crate::plane::{Plane, client, client6, vip};
 
 /// Connections with destination 1, which is gone then; 2 serves.
 fn without_its_destination(value: u32, begun: &[Packet]) -> Plane {
@@ -226,4 +229,104 @@ fn sloppy_sctp_begins_by_any_chunk_but_an_abort() {
     assert_eq!(first(1, COOKIE_ECHO), (None, Some(SctpEstablished)));
     assert_eq!(first(1, SHUTDOWN_ACK), (None, Some(State::Closed)));
     assert_eq!(first(1, ABORT), no);
+}
+
+/// A packet of a real server on port 80 to somebody who did not ask: why it did not go on, and the
+/// ICMP type and code that the real server got.
+fn unasked(plane: &Plane, packet: &Packet) -> (Option<Reason>, Option<[u8; 2]>) {
+    let outcome = plane.send(packet);
+    let header = if packet.source.is_ipv6() { 40 } else { 20 };
+    let told = outcome.told.map(|frame| {
+        let address = if packet.source.is_ipv6() {
+            24..40
+        } else {
+            16..20
+        };
+        let to: Vec<u8> = frame[ETHERNET..][address].to_vec();
+        assert_eq!(to, octets(packet.source.ip()));
+        [0, 1].map(|at| frame[ETHERNET + header + at])
+    });
+    (outcome.reason, told)
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().into(),
+        IpAddr::V6(address) => address.octets().into(),
+    }
+}
+
+/// Two real servers of TCP on port 80, one of either IP version.
+fn with_real_servers() -> (Plane, [SocketAddr; 2]) {
+    let plane = Plane::new();
+    let (four, six) = ([10, 0, 0, 1], [0xfd; 16]);
+    let places = [
+        filter::place_of_server::<V4>(four),
+        filter::place_of_server::<V6>(six),
+    ];
+    for (word, bit) in places {
+        plane.memory.filter[word as usize].store(bit);
+    }
+    let port = 80u16.to_be_bytes();
+    let key = ServiceKey::of_server(four, port, TCP);
+    plane.memory.v4.set_service(key, Some(0));
+    let key = ServiceKey::of_server(six, port, TCP);
+    plane.memory.v6.set_service(key, Some(0));
+    let servers = [IpAddr::from(four), IpAddr::from(six)];
+    (plane, servers.map(|address| SocketAddr::new(address, 80)))
+}
+
+#[test]
+fn nat_icmp_send_tells_real_servers_of_connections_that_are_not_known() {
+    let (plane, [four, six]) = with_real_servers();
+    let nobody = (Some(Reason::NoAnswer), None);
+    for (server, client, error) in [(four, client(1), [3, 3]), (six, client6(1), [1, 4])] {
+        let tcp = |flags| Packet::tcp(server, client, flags);
+        plane.sysctl(Sysctl::NatIcmpSend, 0);
+        assert_eq!(unasked(&plane, &tcp(ACK)), nobody);
+        plane.sysctl(Sysctl::NatIcmpSend, 1);
+        for flags in [ACK, SYN | ACK, FIN | ACK] {
+            plane.pass_seconds(1);
+            let told = (Some(Reason::NotAsked), Some(error));
+            assert_eq!(unasked(&plane, &tcp(flags)), told);
+        }
+        assert_eq!(
+            unasked(&plane, &tcp(ACK)),
+            (Some(Reason::NotAsked), None),
+            "so soon"
+        );
+        plane.pass_seconds(1);
+        let other_port = SocketAddr::new(server.ip(), 81);
+        for packet in [
+            tcp(RST),
+            tcp(RST | ACK),
+            Packet::tcp(other_port, client, ACK),
+            Packet::udp(server, client),
+        ] {
+            assert_eq!(unasked(&plane, &packet), nobody, "{packet:?}");
+        }
+    }
+}
+
+/// Of services by firewall mark it is all that speaks on the port.
+#[test]
+fn nat_icmp_send_knows_servers_by_firewall_mark_in_every_protocol() {
+    let (plane, [server, _]) = with_real_servers();
+    let key = ServiceKey::of_server([10, 0, 0, 1], 9u16.to_be_bytes(), MARKED);
+    plane.memory.v4.set_service(key, Some(0));
+    plane.sysctl(Sysctl::NatIcmpSend, 1);
+    let server = SocketAddr::new(server.ip(), 9);
+    let (told, nobody) = (
+        (Some(Reason::NotAsked), Some([3, 3])),
+        (Some(Reason::NoAnswer), None),
+    );
+    for (packet, expected) in [
+        (Packet::tcp(server, client(1), ACK), told),
+        (Packet::udp(server, client(1)), told),
+        (Packet::sctp(server, client(1), DATA), told),
+        (Packet::sctp(server, client(1), ABORT), nobody),
+    ] {
+        plane.pass_seconds(1);
+        assert_eq!(unasked(&plane, &packet), expected, "{packet:?}");
+    }
 }

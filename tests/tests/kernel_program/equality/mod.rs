@@ -56,10 +56,10 @@ fn compare(connections: u32, clients: u16, frames: usize) {
     both.assert_equal();
     println!("{} of {frames} frames were forwarded", both.forwarded);
     assert!(
-        both.forwarded > frames / 8,
+        both.forwarded > frames / 10,
         "too few were forwarded to compare"
     );
-    assert!(both.of_vlans > frames / 100, "{} had tags", both.of_vlans);
+    assert!(both.of_vlans > frames / 200, "{} had tags", both.of_vlans);
 }
 
 /// Another run each time.

@@ -95,7 +95,7 @@ fn it_is_removed_at_the_deadline_or_kept() -> Result<()> {
     ensure!(drain.wait(END)?.success(), "{}", drain.log());
     let log = drain.log();
     ensure!(
-        log.ends_with("at the deadline, 1 connection was cut\n"),
+        log.ends_with("at the deadline, with 1 active, 0 inactive connections\n"),
         "{log}"
     );
     ensure!(!counts(&scene.director, &service)?.contains_key(&real));

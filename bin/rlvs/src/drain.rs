@@ -20,6 +20,8 @@ pub(crate) use which::Which;
 /// Its weight is 0 from now on, and clients whom persistence has sent there are sent elsewhere.
 /// Once it has no connection left, or at the deadline, it is removed. This is the director's
 /// doing: it goes on if this command ends (Ctrl-C, --detach) and if the director is started anew.
+/// Inactive connections are waited for as well: UDP's, and those of TCP that close, which by direct
+/// routing takes two minutes (`ipvsadm --set`).
 /// `ipvsadm -e` meanwhile sets the weight that `rlvs undrain` brings back; `-d` removes it at once.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

@@ -46,7 +46,9 @@ pub struct EndedDrain {
     pub destination: DestinationKey,
     pub end: End,
     /// Those it still had when it ended.
-    pub connections: u32,
+    pub active_connections: u32,
+    /// The same: closing ones of TCP, and all of UDP.
+    pub inactive_connections: u32,
     pub seconds_ago: u64,
 }
 

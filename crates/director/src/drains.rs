@@ -20,6 +20,9 @@ const SETTLING: u64 = 2;
 
 type Key = (ServiceKey, DestinationKey);
 
+/// Connections, active and inactive ones.
+pub(crate) type Left = [u32; 2];
+
 /// Seconds since the machine was started, which is as long as the journal lives.
 pub(crate) fn now() -> u64 {
     u64::try_from(clock_gettime(ClockId::Boottime).tv_sec).unwrap_or(0)
@@ -30,7 +33,7 @@ pub(crate) fn now() -> u64 {
 pub(crate) struct Ended(VecDeque<(Instant, EndedDrain)>);
 
 impl Ended {
-    fn note(&mut self, (service, destination): Key, end: End, connections: u32) {
+    fn note(&mut self, (service, destination): Key, end: End, [active, inactive]: Left) {
         if self.0.len() == REMEMBERED {
             self.0.pop_front();
         }
@@ -38,16 +41,18 @@ impl Ended {
             service,
             destination,
             end,
-            connections,
+            active_connections: active,
+            inactive_connections: inactive,
             seconds_ago: 0,
         };
         self.0.push_back((Instant::now(), ended));
     }
 
     /// The last one ended by itself.
-    fn correct(&mut self, end: End, connections: u32) {
+    fn correct(&mut self, end: End, [active, inactive]: Left) {
         if let Some((_, ended)) = self.0.back_mut() {
-            (ended.end, ended.connections) = (end, connections);
+            ended.end = end;
+            (ended.active_connections, ended.inactive_connections) = (active, inactive);
         }
     }
 
@@ -100,7 +105,8 @@ impl Core {
             // What was deleted by itself is to be remembered so.
             match self.apply(&removal.into()) {
                 Ok(()) => {
-                    tracing::info!(%service, %destination, left, "drained and removed");
+                    let [active, inactive] = left;
+                    tracing::info!(%service, %destination, active, inactive, "drained and removed");
                     self.drains.correct(end, left);
                 }
                 Err(error) => tracing::error!(%service, %destination, %error, "cannot be removed"),
@@ -109,7 +115,7 @@ impl Core {
     }
 
     /// Those that `transaction` may end, with the connections they have.
-    pub(crate) fn running_drains(&self, transaction: &Transaction) -> Vec<(Key, u32)> {
+    pub(crate) fn running_drains(&self, transaction: &Transaction) -> Vec<(Key, Left)> {
         let ends = |change: &Change| {
             matches!(
                 change,
@@ -129,7 +135,7 @@ impl Core {
     }
 
     /// Remembers which of `before` are drained no longer.
-    pub(crate) fn note_drains(&mut self, before: Vec<(Key, u32)>) {
+    pub(crate) fn note_drains(&mut self, before: Vec<(Key, Left)>) {
         for (key, left) in before {
             let service = self.desired.service(&key.0);
             match service.and_then(|service| service.member(&key.1)) {
@@ -152,15 +158,15 @@ impl Core {
         })
     }
 
-    fn left(&self, (service, destination): &Key) -> u32 {
+    fn left(&self, (service, destination): &Key) -> Left {
         let (active, inactive, _) = self.counts(service, destination);
-        active + inactive
+        [active, inactive]
     }
 
     /// Whether it still has what it must not be removed with.
     fn holds(&self, key: &Key, draining: &Draining) -> bool {
         let (_, _, persistent) = self.counts(&key.0, &key.1);
-        self.left(key) != 0 || draining.keeps_clients && persistent != 0
+        self.left(key) != [0, 0] || draining.keeps_clients && persistent != 0
     }
 }
 

@@ -76,20 +76,26 @@ fn present(running: &[&RunningDrain]) -> Option<(String, String)> {
 }
 
 fn outcome((service, destination): Place, end: Option<&EndedDrain>) -> String {
-    let what = match end.map(|end| (end.end, end.connections)) {
-        Some((End::Empty, _)) => "removed, no connection was left".to_owned(),
-        Some((End::Deadline, 1)) => "removed at the deadline, 1 connection was cut".to_owned(),
-        Some((End::Deadline, cut)) => {
-            format!("removed at the deadline, {cut} connections were cut")
-        }
-        Some((End::Cancelled, _)) => "is kept: it takes connections again".to_owned(),
-        Some((End::Deleted, 0)) => "removed by another command".to_owned(),
-        Some((End::Deleted, cut)) => {
-            format!("removed by another command, with {cut} connections")
-        }
-        None => "is gone; the director was started anew meanwhile".to_owned(),
+    let what = match end.map(|end| end.end) {
+        Some(End::Empty) => "removed, no connection was left",
+        Some(End::Deadline) => "removed at the deadline",
+        Some(End::Cancelled) => "is kept: it takes connections again",
+        Some(End::Deleted) => "removed by another command",
+        None => "is gone; the director was started anew meanwhile",
     };
-    format!("{destination} of {service}: {what}")
+    let cut = end.map_or_else(String::new, cut);
+    format!("{destination} of {service}: {what}{cut}")
+}
+
+/// The connections with which it was removed.
+fn cut(end: &EndedDrain) -> String {
+    let left = (end.active_connections, end.inactive_connections);
+    match (end.end, left) {
+        (End::Deadline | End::Deleted, (active, inactive)) if left != (0, 0) => {
+            format!(", with {}", counts(active, inactive))
+        }
+        _ => String::new(),
+    }
 }
 
 /// The line that is written anew.
@@ -155,12 +161,14 @@ mod tests {
             service: one.service,
             destination: one.destination,
             end: End::Deadline,
-            connections: 7,
+            active_connections: 7,
+            inactive_connections: 1,
             seconds_ago: 0,
         };
         assert_eq!(
             outcome(place(&one), Some(&ended)),
-            "10.0.0.5:80 of TCP 192.0.2.1:80: removed at the deadline, 7 connections were cut"
+            "10.0.0.5:80 of TCP 192.0.2.1:80: removed at the deadline, with 7 active, 1 \
+             inactive connections"
         );
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use rlvs_control::Client;
 
 use crate::ipvsadm::{Program, Surroundings, SystemNames};
@@ -49,6 +49,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    Completions(crate::manual::Completions),
+    Manual(crate::manual::Manual),
 }
 
 /// Runs the program that `arguments` call, the name it is called by first.
@@ -72,6 +74,10 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sysctl(arguments) => finish(crate::sysctl::start(&arguments)),
         Command::Down => finish(crate::run::down()),
         Command::Status { json } => finish(crate::status::run(json)),
+        Command::Completions(arguments) => {
+            finish(crate::manual::completions(&arguments, Cli::command()))
+        }
+        Command::Manual(arguments) => finish(crate::manual::manual(&arguments, Cli::command())),
     }
 }
 

@@ -6,6 +6,7 @@ mod director;
 mod doctor;
 mod drain;
 pub mod ipvsadm;
+mod manual;
 pub mod proc;
 mod realserver;
 mod run;

@@ -7,8 +7,7 @@ use super::flags::{FLAGS, Flag, Meaning, Value};
 /// What scripts look for to tell versions apart.
 pub(super) const VERSION: &str = "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)";
 
-const USAGE: &str = "\
-Usage:
+pub(crate) const USAGE: &str = "\
   ipvsadm -A|-E SERVICE [-s name] [-p [seconds]] [-M mask] [-b flag,...] [-o] [--pe engine]
   ipvsadm -D SERVICE
   ipvsadm -a|-e SERVICE -r host[:port] [-g|-i|-m|--fullnat] [-w number] [-x number] [-y number] [tunnel]
@@ -28,7 +27,7 @@ pub(super) fn help(output: &mut dyn Write) -> io::Result<()> {
         "This is rlvs {}, which speaks as that one.",
         env!("CARGO_PKG_VERSION")
     )?;
-    output.write_all(USAGE.as_bytes())?;
+    write!(output, "Usage:\n{USAGE}")?;
     let is_command = |flag: &&Flag| matches!(flag.meaning, Meaning::Command(_));
     writeln!(output, "\nCommands:")?;
     FLAGS

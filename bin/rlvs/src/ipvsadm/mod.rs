@@ -8,6 +8,7 @@
 mod address;
 mod build;
 mod command;
+pub(crate) mod definitions;
 mod failure;
 mod flags;
 mod help;

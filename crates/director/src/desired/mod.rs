@@ -25,6 +25,7 @@ pub use destination::{DesiredDestination, Draining};
 use ordered::{Keyed, Ordered};
 pub use slow_start::Present;
 use undo::Undo;
+pub use validate::SCHEDULERS;
 
 /// The desired state of a director.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

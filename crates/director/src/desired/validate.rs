@@ -15,7 +15,7 @@ const LARGEST_NUMBER: u32 = i32::MAX.cast_unsigned();
 /// `flag-1`, `flag-2` and `flag-3`.
 const ALL_FLAGS: u8 = 0b111;
 /// All of IPVS's; `none` is a service that takes no new connections.
-const SCHEDULERS: [&str; 15] = [
+pub const SCHEDULERS: [&str; 15] = [
     "dh", "fo", "lblc", "lblcr", "lc", "mh", "none", "nq", "ovf", "rr", "sed", "sh", "twos", "wlc",
     "wrr",
 ];

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-use rlvs_control::{Change, Code, DestinationKey, Error, ServiceKey, Transaction};
+use rlvs_control::{Change, Code, Error, ServiceKey, Transaction};
 use rlvs_engine::Tables;
 use rlvs_engine::connection::State;
 use rlvs_engine::settings::ticks;
@@ -21,6 +21,7 @@ use crate::estimator::Estimator;
 use crate::installed::{Hop, Installed, Now, Steps, gcd_and_reach};
 use crate::journal::Journal;
 use crate::marks::MarkedWay;
+use crate::rates::Counted;
 use crate::roles::{Needs, Roles};
 use crate::server::Request;
 use crate::supported;
@@ -42,7 +43,7 @@ pub(crate) struct Core {
     pub(crate) marked_way: MarkedWay,
     pub(crate) links: Vec<Link>,
     pub(crate) swept: Swept,
-    pub(crate) rates: Estimator<(ServiceKey, Option<DestinationKey>)>,
+    pub(crate) rates: Estimator<Counted>,
     pub(crate) rates_of_all: Estimator<()>,
     pub(crate) drains: Ended,
     /// Services some of whose weights rise.
@@ -160,24 +161,6 @@ impl Core {
         }
     }
 
-    pub(crate) fn estimate(&mut self) {
-        if self.sysctl("run_estimation") == "0" {
-            return;
-        }
-        let (store, installed) = (&*self.tables, &self.installed);
-        let mut totals = Vec::new();
-        for service in self.desired.services() {
-            let key = service.service().key;
-            totals.push(((key, None), installed.service_totals(store, &key)));
-            for destination in service.destinations() {
-                let of_destination = installed.destination_totals(store, &key, &destination.key);
-                totals.push(((key, Some(destination.key)), of_destination));
-            }
-        }
-        self.rates.tick(totals);
-        self.rates_of_all.tick([((), installed.all_totals(store))]);
-    }
-
     /// All changes, or none: written down first, so that a daemon that dies halfway finishes them
     /// when it is back.
     pub(crate) fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
@@ -266,6 +249,7 @@ impl Core {
             self.installed
                 .install(&*self.tables, key, desired, &steps, now)?;
             self.note_rising(key, now.seconds);
+            self.begin_rates(key);
         }
         let tells = self.sysctl("nat_icmp_send") != "0";
         self.installed
@@ -307,30 +291,6 @@ impl Core {
         settings.calls.store(self.desired.reads_calls().into());
         for which in Sysctl::ALL {
             settings.set_sysctl(which, self.held(which));
-        }
-    }
-
-    fn zero(&mut self, service: Option<&ServiceKey>) {
-        let keys: Vec<_> = match service {
-            Some(key) => vec![*key],
-            None => {
-                self.installed.zero_all(&*self.tables);
-                self.rates_of_all.reset(&());
-                let services = self.desired.services();
-                services.map(|service| service.service().key).collect()
-            }
-        };
-        for key in keys {
-            self.installed.zero(&*self.tables, &key);
-            self.rates.reset(&(key, None));
-            for destination in self
-                .desired
-                .service(&key)
-                .into_iter()
-                .flat_map(|it| it.destinations())
-            {
-                self.rates.reset(&(key, Some(destination.key)));
-            }
         }
     }
 

@@ -48,17 +48,28 @@ impl<K> Default for Estimator<K> {
 }
 
 impl<K: Eq + Hash> Estimator<K> {
-    /// Takes the present totals of everything there is; what is not among them is forgotten.
+    pub fn knows(&self, key: &K) -> bool {
+        self.estimates.contains_key(key)
+    }
+
+    /// From now on there are rates of this; what it has counted so far is not in them.
+    pub fn begin(&mut self, key: K, totals: Totals) {
+        let estimate = Estimate {
+            last: totals,
+            round: self.round,
+            ..Estimate::default()
+        };
+        self.estimates.insert(key, estimate);
+    }
+
+    /// Takes the present totals of everything that has begun; what is not among them is forgotten.
     pub fn tick(&mut self, totals: impl IntoIterator<Item = (K, Totals)>) {
         self.round += 1;
         for (key, totals) in totals {
-            let fresh = Estimate {
-                last: totals,
-                ..Estimate::default()
-            };
-            let estimate = self.estimates.entry(key).or_insert(fresh);
-            estimate.advance(totals);
-            estimate.round = self.round;
+            if let Some(estimate) = self.estimates.get_mut(&key) {
+                estimate.advance(totals);
+                estimate.round = self.round;
+            }
         }
         self.estimates
             .retain(|_, estimate| estimate.round == self.round);
@@ -128,7 +139,7 @@ mod tests {
     fn a_steady_rate_is_approached_as_in_ipvs() {
         let mut estimator = Estimator::default();
         let mut totals = Totals::default();
-        estimator.tick([((), totals)]);
+        estimator.begin((), totals);
         let mut seen = Vec::new();
         for _ in 0..12 {
             totals.connections += 1000;
@@ -156,16 +167,25 @@ mod tests {
     #[test]
     fn what_is_gone_is_forgotten_and_resets_do_not_frighten() {
         let mut estimator = Estimator::default();
-        estimator.tick([(
-            "a",
-            Totals {
-                packets: 100,
-                ..Totals::default()
-            },
-        )]);
-        estimator.tick([("a", Totals::default())]);
+        estimator.begin("a", packets(100));
+        estimator.tick([("a", packets(0))]);
         assert_eq!(estimator.rates(&"a"), Rates::default());
         estimator.tick([]);
         assert!(estimator.estimates.is_empty());
+    }
+
+    #[test]
+    fn the_first_estimate_has_what_came_since_the_beginning() {
+        let mut estimator = Estimator::default();
+        estimator.begin("a", packets(100));
+        estimator.tick([("a", packets(180))]);
+        assert_eq!(estimator.rates(&"a").packets, 80 / 8);
+    }
+
+    fn packets(packets: u64) -> Totals {
+        Totals {
+            packets,
+            ..Totals::default()
+        }
     }
 }

@@ -13,7 +13,7 @@
 //! * `slow_start`: weights that rise
 //! * `sysctls`: settings; `defence`: those for when memory is short
 //! * `sweep`: ends connections whose time is over; `connections` lists them
-//! * `estimator`: present rates, every two seconds
+//! * `estimator`: present rates, every two seconds; `rates`: of what
 #![forbid(unsafe_code)]
 
 mod attach;
@@ -30,6 +30,7 @@ pub mod installed;
 pub mod journal;
 mod marks;
 mod parameter;
+mod rates;
 mod report;
 mod roles;
 pub mod server;

@@ -106,6 +106,9 @@ reasons! {
         "a real server's answer to a client to whom there is no route, or forwarding is off \
          (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)";
     HopLimit = Drop "hop-limit" "its time to live (hop limit) ended here";
+    AnswerHopLimit = Pass "answer-hop-limit"
+        "an answer's time to live (hop limit) ended here: the stack drops it, and tells the real \
+         server if forwarding is on";
     TooManyErrors = Drop "too-many-errors"
         "an ICMP error about a packet in a tunnel, within a millisecond of another: its client is \
          told by the next one";

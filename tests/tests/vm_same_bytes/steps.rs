@@ -170,11 +170,8 @@ impl Steps {
             for (name, packet) in [("hops", self.tcp(ACK)), ("hops back", back)] {
                 if packet.source == self.case.client() || self.is_masqueraded() {
                     let frame = framed(self.case, &Packet { hops, ..packet }).build_summed();
-                    let told = match (name, hops) {
-                        ("hops back", 1) => Told::ByAnother,
-                        _ => Told::Same,
-                    };
-                    self.push(&format!("{hops} {name}"), frame, told).rests = hops == 1;
+                    self.push(&format!("{hops} {name}"), frame, Told::Same)
+                        .rests = hops == 1;
                 }
             }
         }
@@ -280,7 +277,7 @@ impl Steps {
                 Packet::sctp(real, stranger, chunk::DATA),
             ] {
                 let frame = framed(self.case, &packet).build_summed();
-                let told = Told::ByAnotherBeforeHop;
+                let told = Told::ByAnother;
                 self.push("nobody asked", frame, told).rests = true;
             }
         }

@@ -16,10 +16,9 @@ pub(crate) enum Told {
     SummedByKernel,
     /// If it is an ICMP error, about the packet as it came; the kernel's has one hop less.
     BeforeHop,
-    /// An ICMP error, the kernel's from its own address, ours from the one the packet was for.
+    /// An ICMP error, the kernel's from its own address and about the packet with one hop less, ours
+    /// from the address that the packet was for and about it as it came.
     ByAnother,
-    /// The same, the kernel's about the packet with one hop less.
-    ByAnotherBeforeHop,
     /// An ICMP error, in which the kernel tells first what size was known before.
     OfAnotherSize,
     /// An ICMP error, which the kernel leaves its client without.
@@ -50,10 +49,8 @@ impl Told {
             }
             Self::BeforeHop if is_error(&ours) => one_hop_more(&mut kernel),
             Self::BeforeHop => {}
-            Self::ByAnother | Self::ByAnotherBeforeHop => {
-                if self == Self::ByAnotherBeforeHop {
-                    one_hop_more(&mut kernel);
-                }
+            Self::ByAnother => {
+                one_hop_more(&mut kernel);
                 let addresses = match is_four(&ours) {
                     true => ETHERNET + 12..ETHERNET + 16,
                     false => ETHERNET + 8..ETHERNET + 24,

@@ -52,7 +52,7 @@ pub fn answer<F: Packet, R: Frame, T: FamilyTables<F>>(
     let key = slot.key.load();
     let route = answers::to_client::<F, R>(frame, is_own, &key);
     if route.counts_hops() && packet.hops <= 1 {
-        return Err(Reason::HopLimit);
+        return Err(hop_limit(is_full));
     }
     let verdict = leave(route)?;
     slot.seen.store(context.now);
@@ -74,6 +74,16 @@ pub fn answer<F: Packet, R: Frame, T: FamilyTables<F>>(
     let written = write::<F, R>(frame, stream, &ends, brief, route, is_full);
     written.ok_or(Reason::Internal)?;
     Ok(verdict)
+}
+
+/// The stack tells a masqueraded real server, in whose packet it sees one to be forwarded: of the
+/// director's addresses it knows the one to say so from. Full NAT's packet it would take for its own.
+#[inline(always)]
+const fn hop_limit(is_full: bool) -> Reason {
+    match is_full {
+        true => Reason::HopLimit,
+        false => Reason::AnswerHopLimit,
+    }
 }
 
 /// Where a packet with this route goes.

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use rlvs_engine::Verdict;
 use rlvs_engine::answers::answers;
 use rlvs_engine::destination::Destination;
 use rlvs_engine::forward::Method;
@@ -10,6 +9,7 @@ use rlvs_engine::frame::{Route, RouteKind, Way};
 use rlvs_engine::memory::Bytes;
 use rlvs_engine::process::process;
 use rlvs_engine::tables::interface;
+use rlvs_engine::{Reason, Verdict};
 use rlvs_testing::Packet;
 use rlvs_testing::fragments::{cut, is_summed, join, summed};
 
@@ -66,6 +66,30 @@ fn answers_of_masqueraded_real_servers_are_translated_back() {
         assert_eq!(join(&back), Some(expected));
         let counters = &plane.memory.counters[1];
         assert_eq!(counters.packets_back.load(), 1 + 3);
+    }
+}
+
+#[test]
+fn an_answer_whose_hops_end_here_is_left_to_the_stack() {
+    let answers = [
+        Packet::udp(SocketAddr::from((REAL4, 5353)), client(1)),
+        Packet::udp(SocketAddr::from((REAL6, 5353)), client6(1)),
+    ];
+    for (question, reply) in datagrams(10).into_iter().zip(answers) {
+        let plane = masquerading(question[12] != 8);
+        assert_eq!(reason(&plane, &question), None);
+        for hops in [0, 1] {
+            let frame = summed(
+                Packet {
+                    hops,
+                    ..reply.clone()
+                }
+                .build(),
+            );
+            let (verdict, left) = answer(&plane, &frame);
+            assert_eq!((verdict, left), (Verdict::Pass, frame));
+        }
+        assert_eq!(plane.memory.counted(Reason::AnswerHopLimit), 2);
     }
 }
 

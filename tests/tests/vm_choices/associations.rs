@@ -47,6 +47,7 @@ fn packet(port: u16, kind: Kind) -> Packet {
     Packet {
         service: SERVICE,
         client: 0,
+        address: 0,
         port,
         to: scenario::port(SERVICE),
         kind,

@@ -44,11 +44,7 @@ impl Pair {
     pub(crate) fn differ(&mut self, scenario: &Scenario) -> Result<Option<String>> {
         let mut difference = None;
         for _ in 0..ATTEMPTS {
-            self.runs += 1;
-            let world = World {
-                ipv6: scenario.ipv6,
-                run: self.runs,
-            };
+            let world = self.next_world(scenario.ipv6);
             let begun = Instant::now();
             difference = self.run(&world, scenario)?;
             let waits = Duration::from_secs(scenario.waits());
@@ -59,26 +55,45 @@ impl Pair {
         Ok(difference)
     }
 
+    pub(crate) fn next_world(&mut self, ipv6: bool) -> World {
+        self.runs += 1;
+        World {
+            ipv6,
+            run: self.runs,
+        }
+    }
+
     fn run(&mut self, world: &World, scenario: &Scenario) -> Result<Option<String>> {
         let mut records = [Record::default(), Record::default()];
         let mut sent = Vec::new();
         for it in &scenario.settings {
             self.set(it.name, it.value)?;
         }
+        self.steps(world, scenario, &mut sent, &mut records)?;
+        self.finish(world, scenario, &mut records)?;
+        self.clear(world, scenario)?;
+        let edited = scenario.edits_a_service() || scenario.deletes_a_service();
+        Ok(difference(world, &sent, &records, edited))
+    }
+
+    pub(crate) fn steps(
+        &mut self,
+        world: &World,
+        scenario: &Scenario,
+        sent: &mut Vec<Packet>,
+        records: &mut [Record; 2],
+    ) -> Result<()> {
         for step in &scenario.steps {
             match step {
                 Step::Edit(edits) => {
                     let changes: Vec<_> = edits.iter().map(|edit| world.change(edit)).collect();
                     self.apply(&changes)?;
                 }
-                Step::Send(packets) => self.send(world, packets, &mut sent, &mut records)?,
+                Step::Send(packets) => self.send(world, packets, sent, records)?,
                 Step::Wait(seconds) => sleep(Duration::from_secs(*seconds)),
             }
         }
-        self.finish(world, scenario, &mut records)?;
-        self.clear(world, scenario)?;
-        let edited = scenario.edits_a_service() || scenario.deletes_a_service();
-        Ok(difference(world, &sent, &records, edited))
+        Ok(())
     }
 
     pub(crate) fn sides(&mut self) -> [&mut dyn Side; 2] {
@@ -160,7 +175,7 @@ impl Pair {
         Ok(())
     }
 
-    fn clear(&mut self, world: &World, scenario: &Scenario) -> Result<()> {
+    pub(crate) fn clear(&mut self, world: &World, scenario: &Scenario) -> Result<()> {
         let keys = live_services(scenario)
             .into_iter()
             .map(|service| world.key(service));
@@ -177,7 +192,7 @@ fn connections(side: &mut dyn Side, world: &World, scenario: &Scenario) -> Resul
     // In the kernel connections keep the template of a removed destination beyond its time.
     let may_be_kept = scenario.removes_a_destination() && scenario.waits() > 0;
     connections.retain(|entry| entry.client.port() != 0 || !may_be_kept);
-    connections.retain(|entry| entry.virtual_address.ip() == world.vip());
+    connections.retain(|entry| world.has(entry.virtual_address.ip()));
     connections.retain(|entry| entry.destination.port() != OUTDATED);
     connections.iter_mut().for_each(leave_assurance_out);
     connections.sort();

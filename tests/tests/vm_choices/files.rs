@@ -82,6 +82,7 @@ fn packets() -> Vec<Packet> {
     let packet = |service, port_from, kind| Packet {
         service,
         client: 0,
+        address: 0,
         port: port_from,
         to: port(service),
         kind,

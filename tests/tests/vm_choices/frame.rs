@@ -13,7 +13,7 @@ use crate::scenario::{CLIENTS, Kind, Packet, World, protocol};
 /// A packet as it comes in; `number` is in it, and comes out again.
 pub(crate) fn build(world: &World, packet: &Packet, number: u32) -> Vec<u8> {
     let source = SocketAddr::new(world.client(packet.client), packet.port);
-    let destination = SocketAddr::new(world.vip(), packet.to);
+    let destination = SocketAddr::new(world.address(packet.address), packet.to);
     let (protocol, body) = match protocol(packet.service) {
         Protocol::Udp => (17, udp(source, destination, number)),
         Protocol::Sctp => (132, sctp(source, destination, number, chunk(packet.kind))),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rlvs_control::Protocol;
 
 use crate::scenario::{
-    self, ALL_TCP, ALL_UDP, CLIENTS, Edit, FTP, Kind, Method, Packet, Real, SERVERS, Scenario,
-    Setting, Step, Virtual, protocol,
+    self, ADDRESSES, ALL_TCP, ALL_UDP, CLIENTS, Edit, FTP, Kind, MARKED, MARKED_PORTS, Method,
+    Packet, Real, SERVERS, Scenario, Setting, Step, Virtual, protocol,
 };
 
 pub(crate) const SCHEDULERS: [&str; 13] = [
@@ -76,6 +76,7 @@ pub(crate) fn scenario(seed: u64, only: Option<&'static str>) -> Scenario {
         4 => &[0, ALL_TCP],
         5 => &[1, ALL_UDP],
         6 => &[ALL_TCP, FTP],
+        7 | 8 => &[MARKED],
         _ => &[0],
     };
     let mut steps: Vec<Step> = services
@@ -128,8 +129,8 @@ struct Maker {
     /// Servers of each service.
     services: BTreeMap<u8, Vec<u8>>,
     schedulers: BTreeMap<u8, &'static str>,
-    /// Who has sent packets: service, client, port, and to which.
-    known: Vec<(u8, u8, u16, u16)>,
+    /// The first packets of all connections.
+    known: Vec<Packet>,
     port: u16,
 }
 
@@ -300,13 +301,13 @@ impl Maker {
         let known: Vec<_> = self
             .known
             .iter()
-            .filter(|known| known.0 == service)
+            .filter(|known| known.service == service)
             .copied()
             .collect();
         if known.is_empty() || self.random.percent(55) {
             return self.first_packet(service);
         }
-        let (_, client, port, to) = self.random.of(&known);
+        let first = self.random.of(&known);
         let kind = match (service, self.random.below(20)) {
             (1 | ALL_UDP, _) => Kind::Datagram,
             (_, 0..=8) => Kind::Ack,
@@ -315,19 +316,13 @@ impl Maker {
             (_, 17..=18) if self.may_begin_again(service) => Kind::SynAgain,
             _ => Kind::Bare,
         };
-        Packet {
-            service,
-            client,
-            port,
-            to,
-            kind,
-        }
+        Packet { kind, ..first }
     }
 
     /// Where a port is used again, the kernel still counts the old connection when it chooses for
     /// the new one, and rlvs does not.
     fn may_begin_again(&self, service: u8) -> bool {
-        scenario::port(service) >= 80
+        (service == MARKED || scenario::port(service) >= 80)
             && !self.has_thresholds
             && matches!(self.schedulers[&service], "rr" | "wrr")
     }
@@ -336,26 +331,33 @@ impl Maker {
         let client = self.random.below(u32::from(CLIENTS)) as u8;
         self.port += 1;
         let to = self.target(service);
-        self.known.push((service, client, self.port, to));
+        let address = match service {
+            MARKED => self.random.below(ADDRESSES.into()) as u8,
+            _ => 0,
+        };
         let kind = match service {
             1 | ALL_UDP => Kind::Datagram,
             // Now and then one that must not begin a connection.
             _ if self.random.percent(3) => self.random.of(&[Kind::Ack, Kind::Rst, Kind::Fin]),
             _ => Kind::Syn,
         };
-        Packet {
+        let packet = Packet {
             service,
             client,
             port: self.port,
+            address,
             to,
             kind,
-        }
+        };
+        self.known.push(packet);
+        packet
     }
 
     /// To which port; of a service with many, also to others' and to nobody's.
     fn target(&mut self, service: u8) -> u16 {
         match service {
             ALL_TCP | ALL_UDP => self.random.of(&[20, 21, 80, 81, 443, 1023, 1024, 40_000]),
+            MARKED => self.random.of(&MARKED_PORTS),
             FTP => self.random.of(&[20, 21, 21, 21, 80, 1023, 1024, 40_000]),
             _ => scenario::port(service),
         }

@@ -13,7 +13,7 @@ use rlvs_lab::{Lab, command, wait};
 use rlvs_tests::place::Place;
 
 use crate::scenario::SERVERS;
-use crate::side::{Connection, Side};
+use crate::side::{Connection, Side, mark_packets};
 use crate::words::line;
 
 /// The real one, not rlvs by that name.
@@ -38,6 +38,7 @@ impl Kernel {
             command::finish(Command::new("modprobe").arg(module), limit)?.success()?;
         }
         let place = Place::new(lab, "kernel", SERVERS)?;
+        mark_packets(&place)?;
         let mut ipvsadm = place
             .host
             .command(IPVSADM)
@@ -68,7 +69,10 @@ impl Kernel {
             wait::until("ipvsadm has made all changes", SOON, || {
                 ensure!(ipvsadm.try_wait()?.is_none(), "ipvsadm has ended");
                 let services = fs::read_to_string("/proc/thread-self/net/ip_vs")?;
-                Ok(services.lines().any(|line| line.starts_with("FWM")) == marked)
+                Ok(services
+                    .lines()
+                    .any(|line| line.starts_with("FWM  00000001 "))
+                    == marked)
             })
         })
     }

@@ -11,14 +11,15 @@
 //! ```
 //!
 //! Random scenarios ([`generate`]) are run on both at once: services of one or two protocols,
-//! IPv4 or IPv6, with some persistence, some with a setting that is not the default; destinations
+//! IPv4 or IPv6, some by firewall mark for several addresses (marked by iptables), with some
+//! persistence, some with a setting that is not the default; destinations
 //! of every forwarding method with weights and some thresholds, added, changed and removed in
 //! between; packets that begin, acknowledge, close, reset and begin again; waits, in which
 //! connections end. Compared are the frames that go on, byte by byte, and so the real server that
 //! each packet is given; then the connection tables with states and remaining times within a
 //! second, and what the real `ipvsadm` and rlvs's print: rules, counts, thresholds, statistics.
-//! Before them come SCTP, every chunk in every state ([`associations`]), and the states of
-//! `secure_tcp` ([`handshakes`]). A scenario that differs is made as small as it gets before it is
+//! Before them come SCTP, every chunk in every state ([`associations`]), the states of `secure_tcp`
+//! ([`handshakes`]), and [`rates`]. A scenario that differs is made as small as it gets before it is
 //! shown. Last come the files of /proc/net ([`files`]).
 //!
 //! `cargo xtask oracle` runs many. `RLVS_SCENARIOS` says how many there are to be, `RLVS_SEED` with
@@ -36,6 +37,7 @@ mod handshakes;
 mod kernel;
 mod minimise;
 mod plan;
+mod rates;
 mod record;
 mod rlvs;
 mod scenario;
@@ -72,6 +74,7 @@ fn choices_are_the_kernels() -> Result<()> {
     if plan.schedulers.contains(&None) {
         compare_states(&mut pair, "SCTP", associations::scenarios())?;
         compare_states(&mut pair, "secure_tcp", handshakes::scenarios())?;
+        rates::compare(&mut pair)?;
     }
     let mut failures = 0;
     for scheduler in &plan.schedulers {

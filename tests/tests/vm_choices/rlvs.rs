@@ -11,7 +11,7 @@ use rlvs_lab::{Lab, Process, director, wait};
 use rlvs_tests::place::Place;
 
 use crate::scenario::SERVERS;
-use crate::side::{Connection, Side};
+use crate::side::{Connection, Side, mark_packets};
 
 const SOON: Duration = Duration::from_secs(240);
 
@@ -28,6 +28,7 @@ impl Rlvs {
     pub(crate) fn start(lab: &Lab) -> Result<Self> {
         lab.install_rlvs(&director::rlvs_binary())?;
         let place = Place::new(lab, "rlvs", SERVERS)?;
+        mark_packets(&place)?;
         let file = place.host.directory()?.join("rlvs.toml");
         // Without a program on lo, which the kernel would verify for nothing.
         fs::write(

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use rlvs_control::model::{Granularity, Persistence, Tunnel};
+use rlvs_control::model::{Family, Granularity, Persistence, Tunnel};
 use rlvs_control::{Change, Destination, DestinationKey, ForwardingMethod, Protocol};
 use rlvs_control::{Service, ServiceKey};
 use rlvs_tests::place::server_address;
@@ -85,7 +85,9 @@ pub(crate) struct Packet {
     pub(crate) service: u8,
     pub(crate) client: u8,
     pub(crate) port: u16,
-    /// The port it is sent to.
+    /// Which of the virtual addresses it is sent to.
+    pub(crate) address: u8,
+    /// And which port.
     pub(crate) to: u16,
     pub(crate) kind: Kind,
 }
@@ -169,6 +171,11 @@ pub(crate) struct World {
 pub(crate) const ALL_TCP: u8 = 4;
 pub(crate) const ALL_UDP: u8 = 5;
 pub(crate) const FTP: u8 = 6;
+/// By firewall mark: TCP to [`MARKED_PORTS`] of all [`ADDRESSES`].
+pub(crate) const MARKED: u8 = 7;
+pub(crate) const MARKED_PORTS: [u16; 2] = [87, 88];
+/// Virtual addresses of a run; all services but [`MARKED`] are at the first.
+pub(crate) const ADDRESSES: u8 = 4;
 
 /// Service 0 and 2 speak TCP, service 1 UDP, service 3 SCTP.
 pub(crate) fn protocol(service: u8) -> Protocol {
@@ -181,19 +188,28 @@ pub(crate) fn protocol(service: u8) -> Protocol {
 
 pub(crate) fn port(service: u8) -> u16 {
     match service {
-        ALL_TCP | ALL_UDP => 0,
+        ALL_TCP | ALL_UDP | MARKED => 0,
         FTP => 21,
         _ => 80 + u16::from(service),
     }
 }
 
 impl World {
+    /// The first virtual address.
     pub(crate) fn vip(&self) -> IpAddr {
-        let [high, low] = self.run.to_be_bytes();
+        self.address(0)
+    }
+
+    pub(crate) fn address(&self, number: u8) -> IpAddr {
+        let [high, low] = (self.run ^ u16::from(number) << 14).to_be_bytes();
         match self.ipv6 {
             false => Ipv4Addr::new(10, 99, high, low).into(),
-            true => Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, self.run).into(),
+            true => Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, number.into(), self.run).into(),
         }
+    }
+
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        (0..ADDRESSES).any(|number| self.address(number) == address)
     }
 
     pub(crate) fn virtual_address(&self, service: u8) -> SocketAddr {
@@ -201,6 +217,15 @@ impl World {
     }
 
     pub(crate) fn key(&self, service: u8) -> ServiceKey {
+        if service == MARKED {
+            return ServiceKey::Mark {
+                mark: MARKED.into(),
+                family: match self.ipv6 {
+                    false => Family::Ipv4,
+                    true => Family::Ipv6,
+                },
+            };
+        }
         let address = self.virtual_address(service);
         ServiceKey::Address {
             protocol: protocol(service),

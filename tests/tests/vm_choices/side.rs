@@ -6,6 +6,8 @@ use anyhow::Result;
 use rlvs_control::Change;
 use rlvs_tests::place::Place;
 
+use crate::scenario::{MARKED, MARKED_PORTS};
+
 /// A director that a scenario runs on.
 pub(crate) trait Side {
     fn place(&mut self) -> &mut Place;
@@ -24,6 +26,19 @@ pub(crate) trait Side {
 
     /// What its `ipvsadm` prints.
     fn listing(&mut self, options: &str) -> Result<String>;
+}
+
+/// By rules as an operator has them.
+pub(crate) fn mark_packets(place: &Place) -> Result<()> {
+    place.host.forward()?;
+    let ports = MARKED_PORTS.map(|port| port.to_string()).join(",");
+    for tool in ["iptables-nft", "ip6tables-nft"] {
+        place.host.shell(&format!(
+            "{tool} -t mangle -A PREROUTING -i eth0 -p tcp -m multiport --dports {ports} \
+             -j MARK --set-mark {MARKED}"
+        ))?;
+    }
+    Ok(())
 }
 
 /// An entry of the connection table.

@@ -1,6 +1,7 @@
 //! Scenarios and changes in the words of `ipvsadm`.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use rlvs_control::model::Granularity;
 use rlvs_control::{Change, Destination, ForwardingMethod, Service};
@@ -31,10 +32,11 @@ pub(crate) fn describe(scenario: &Scenario) -> String {
             Step::Send(packets) => {
                 for it in packets {
                     let (client, service) = (world.client(it.client), it.service);
-                    let (kind, port, to) = (it.kind, it.port, it.to);
+                    let to = SocketAddr::new(world.address(it.address), it.to);
+                    let (kind, port) = (it.kind, it.port);
                     let _ = writeln!(
                         text,
-                        "  {kind:?} {client} port {port} to port {to} (service {service})"
+                        "  {kind:?} {client} port {port} to {to} (service {service})"
                     );
                 }
             }

@@ -46,6 +46,13 @@ impl RealServer {
         Ok(())
     }
 
+    /// What nginx serves at `/content/`, with its name in the header `Served-By`.
+    pub fn content(&self) -> Result<PathBuf> {
+        let directory = self.host.directory()?.join("content");
+        fs::create_dir_all(&directory)?;
+        Ok(directory)
+    }
+
     /// `rlvs realserver up` for all `vips`.
     pub fn up(&self, vips: &[IpAddr]) -> Result<()> {
         self.up_with(vips, &[])
@@ -135,6 +142,7 @@ http {{
         location = /client {{ return 200 '$remote_addr $remote_port\\n'; }}
         location = /big {{ alias {big}; }}
         location = /slow {{ alias {big}; limit_rate 4m; }}
+        location /content/ {{ alias {directory}/content/; add_header Served-By {name}; }}
     }}
     server {{
         listen {PROXY_PORT} proxy_protocol;

@@ -72,7 +72,13 @@ pub(crate) const VM: Group = Group {
     ],
 };
 
-pub(crate) const ALL: [Group; 3] = [BUILD, LAB, VM];
+/// A server of files, and its clients.
+pub(crate) const STORAGE: Group = Group {
+    name: "storage",
+    packages: &["nfs-kernel-server", "nfs-common"],
+};
+
+pub(crate) const ALL: [Group; 4] = [BUILD, LAB, VM, STORAGE];
 
 /// Downloads and compilation of one step.
 const LIMIT: Duration = Duration::from_secs(1800);

@@ -1,10 +1,12 @@
-//! `cargo xtask demo`: the classical walk through LVS-DR, on an XDP data plane.
+//! `cargo xtask demo`: the classical walk through LVS-DR, on an XDP data plane; with
+//! `--three-tier` the set-up of director, web servers and storage behind them.
 //!
 //! What is printed as a command is what is run, in the host that the prompt names. Every step is
 //! bounded in time, and whatever ends the walk, the lab is removed: see `rlvs_lab::warden`.
 
 mod narrate;
 mod table;
+mod three_tier;
 mod traffic;
 mod walk;
 
@@ -29,11 +31,18 @@ pub(crate) struct Arguments {
     /// Remove a lab that was kept, and do nothing else
     #[arg(long, conflicts_with = "keep")]
     down: bool,
+    /// Director, web servers, and their content on an NFS server, in the emulated machine, whose
+    /// kernel has both sides of NFS
+    #[arg(long, conflicts_with_all = ["keep", "down"])]
+    three_tier: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.down {
         return down();
+    }
+    if arguments.three_tier {
+        return three_tier::run();
     }
     if warden::exists(LAB) {
         bail!("the lab of an earlier demo is there: cargo xtask demo --down");

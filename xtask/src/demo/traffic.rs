@@ -15,9 +15,9 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// One part in so many, by which a share may miss what is asked: 4 %.
 const TOLERANCE: u64 = 25;
 
-/// Makes `count` requests to `url`, one curl and so one new connection each; the answers.
-pub(super) fn request(client: &Host, url: &str, count: usize) -> Result<Vec<String>> {
-    let line = format!("for i in $(seq {count}); do curl -s -m 5 {url}; done");
+/// Makes `count` requests, one curl with these words and so one new connection each; the answers.
+pub(super) fn request(client: &Host, words: &str, count: usize) -> Result<Vec<String>> {
+    let line = format!("for i in $(seq {count}); do curl -s -m 5 {words}; done");
     prompt(client, &line);
     let mut curls = client.spawn("curls", "bash", ["-c", &line])?;
     progress::step(&format!("{count} requests"), |shown| {

@@ -18,8 +18,9 @@ const LARGE_WEIGHTS: [u32; 8] = [30, 100, 255, 1000, 4000, 65_535, 1_000_000, 0x
 
 /// Seconds that nothing comes for: over the times of states, of which none is near any sum of two.
 /// All times are multiples of ten seconds. Those above 131 seconds the kernel's timers may end 16
-/// seconds too late.
-const WAITS: [u64; 8] = [4, 14, 14, 34, 64, 64, 124, 324];
+/// seconds too late; and whether a client is to be remembered beyond its time, for connections that
+/// last longer, the kernel asks once a minute.
+const WAITS: [u64; 8] = [4, 14, 14, 34, 64, 64, 124, 394];
 const PERSISTENCE: [u32; 5] = [100, 110, 120, 130, 600];
 
 /// Settings, and what they may be. With `expire_nodest_conn` rlvs ends connections that in the kernel

@@ -8,7 +8,7 @@ use rlvs_lab::Vm;
 
 use crate::generate::{Random, SCHEDULERS};
 
-const SCENARIOS: u64 = 30;
+const SCENARIOS: u64 = 16;
 /// For a machine to boot, both directors to begin, and SCTP.
 const BEGINNING: Duration = Duration::from_secs(480);
 const EACH: Duration = Duration::from_secs(10);

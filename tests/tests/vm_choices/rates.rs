@@ -10,7 +10,9 @@ use crate::record::Record;
 use crate::scenario::{Edit, Kind, Method, Packet, Real, Scenario, Step, Virtual, World, port};
 
 const SERVICE: u8 = 1;
-const PACKETS: u16 = 600;
+const PACKETS: u16 = 240;
+/// As many as the queues on the way hold.
+const AT_ONCE: usize = 40;
 /// Estimates that are compared, one every two seconds.
 const ESTIMATES: usize = 5;
 /// Both are made in this time, whenever the burst came.
@@ -95,9 +97,13 @@ fn scenario(ipv6: bool) -> Scenario {
         to: port(SERVICE),
         kind: Kind::Datagram,
     });
+    let packets: Vec<_> = packets.collect();
+    let sends = packets
+        .chunks(AT_ONCE)
+        .map(|some| Step::Send(some.to_vec()));
     Scenario {
         ipv6,
         settings: Vec::new(),
-        steps: vec![Step::Edit(edits), Step::Send(packets.collect())],
+        steps: [Step::Edit(edits)].into_iter().chain(sends).collect(),
     }
 }

@@ -36,6 +36,10 @@ impl<D: Director> Bench<D> {
     /// The first word names the program.
     pub(crate) fn run_with(&mut self, line: &str, stdin: &str) -> Outcome {
         let words = shlex::split(line).expect("quotes are balanced");
+        self.run_words(&words, stdin)
+    }
+
+    pub(crate) fn run_words(&mut self, words: &[String], stdin: &str) -> Outcome {
         let program = Program::named(&words[0]).expect("a program of ours");
         let arguments = words[1..].iter().map(OsString::from).collect::<Vec<_>>();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());

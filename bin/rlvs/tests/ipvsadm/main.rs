@@ -4,6 +4,7 @@ mod bench;
 mod corpus;
 mod executable;
 mod listings;
+mod nonsense;
 mod proc;
 mod programs;
 mod restore;

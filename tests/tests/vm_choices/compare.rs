@@ -148,8 +148,9 @@ impl Pair {
         records: &mut [Record; 2],
     ) -> Result<()> {
         let mut listings = vec!["-Ln", "-Ln --thresholds"];
-        // The kernel counts a template that it renamed, see `OUTDATED`, until its time is over.
-        if !scenario.removes_a_destination() {
+        // The kernel counts a template that it renamed, see `OUTDATED`, until its time is over; also
+        // those of an earlier scenario, where the service is the same.
+        if !scenario.removes_a_destination() && !scenario.has_mark() {
             listings.push("-Ln --persistent-conn");
         }
         for (side, record) in self.sides().into_iter().zip(&mut *records) {

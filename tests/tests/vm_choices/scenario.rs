@@ -129,6 +129,12 @@ impl Scenario {
         self.edits().any(|edit| matches!(edit, Edit::EndService(_)))
     }
 
+    /// Whether there is a service by mark, which is the same one in all scenarios.
+    pub(crate) fn has_mark(&self) -> bool {
+        let begins = |edit: &Edit| matches!(edit, Edit::BeginService(it) if it.service == MARKED);
+        self.edits().any(begins)
+    }
+
     pub(crate) fn removes_a_destination(&self) -> bool {
         self.edits()
             .any(|edit| matches!(edit, Edit::Remove { .. } | Edit::EndService(_)))

@@ -275,12 +275,17 @@ fn local(version: Version) -> IpAddr {
     }
 }
 
-/// Weights go from 1 to 8.
+/// Weights go from 1 to 8; of ovf, to which they are numbers of connections, in millions.
 fn destination(target: Target, number: u32) -> Destination {
     let [_, _, a, b] = number.to_be_bytes();
     let address = match target.version {
         Version::V4 => [10, 1, a, b].into(),
         Version::V6 => [0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, a, b].into(),
+    };
+    let unit = if target.scheduler == "ovf" {
+        1_000_000
+    } else {
+        1
     };
     Destination {
         key: DestinationKey {
@@ -288,7 +293,7 @@ fn destination(target: Target, number: u32) -> Destination {
             port: PORT,
         },
         method: target.method,
-        weight: 1 + number % 8,
+        weight: (1 + number % 8) * unit,
         upper_threshold: 0,
         lower_threshold: 0,
     }

@@ -14,6 +14,8 @@ pub struct Way {
     pub host: Host,
     /// The interface that leads to everybody.
     pub interface: u32,
+    /// Where this thread was before.
+    before: File,
 }
 
 impl Way {
@@ -23,11 +25,27 @@ impl Way {
         let host = Host::new(&Lab::new()?, "tested")?;
         let index = host.shell(&script(&text(own), &text(router)))?;
         let interface = index.trim().parse().with_context(|| index.clone())?;
-        let namespace = File::open(host.namespace_file())?;
-        let kind = Some(LinkNameSpaceType::Network);
-        move_into_link_name_space(namespace.as_fd(), kind)?;
-        Ok(Self { host, interface })
+        let before = File::open("/proc/thread-self/ns/net")?;
+        move_into(&File::open(host.namespace_file())?)?;
+        Ok(Self {
+            host,
+            interface,
+            before,
+        })
     }
+}
+
+/// The lab ends what is in its namespaces.
+impl Drop for Way {
+    fn drop(&mut self) {
+        if let Err(error) = move_into(&self.before) {
+            eprintln!("cannot go back to the network namespace: {error}");
+        }
+    }
+}
+
+fn move_into(namespace: &File) -> rustix::io::Result<()> {
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
 }
 
 fn script(own: &str, router: &str) -> String {

@@ -10,13 +10,13 @@ mod rules;
 mod run;
 mod saved;
 
-use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use crate::output;
 use report::Report;
 
 /// Make this host serve as a director, or look whether it does
@@ -70,25 +70,13 @@ fn attempt(verb: &Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Up(asked) => {
             run::up(asked)?;
-            print(&run::status()?, false)
+            show(&run::status()?, false)
         }
         Verb::Down => run::down().map(|()| ExitCode::SUCCESS),
-        Verb::Status { json } => print(&run::status()?, *json),
+        Verb::Status { json } => show(&run::status()?, *json),
     }
 }
 
-fn print(report: &Report, json: bool) -> anyhow::Result<ExitCode> {
-    let text = match json {
-        true => serde_json::to_string_pretty(report)? + "\n",
-        false => report.to_string(),
-    };
-    match io::stdout().write_all(text.as_bytes()) {
-        // `rlvs director status | head` has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
-        _ => {}
-    }
-    Ok(match report.right {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+fn show(report: &Report, json: bool) -> anyhow::Result<ExitCode> {
+    output::report(report, report.right, json)
 }

@@ -3,7 +3,6 @@
 //! What is in order is only counted, unless all of it is asked for.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
@@ -11,6 +10,8 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use rlvs_doctor::{Finding, Severity, examine, facts};
 use serde_json::json;
+
+use crate::output;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -61,16 +62,8 @@ fn attempt(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         render(&findings, arguments.all)
     };
-    match anstream::stdout().write_all(text.as_bytes()) {
-        // `rlvs doctor | head` has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
-        _ => {}
-    }
-    Ok(if right {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    output::print(&text)?;
+    Ok(output::exit_code(right))
 }
 
 fn render(findings: &[Finding], all: bool) -> String {

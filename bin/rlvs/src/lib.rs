@@ -7,6 +7,7 @@ mod doctor;
 mod drain;
 pub mod ipvsadm;
 mod manual;
+mod output;
 pub mod proc;
 mod realserver;
 mod run;

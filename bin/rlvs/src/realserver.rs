@@ -1,11 +1,12 @@
 //! `rlvs realserver`: what is done on each real server for direct routing.
 
-use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use rlvs_realserver::{Directors, GUE_PORT, Kind, Report, Tunnels, Wanted, down, status, up};
+
+use crate::output::report;
 
 /// Make this host a real server, or look whether it is one
 #[derive(Debug, Args)]
@@ -97,14 +98,14 @@ async fn answer(verb: Verb) -> anyhow::Result<ExitCode> {
                 wanted.tunnels = Some(Tunnels::new(arrival.tunnel, arrival.tun_port));
             }
             up(&wanted).await?;
-            print(&status(&wanted).await?, false)
+            show(&status(&wanted).await?, false)
         }
         Verb::Down { vip } => {
             down(&wanted(vip, None)).await?;
             Ok(ExitCode::SUCCESS)
         }
         Verb::Status { vip, segment, json } => {
-            print(&status(&wanted(vip, segment.interface)).await?, json)
+            show(&status(&wanted(vip, segment.interface)).await?, json)
         }
     }
 }
@@ -117,20 +118,6 @@ fn wanted(vips: Vec<IpAddr>, interface: Option<String>) -> Wanted {
     }
 }
 
-fn print(report: &Report, json: bool) -> anyhow::Result<ExitCode> {
-    let text = if json {
-        serde_json::to_string_pretty(report)? + "\n"
-    } else {
-        report.to_string()
-    };
-    match io::stdout().write_all(text.as_bytes()) {
-        // `rlvs realserver status | head` has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
-        _ => {}
-    }
-    Ok(if report.right {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+fn show(found: &Report, json: bool) -> anyhow::Result<ExitCode> {
+    report(found, found.right, json)
 }

@@ -7,7 +7,6 @@ mod table;
 mod units;
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use rlvs_control::Client;
@@ -19,6 +18,7 @@ use rlvs_control::status::{
     NextHop, ServiceState, SlowStart, Status,
 };
 
+use crate::output;
 use table::{Cell, Table};
 
 const TITLE: Style = Style::new().bold();
@@ -33,11 +33,7 @@ pub(crate) fn run(json: bool) -> anyhow::Result<()> {
     } else {
         render(&status)
     };
-    match anstream::stdout().write_all(text.as_bytes()) {
-        // `rlvs status | head` has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
-    }
+    Ok(output::print(&text)?)
 }
 
 fn render(status: &Status) -> String {

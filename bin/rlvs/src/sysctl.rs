@@ -5,13 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use rlvs_control::sysctl::{PREFIX, SETTINGS, Setting, find};
 use rlvs_control::{Change, Client, Director, Transaction};
+
+use crate::output;
 
 /// Read and set the settings of IPVS (net.ipv4.vs), as sysctl does: NAME, NAME=VALUE, or all
 #[derive(Debug, Args)]
@@ -41,11 +43,7 @@ pub struct Arguments {
 /// Does what is asked for, at the director of this network namespace.
 pub(crate) fn start(arguments: &Arguments) -> Result<()> {
     let text = run(arguments, &mut Client::connect()?)?;
-    match io::stdout().write_all(text.as_bytes()) {
-        // `rlvs sysctl | head` has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => Ok(outcome?),
-    }
+    Ok(output::print(&text)?)
 }
 
 /// The same at any director; what is to be printed.

@@ -1,6 +1,6 @@
 //! SCTP: not by chance, but every chunk in every state that a client's packets lead to.
 
-use crate::scenario::{self, Edit, Kind, Method, Packet, Real, Scenario, Step, Virtual};
+use crate::scenario::{Edit, Kind, Packet, Real, Scenario, Step, Virtual};
 
 const SERVICE: u8 = 3;
 const INIT: u8 = 1;
@@ -44,34 +44,12 @@ fn again(chunk: u8) -> Kind {
 }
 
 fn packet(port: u16, kind: Kind) -> Packet {
-    Packet {
-        service: SERVICE,
-        client: 0,
-        address: 0,
-        port,
-        to: scenario::port(SERVICE),
-        kind,
-    }
+    Packet::plain(SERVICE, port, kind)
 }
 
 /// Two real servers in turn.
 fn service() -> Vec<Edit> {
-    let mut edits = vec![Edit::BeginService(Virtual {
-        service: SERVICE,
-        scheduler: "rr",
-        flags: 0,
-        persistence: None,
-        one_packet: false,
-    })];
-    edits.extend((0..2).map(|server| {
-        Edit::Add(Real {
-            service: SERVICE,
-            server,
-            method: Method::DirectRoute,
-            weight: 1,
-            upper: 0,
-            lower: 0,
-        })
-    }));
+    let mut edits = vec![Edit::BeginService(Virtual::plain(SERVICE, "rr"))];
+    edits.extend((0..2).map(|server| Edit::Add(Real::plain(SERVICE, server))));
     edits
 }

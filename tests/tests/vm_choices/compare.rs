@@ -10,7 +10,7 @@ use crate::frame;
 use crate::kernel::Kernel;
 use crate::record::{Record, difference};
 use crate::rlvs::Rlvs;
-use crate::scenario::{Edit, Method, Packet, SERVERS, Scenario, Step, World};
+use crate::scenario::{Edit, Packet, SERVERS, Scenario, Step, World};
 use crate::side::{Connection, Side};
 
 /// The kernel ends a connection whose port is used again by a timer, on its next tick.
@@ -229,23 +229,10 @@ pub(crate) fn anchors() -> Vec<Change> {
             ipv6,
             run: u16::MAX,
         };
-        let service = crate::scenario::Virtual {
-            service: 1,
-            scheduler: "rr",
-            flags: 0,
-            persistence: None,
-            one_packet: false,
-        };
+        let service = crate::scenario::Virtual::plain(1, "rr");
         changes.push(world.change(&Edit::BeginService(service)));
         for server in 0..SERVERS {
-            let real = crate::scenario::Real {
-                service: 1,
-                server,
-                method: Method::DirectRoute,
-                weight: 1,
-                upper: 0,
-                lower: 0,
-            };
+            let real = crate::scenario::Real::plain(1, server);
             changes.push(world.change(&Edit::Add(real)));
         }
     }

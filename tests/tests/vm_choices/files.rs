@@ -9,7 +9,7 @@ use rlvs_control::Change;
 
 use crate::compare::{Pair, STATISTICS};
 use crate::record::Record;
-use crate::scenario::{Edit, Kind, Method, Packet, Real, Virtual, World, port};
+use crate::scenario::{Edit, Kind, Method, Packet, Real, Virtual, World};
 
 const RUN: u16 = 20_000;
 /// How far apart the two may read a time.
@@ -79,14 +79,7 @@ fn edits() -> Vec<Edit> {
 }
 
 fn packets() -> Vec<Packet> {
-    let packet = |service, port_from, kind| Packet {
-        service,
-        client: 0,
-        address: 0,
-        port: port_from,
-        to: port(service),
-        kind,
-    };
+    let packet = |service, port_from, kind| Packet::plain(service, port_from, kind);
     vec![
         packet(0, 1000, Kind::Syn),
         packet(0, 1000, Kind::Ack),

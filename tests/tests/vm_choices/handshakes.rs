@@ -2,7 +2,7 @@
 //! real server's answers pass or not.
 
 use crate::generate::SECURE_TCP;
-use crate::scenario::{self, Edit, Kind, Method, Packet, Real, Scenario, Step, Virtual};
+use crate::scenario::{Edit, Kind, Method, Packet, Real, Scenario, Step, Virtual};
 
 const SERVICE: u8 = 0;
 const SEGMENTS: [Kind; 5] = [Kind::SynAgain, Kind::Ack, Kind::Fin, Kind::Rst, Kind::Bare];
@@ -28,32 +28,15 @@ pub(crate) fn scenarios() -> impl Iterator<Item = Scenario> {
 }
 
 fn packet(port: u16, kind: Kind) -> Packet {
-    Packet {
-        service: SERVICE,
-        client: 0,
-        address: 0,
-        port,
-        to: scenario::port(SERVICE),
-        kind,
-    }
+    Packet::plain(SERVICE, port, kind)
 }
 
 fn service(method: Method) -> Vec<Edit> {
     vec![
-        Edit::BeginService(Virtual {
-            service: SERVICE,
-            scheduler: "rr",
-            flags: 0,
-            persistence: None,
-            one_packet: false,
-        }),
+        Edit::BeginService(Virtual::plain(SERVICE, "rr")),
         Edit::Add(Real {
-            service: SERVICE,
-            server: 0,
             method,
-            weight: 1,
-            upper: 0,
-            lower: 0,
+            ..Real::plain(SERVICE, 0)
         }),
     ]
 }

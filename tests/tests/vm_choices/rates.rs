@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::compare::Pair;
 use crate::record::Record;
-use crate::scenario::{Edit, Kind, Method, Packet, Real, Scenario, Step, Virtual, World, port};
+use crate::scenario::{Edit, Kind, Packet, Real, Scenario, Step, Virtual, World};
 
 const SERVICE: u8 = 1;
 const PACKETS: u16 = 240;
@@ -72,31 +72,14 @@ fn is_moving(listing: &str, world: &World) -> bool {
 
 /// A datagram from each of many ports, to two real servers.
 fn scenario(ipv6: bool) -> Scenario {
-    let mut edits = vec![Edit::BeginService(Virtual {
-        service: SERVICE,
-        scheduler: "wrr",
-        flags: 0,
-        persistence: None,
-        one_packet: false,
-    })];
+    let mut edits = vec![Edit::BeginService(Virtual::plain(SERVICE, "wrr"))];
     edits.extend((0..2).map(|server| {
         Edit::Add(Real {
-            service: SERVICE,
-            server,
-            method: Method::DirectRoute,
             weight: 1 + 2 * u32::from(server),
-            upper: 0,
-            lower: 0,
+            ..Real::plain(SERVICE, server)
         })
     }));
-    let packets = (0..PACKETS).map(|number| Packet {
-        service: SERVICE,
-        client: 0,
-        address: 0,
-        port: 2000 + number,
-        to: port(SERVICE),
-        kind: Kind::Datagram,
-    });
+    let packets = (0..PACKETS).map(|number| Packet::plain(SERVICE, 2000 + number, Kind::Datagram));
     let packets: Vec<_> = packets.collect();
     let sends = packets
         .chunks(AT_ONCE)

@@ -109,6 +109,47 @@ pub(crate) enum Kind {
     InitAgain,
 }
 
+impl Virtual {
+    /// With nothing but its scheduler.
+    pub(crate) fn plain(service: u8, scheduler: &'static str) -> Self {
+        Self {
+            service,
+            scheduler,
+            flags: 0,
+            persistence: None,
+            one_packet: false,
+        }
+    }
+}
+
+impl Real {
+    /// By direct routing, of weight 1, without thresholds.
+    pub(crate) fn plain(service: u8, server: u8) -> Self {
+        Self {
+            service,
+            server,
+            method: Method::DirectRoute,
+            weight: 1,
+            upper: 0,
+            lower: 0,
+        }
+    }
+}
+
+impl Packet {
+    /// Of the first client, to where the service is.
+    pub(crate) fn plain(service: u8, client_port: u16, kind: Kind) -> Self {
+        Self {
+            service,
+            client: 0,
+            port: client_port,
+            address: 0,
+            to: port(service),
+            kind,
+        }
+    }
+}
+
 impl Kind {
     /// The kernel may end a connection for it, a moment later.
     pub(crate) fn begins_again(self) -> bool {

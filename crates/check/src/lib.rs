@@ -1,0 +1,8 @@
+//! Health checks of real servers: what is asked, and what follows from the answers.
+//!
+//! `spec` says what one check is, with keepalived's names and defaults.
+//!
+//! Nothing here waits, reads a clock or opens a socket.
+#![forbid(unsafe_code)]
+
+pub mod spec;

@@ -50,8 +50,16 @@ impl Options {
         }
     }
 
-    /// What holds, with keepalived's defaults for this kind of check.
+    /// What holds, with keepalived's defaults for this kind of check. FILE_CHECK has none of these
+    /// options: the file is looked at once a second, and what it says counts.
     pub fn settle(&self, kind: &Kind) -> Timing {
+        match kind {
+            Kind::File(_) => file_options().settle_for(kind),
+            _ => self.settle_for(kind),
+        }
+    }
+
+    fn settle_for(&self, kind: &Kind) -> Timing {
         let delay_loop = self.delay_loop.unwrap_or(DELAY_LOOP);
         let connect_timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         Timing {
@@ -68,6 +76,15 @@ impl Options {
             rise: self.rise.unwrap_or(1),
             damping: self.damping,
         }
+    }
+}
+
+fn file_options() -> Options {
+    Options {
+        delay_loop: Some(Duration::from_secs(1)),
+        warmup: Some(Duration::ZERO),
+        retry: Some(0),
+        ..Options::default()
     }
 }
 

@@ -322,3 +322,120 @@ fn third(lab: &DirectRouting, vip: IpAddr) -> Result<IpAddr> {
     lab.client.add_address(own, "eth0")?;
     Ok(own)
 }
+
+/// As in IPVS: an address's service takes what no mark's does.
+#[test]
+fn a_mark_comes_before_an_address() -> Result<()> {
+    for (mode, method) in [(Mode::Tc, "-g"), (Mode::Native, "-i")] {
+        let mut lab = site(mode)?;
+        let before = routing(&lab.director.host)?;
+        let mut marked_clients = Vec::new();
+        for [vip, other] in pairs(&lab) {
+            let marked = third(&lab, vip)?;
+            mark_from(&lab.director, marked, 5)?;
+            let [first, second] = [0, 1].map(|n| lab.real_servers[n].host.address().like(vip));
+            for (service, persistence, real) in [
+                (
+                    format!("-t {}", with_port(vip, 80)),
+                    "",
+                    with_port(first, 80),
+                ),
+                (
+                    format!("-t {}", with_port(other, 0)),
+                    "-p 60",
+                    with_port(first, 0),
+                ),
+                (service(5, vip), "", with_port(second, 0)),
+            ] {
+                lab.director
+                    .ipvsadm(&format!("-A {service} {persistence}"))?;
+                lab.director
+                    .ipvsadm(&format!("-a {service} -r {real} {method}"))?;
+                wait::until(&format!("{real} is known"), SOON, || {
+                    let hop = next_hop(&lab.director, &real)?;
+                    Ok(matches!(hop, NextHop::Resolved { .. }))
+                })?;
+            }
+            marked_clients.push((marked, [vip, other]));
+        }
+        for (marked, vips) in &marked_clients {
+            chosen_by_mark_and_address(&lab, *marked, *vips)?;
+            stays_local_beside(&lab, vips[0])?;
+        }
+        lab.director.kill9()?;
+        for (marked, vips) in &marked_clients {
+            chosen_by_mark_and_address(&lab, *marked, *vips)?;
+        }
+        lab.director.start_rlvs_with(&mode.configuration())?;
+        // What cannot be led must not wait.
+        for (marked, [vip, _]) in &marked_clients {
+            forwarding(&lab.director.host, *vip, false)?;
+            wait::until("addresses do without marks", SOON, || {
+                Ok(ask(&lab.client, *vip, 80, 1).is_ok_and(|it| it == ["rs1"]))
+            })?;
+            forwarding(&lab.director.host, *vip, true)?;
+            wait::until("marks are first again", SOON, || {
+                Ok(ask_from(&lab.client, *marked, *vip)? == ["rs2"])
+            })?;
+        }
+        for (marked, [vip, other]) in &marked_clients {
+            lab.director.ipvsadm(&format!("-D {}", service(5, *vip)))?;
+            for vip in [*vip, *other] {
+                ensure!(ask_from(&lab.client, *marked, vip)? == ["rs1"], "{vip}");
+            }
+        }
+        let after = routing(&lab.director.host)?;
+        ensure!(after == before, "{after}");
+    }
+    Ok(())
+}
+
+/// Marks all TCP of a client.
+fn mark_from(director: &Director, client: IpAddr, mark: u32) -> Result<()> {
+    let tool = IPTABLES[usize::from(client.is_ipv6())];
+    director
+        .host
+        .shell(&format!(
+            "{tool} -t mangle -A PREROUTING -i eth0 -p tcp -s {client} -j MARK --set-mark {mark}"
+        ))
+        .map(drop)
+}
+
+fn ask_from(client: &Host, from: IpAddr, vip: IpAddr) -> Result<Vec<String>> {
+    Get::new(url(vip, 80)).from_address(from).times(client, 1)
+}
+
+fn chosen_by_mark_and_address(
+    lab: &DirectRouting,
+    marked: IpAddr,
+    vips: [IpAddr; 2],
+) -> Result<()> {
+    for vip in vips {
+        let (by_mark, by_address) = (
+            ask_from(&lab.client, marked, vip)?,
+            ask(&lab.client, vip, 80, 2)?,
+        );
+        ensure!(by_mark == ["rs2"], "{vip}: {by_mark:?}");
+        ensure!(by_address == ["rs1", "rs1"], "{vip}: {by_address:?}");
+    }
+    Ok(())
+}
+
+/// What no service takes gets to the director itself, also at addresses of services.
+fn stays_local_beside(lab: &DirectRouting, vip: IpAddr) -> Result<()> {
+    lab.client
+        .run("ping", ["-c", "1", "-W", "5", &vip.to_string()])?;
+    let _server = serve(&lab.director.host, 85)?;
+    wait::until("the director answers", SOON, || {
+        Ok(ask(&lab.client, vip, 85, 1).is_ok_and(|it| it == ["director"]))
+    })
+}
+
+fn forwarding(host: &Host, vip: IpAddr, is_on: bool) -> Result<()> {
+    let name = match vip {
+        IpAddr::V4(_) => "net.ipv4.ip_forward",
+        IpAddr::V6(_) => "net.ipv6.conf.all.forwarding",
+    };
+    host.shell(&format!("sysctl -qw {name}={}", u8::from(is_on)))
+        .map(drop)
+}

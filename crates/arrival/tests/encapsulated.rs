@@ -65,7 +65,7 @@ fn encapsulated(frame: &[u8], tables: &Memory, is_four: bool) -> Option<Vec<u8>>
         interface: 1,
         way: Way::In,
         route: Route::NONE,
-        mark: 0,
+        led: None,
     };
     let hash = 0x1234_5678;
     let verdict = match is_four {

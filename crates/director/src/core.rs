@@ -177,6 +177,8 @@ impl Core {
             }
         };
         self.follow_needs();
+        self.marked_way
+            .precede(&mut self.plane, &self.links, &self.desired);
         self.install(&touched).map_err(internal)?;
         self.note_drains(draining);
         self.follow_marks();

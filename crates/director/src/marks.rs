@@ -1,14 +1,15 @@
 //! The way of packets with firewall marks of services: device, rules and program are there while
 //! there are such services.
 
-use std::fs;
+mod packets;
+
 use std::path::PathBuf;
 
-use rlvs_control::ServiceKey;
 use rlvs_control::model::Family;
 use rlvs_control::status::{MarkPath, MarkRule};
+use rlvs_engine::Tables;
 use rlvs_network::Link;
-use rlvs_network::marks::{self, DEVICE, Marks};
+use rlvs_network::marks::{self, DEVICE, Led, Packets};
 use rlvs_plane::{Plane, Role};
 
 use crate::desired::Desired;
@@ -17,11 +18,13 @@ use crate::parameter::EARLY_DEMUX;
 /// Packets of any interface must have room there.
 const LEAST_MTU: u32 = 1500;
 
+const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+
 /// What is known of it.
 #[derive(Debug)]
 pub(crate) struct MarkedWay {
     state: PathBuf,
-    marks: Marks,
+    led: Led,
     /// Something of it may be there, perhaps of an earlier daemon.
     is_there: bool,
     problem: Option<String>,
@@ -32,7 +35,7 @@ impl MarkedWay {
     pub(crate) fn new(state: PathBuf) -> Self {
         Self {
             state,
-            marks: Marks::default(),
+            led: Led::default(),
             is_there: true,
             problem: None,
         }
@@ -44,15 +47,32 @@ impl MarkedWay {
         device(plane, links).map(drop)
     }
 
+    /// Leads what is yet to be installed there, too: its first packets are not to come in before.
+    pub(crate) fn precede(&mut self, plane: &mut Plane, links: &[Link], desired: &Desired) {
+        let wanted = packets::led(desired);
+        if packets::has_marks(&self.led) && packets::has_marks(&wanted) {
+            let led = packets::both(&self.led, &wanted);
+            self.go(plane, links, led);
+        }
+    }
+
     /// Makes it what the services want, whatever it is.
     pub(crate) fn follow(&mut self, plane: &mut Plane, links: &[Link], desired: &Desired) {
-        self.marks = marks_of(desired);
-        let is_wanted = self.marks.iter().any(|marks| !marks.is_empty());
-        let outcome = match (is_wanted, self.is_there) {
+        self.go(plane, links, packets::led(desired));
+    }
+
+    fn go(&mut self, plane: &mut Plane, links: &[Link], led: Led) {
+        self.led = led;
+        tell(plane, |packets| packets.ports.is_empty(), 0, &self.led);
+        let outcome = match (packets::has_marks(&self.led), self.is_there) {
             (true, _) => self.lead(plane, links),
             (false, true) => self.remove(plane, links),
             (false, false) => Ok(()),
         };
+        match outcome {
+            Ok(()) => tell(plane, |packets| !packets.ports.is_empty(), 1, &self.led),
+            Err(_) => tell(plane, |_| true, 0, &self.led),
+        }
         let problem = outcome.err();
         if problem != self.problem
             && let Some(problem) = &problem
@@ -64,14 +84,14 @@ impl MarkedWay {
 
     /// None where no service has a mark.
     pub(crate) fn status(&self) -> Option<MarkPath> {
-        if self.marks.iter().all(|marks| marks.is_empty()) {
+        if !packets::has_marks(&self.led) {
             return None;
         }
         let rules = marks::rules().unwrap_or_default();
         let of_family = |(family, rules): (Family, Vec<String>)| {
             rules.into_iter().map(move |rule| MarkRule { family, rule })
         };
-        let rules = [Family::Ipv4, Family::Ipv6].into_iter().zip(rules);
+        let rules = FAMILIES.into_iter().zip(rules);
         Some(MarkPath {
             device: DEVICE.to_owned(),
             rules: rules.flat_map(of_family).collect(),
@@ -84,13 +104,13 @@ impl MarkedWay {
         let index = device(plane, links)?;
         let set = EARLY_DEMUX.set(&self.state);
         set.map_err(|error| format!("net.ipv4.ip_early_demux: {error}"))?;
-        marks::lead(index, &self.marks).map_err(|error| error.to_string())
+        marks::lead(index, &self.led).map_err(|error| error.to_string())
     }
 
     /// No packet goes there when the program goes.
     fn remove(&mut self, plane: &mut Plane, links: &[Link]) -> Result<(), String> {
         let text = |error: marks::Error| error.to_string();
-        marks::lead(0, &Marks::default()).map_err(text)?;
+        marks::lead(0, &Led::default()).map_err(text)?;
         let device = links.iter().find(|link| link.name == DEVICE);
         if let Some(link) = device {
             let taken = plane.set_role(link.index, DEVICE, Role::Marked, false);
@@ -108,12 +128,12 @@ impl MarkedWay {
 
     /// The kernel hands packets to the device as a router does.
     fn not_forwarded(&self) -> Option<String> {
-        let families = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"];
-        let mut wanted = families.iter().zip(&self.marks);
-        let (path, _) = wanted.find(|(path, marks)| {
-            let value = fs::read_to_string(format!("/proc/sys/{path}"));
-            !marks.is_empty() && value.is_ok_and(|value| value.trim() == "0")
-        })?;
+        let of_family = |(family, packets): &(Family, &Packets)| {
+            !packets.marks.is_empty() && !packets::is_forwarding(*family)
+        };
+        let mut families = FAMILIES.into_iter().zip(&self.led);
+        let (family, _) = families.find(of_family)?;
+        let path = packets::forwarding(family);
         let name = path.replace('/', ".");
         Some(format!(
             "the kernel does not forward, so marked packets do not get there: sysctl -w {name}=1"
@@ -134,16 +154,14 @@ fn device(plane: &mut Plane, links: &[Link]) -> Result<u32, String> {
     Ok(index)
 }
 
-fn marks_of(desired: &Desired) -> Marks {
-    let mut marks = Marks::default();
-    for service in desired.services() {
-        if let ServiceKey::Mark { family, mark } = service.service().key {
-            let of_family = match family {
-                Family::Ipv4 => &mut marks[0],
-                Family::Ipv6 => &mut marks[1],
-            };
-            of_family.insert(mark);
+/// Tells the packet path whether first packets to addresses of services are led, where `is_of` says so.
+fn tell(plane: &Plane, is_of: impl Fn(&Packets) -> bool, value: u32, led: &Led) {
+    let Some(settings) = plane.tables.settings() else {
+        return;
+    };
+    for (word, packets) in settings.led.iter().zip(led) {
+        if is_of(packets) {
+            word.store(value);
         }
     }
-    marks
 }

@@ -14,11 +14,12 @@ use crate::tc::{Marked, code};
 pub(crate) fn verdict(context: TcContext) -> i32 {
     // SAFETY: the kernel passes a whole __sk_buff.
     let packet: &__sk_buff = unsafe { &*context.skb.skb };
-    if packet.mark == 0 {
+    let is_forwarded = packet.ingress_ifindex != 0;
+    if packet.mark == 0 && !is_forwarded {
         // The kernel's own, which the device drops.
         return TC_ACT_UNSPEC;
     }
-    if packet.ingress_ifindex != 0 {
+    if is_forwarded {
         rlvs_tc_give_back_hop(context.skb.skb);
     }
     let mut frame = Marked::new(context);

@@ -263,7 +263,7 @@ impl<const OUT: bool, const MARKED: bool> Frame for TcFrame<OUT, MARKED> {
     }
 
     #[inline(always)]
-    fn is_marked(&self) -> bool {
+    fn is_led(&self) -> bool {
         MARKED
     }
 

@@ -25,7 +25,7 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
     if starts && !may_start(now(tables)?, tuple) {
         return Err(Reason::NoConnection);
     }
-    let service = service(tables, tuple)?;
+    let service = tables.service_of(tuple)?;
     if starts && now(tables)?.settings.sheds() {
         return Err(Reason::Shed);
     }
@@ -145,14 +145,26 @@ fn now<T: Tables>(tables: &T) -> Result<Context<'_, T>, Reason> {
     Context::new(tables).ok_or(Reason::Internal)
 }
 
-/// Number of the service that a packet is sent to: at its port, for FTP, or for all ports, in
-/// IPVS's order.
+/// Number of a packet's service, in IPVS's order: by its firewall mark, else by what it is sent to
+/// (ip_vs_ctl.c, `ip_vs_service_find`).
 #[inline(always)]
-fn service<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
-    if tuple.mark != 0 {
-        let key = ServiceKey::of_mark::<F>(tuple.mark);
-        return tables.service(&key).ok_or(Reason::NoService);
+pub fn service<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
+    if tuple.mark != 0
+        && let Some(number) = tables.service(&ServiceKey::of_mark::<F>(tuple.mark))
+    {
+        return Ok(number);
     }
+    let number = by_address(tables, tuple)?;
+    let settings = tables.settings().ok_or(Reason::Internal)?;
+    match settings.is_led::<F>() && tuple.may_be_marked() {
+        true => Err(Reason::MarkFirst),
+        false => Ok(number),
+    }
+}
+
+/// At its port, for FTP, or for all ports.
+#[inline(always)]
+fn by_address<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
     let Endpoints {
         virtual_address,
         virtual_port,
@@ -195,7 +207,7 @@ fn choose<F: Packet, T: FamilyTables<F>>(
         return Ok((remembered, Meta::CONTROLLED));
     }
     let chosen = schedule::pick(tables, &tuple.key, service);
-    let chosen = chosen.ok_or_else(|| nobody(tables, tuple))?;
+    let chosen = chosen.ok_or_else(|| nobody(tables, record))?;
     if !remembers {
         return Ok((chosen, 0));
     }
@@ -208,10 +220,10 @@ fn choose<F: Packet, T: FamilyTables<F>>(
 /// What it means that no destination takes the packet. By a firewall mark, with `cache_bypass`: where
 /// no cache serves, the origin does (ip_vs_core.c, `ip_vs_leave`).
 #[inline(always)]
-fn nobody<F: Packet, T: Tables>(tables: &T, tuple: &Tuple<F>) -> Reason {
+fn nobody<T: Tables>(tables: &T, service: &Service) -> Reason {
     let settings = tables.settings();
     let bypasses = settings.is_some_and(|settings| settings.is_on(Sysctl::CacheBypass));
-    match tuple.mark != 0 && bypasses {
+    match service.mark.load() != 0 && bypasses {
         true => Reason::Bypassed,
         false => Reason::NoDestination,
     }

@@ -55,14 +55,15 @@ pub trait Frame: Sized {
         Way::In
     }
 
-    /// The firewall mark of a packet that comes because of it alone, see [`crate::marked`]; else 0.
+    /// The firewall mark of a packet that [is led](Frame::is_led); else 0.
     fn mark(&self) -> u32 {
         0
     }
 
-    /// Whether it comes because of its mark. Where all or none do, the compiler is to know it.
-    fn is_marked(&self) -> bool {
-        self.mark() != 0
+    /// Whether the kernel's routing has led it here because it may be a service's by its mark, see
+    /// [`crate::marked`]. Where all or none are, the compiler is to know it.
+    fn is_led(&self) -> bool {
+        false
     }
 
     /// Whether a packet that was received can be handed to a socket of this host with another

@@ -5,6 +5,10 @@
 //! their own, and there they come by once more: [`Frame::mark`] has the mark, which names the
 //! service. IPVS needs it for nothing but that choice; a packet of the connection that is there then
 //! is followed where it comes in, like any other's.
+//!
+//! IPVS asks for the mark before it asks for the address. So while there are services of both kinds
+//! ([`Settings::led`](crate::settings::Settings::led)), first packets to addresses of services are
+//! led there, too ([`Reason::MarkFirst`](crate::Reason::MarkFirst)).
 
 use crate::family::{V4, V6};
 use crate::frame::Frame;

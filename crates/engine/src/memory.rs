@@ -363,7 +363,8 @@ pub struct Bytes {
     /// Where the kernel would send anything.
     pub route: Route,
     pub way: Way,
-    pub mark: u32,
+    /// The mark of one that was led here because of it.
+    pub led: Option<u32>,
 }
 
 impl Bytes {
@@ -374,7 +375,7 @@ impl Bytes {
             interface,
             route: Route::NONE,
             way: Way::In,
-            mark: 0,
+            led: None,
         }
     }
 }
@@ -408,7 +409,11 @@ impl Frame for Bytes {
     }
 
     fn mark(&self) -> u32 {
-        self.mark
+        self.led.unwrap_or(0)
+    }
+
+    fn is_led(&self) -> bool {
+        self.led.is_some()
     }
 
     fn mend(&mut self, change: Change) -> Option<()> {

@@ -127,7 +127,7 @@ where
     T: FamilyTables<F> + FamilyTables<V4> + FamilyTables<V6>,
 {
     let [source, destination] = tried!(F::addresses(frame));
-    if frame.is_marked() {
+    if frame.is_led() {
         let (word, bit) = filter::place::<F>(destination);
         tables.show(word, bit);
         return to_destination::<F, R, T>(frame, tables);

@@ -56,6 +56,9 @@ reasons! {
     OtherHost = Pass "other-host" "the frame is addressed to another host's MAC address";
     NoAnswer = Pass "no-answer" "from a real server, but of no masqueraded connection";
     NoService = Pass "no-service" "sent to a virtual address, but to no virtual service there";
+    MarkFirst = Pass "mark-first"
+        "would begin a connection to a virtual service, if no other is for its firewall mark: that \
+         is asked behind netfilter, on lvs0";
     Bypassed = Pass "bypassed"
         "by its firewall mark, whose service has no destination for it: it goes on to where it was \
          sent (net.ipv4.vs.cache_bypass)";

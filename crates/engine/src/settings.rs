@@ -3,6 +3,7 @@
 use rlvs_word::{Shared32, Shared64};
 
 use crate::connection::{Meta, State};
+use crate::family::Family;
 use crate::sysctl::{self, Sysctl};
 
 /// One record in a table of its own.
@@ -34,6 +35,9 @@ pub struct Settings {
     /// While memory is short: of new connections' packets one of so many is too much; else 0. For
     /// the daemon, which may begin anew meanwhile.
     pub shortage: Shared32,
+    /// 1 for an IP version whose first packets the kernel's routing leads to where their firewall marks
+    /// are seen, see [`crate::marked`]: IPv4, IPv6.
+    pub led: [Shared32; 2],
     /// Packets until `drop_packet` drops one. What is above is read for every packet, and so not
     /// written for new connections: in a cache line of its own.
     pub shed_in: Padded,
@@ -76,6 +80,11 @@ pub fn elapsed(now: u32, then: u32) -> u32 {
 }
 
 impl Settings {
+    #[inline(always)]
+    pub fn is_led<F: Family>(&self) -> bool {
+        self.led[F::INDEX].load() != 0
+    }
+
     #[inline(always)]
     pub fn timeout(&self, state: State) -> u32 {
         self.timeouts[state as usize & (STATES - 1)].load()

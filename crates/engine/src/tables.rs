@@ -157,6 +157,11 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
         begin::begin(self, tuple)
     }
 
+    /// [`begin::service`].
+    fn service_of(&self, tuple: &Tuple<F>) -> Result<u32, Reason> {
+        begin::service(self, tuple)
+    }
+
     fn await_data(&self, announced: Announced) -> bool {
         ftp::await_data(self, announced)
     }

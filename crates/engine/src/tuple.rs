@@ -6,7 +6,7 @@ mod v6;
 use rlvs_wire::{Checksum, Udp, protocol};
 
 use crate::connection::Meta;
-use crate::family::Family;
+use crate::family::{Family, V4};
 use crate::forward::Announce;
 use crate::frame::{Frame, Way};
 use crate::reason::Reason;
@@ -29,7 +29,7 @@ pub struct Tuple<F: Family> {
     pub hops: u8,
     /// The packet's own: of AH and ESP another than the connection's.
     pub protocol: u8,
-    /// Any of [`Tuple::FRAGMENT`], [`Tuple::BY_ERROR`] and [`Meta::OWN`].
+    /// Any of [`Tuple::FRAGMENT`], [`Tuple::BY_ERROR`], [`Tuple::LED`] and [`Meta::OWN`].
     pub marks: u8,
     /// Where in the frame the transport header begins.
     pub transport: u32,
@@ -44,6 +44,8 @@ impl<F: Family> Tuple<F> {
     const FRAGMENT: u8 = 1;
     /// Not a packet, but what an ICMP error would be an answer to, see [`crate::by_error`].
     pub(crate) const BY_ERROR: u8 = 2;
+    /// [`Frame::is_led`].
+    const LED: u8 = 4;
 
     #[inline(always)]
     pub const fn is_fragment(&self) -> bool {
@@ -53,6 +55,13 @@ impl<F: Family> Tuple<F> {
     #[inline(always)]
     pub const fn is_by_error(&self) -> bool {
         self.marks & Self::BY_ERROR != 0
+    }
+
+    /// Whether it may have a firewall mark that is not to be seen here: one that comes in, before
+    /// netfilter.
+    #[inline(always)]
+    pub(crate) const fn may_be_marked(&self) -> bool {
+        self.marks & (Self::BY_ERROR | Self::LED | Meta::OWN) == 0
     }
 
     /// What its connection's entry is flagged with from the start.
@@ -187,10 +196,11 @@ pub enum Side {
     Destination,
 }
 
-/// What the way of a packet says of its connection.
+/// What the way of a packet says of it.
 #[inline(always)]
-fn own<R: Frame>(frame: &R) -> u8 {
+fn by_way<R: Frame>(frame: &R) -> u8 {
     match frame.way() {
+        _ if frame.is_led() => Tuple::<V4>::LED,
         Way::Loopback => Meta::OWN,
         Way::In | Way::Out => 0,
     }

@@ -4,14 +4,20 @@
 //! ```text
 //! 98:  from all iif lvs0 goto 200              what comes back from there goes on as it would have
 //! 100: from all fwmark 0x1 ipproto tcp lookup 7676     default dev lvs0
+//! 101: from all iif lo goto 200                what this host sends, by its address
+//! 102: from all ipproto tcp dport 80 lookup 7677       VIP dev lvs0
 //! 200: from all lookup local                   from priority 0: virtual addresses may be local
 //! ```
+//!
+//! The rules for ports, and their table with the services' addresses, are there if there are services
+//! by address, too: whether a packet of theirs has another service's mark is seen there only.
 //!
 //! The device takes no part in anything else. It is an "ifb", which drops what nobody takes, and has
 //! the dummy address of RFC 7600, without which the kernel believes no sender there. All of it bears
 //! the number that neighbours of ours have as well (`proto 76`), so the next daemon finds what one
 //! before it left.
 
+mod routes;
 mod rule;
 
 use std::collections::BTreeSet;
@@ -22,21 +28,23 @@ use std::path::Path;
 
 use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
-use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteScope, RouteType};
 use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use rustix::io::Errno;
 
 use crate::Link;
-use crate::neighbour::PROTOCOL;
 use crate::requests::Requests;
 use rule::{Present, Step, steps};
 
+pub use rule::{Ports, Transport};
+
 /// The device's name.
 pub const DEVICE: &str = "lvs0";
-/// The routing table that leads there.
+/// The routing table that leads there, whatever the address.
 pub const TABLE: u32 = 7676;
+/// The one that leads there from services' addresses.
+pub const ADDRESSES: u32 = 7677;
 
 const KIND: &str = "ifb";
 const DUMMY: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
@@ -54,8 +62,18 @@ const PARAMETERS: [(&str, &str); 6] = [
     ("ipv6/conf/lvs0/addr_gen_mode", "1"),
 ];
 
-/// Marks of IPv4 and of IPv6 packets.
-pub type Marks = [BTreeSet<u32>; 2];
+/// What is led to the device, of IPv4 and of IPv6.
+pub type Led = [Packets; 2];
+
+/// Which packets of one IP version.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Packets {
+    /// With any of these marks.
+    pub marks: BTreeSet<u32>,
+    /// And those to any of these ports of any of these addresses.
+    pub ports: BTreeSet<Ports>,
+    pub addresses: BTreeSet<IpAddr>,
+}
 
 /// Why marked packets do not get there.
 #[derive(Debug, thiserror::Error)]
@@ -95,21 +113,22 @@ pub fn make_device(mtu: u32) -> Result<u32, Error> {
     Ok(index)
 }
 
-/// Leads packets with just these marks to the device with this index, whatever was there.
-pub fn lead(index: u32, marks: &Marks) -> Result<(), Error> {
+/// Leads just these packets to the device with this index, whatever was led there.
+pub fn lead(index: u32, led: &Led) -> Result<(), Error> {
     let requests = Requests::open()?;
-    for (family, marks) in FAMILIES.into_iter().zip(marks) {
-        if !marks.is_empty() {
-            set_route(&requests, index, family)?;
+    for (family, packets) in FAMILIES.into_iter().zip(led) {
+        if !packets.marks.is_empty() {
+            routes::to_all(&requests, index, family)?;
         }
-        set_rules(&requests, family, marks)?;
+        routes::to_addresses(index, family, &packets.addresses)?;
+        set_rules(&requests, family, packets)?;
     }
     Ok(())
 }
 
 /// Leads no packets there, and removes the device. Whether there was one.
 pub fn remove() -> Result<bool, Error> {
-    lead(0, &Marks::default())?;
+    lead(0, &Led::default())?;
     let requests = Requests::open()?;
     let Some(link) = find(&requests)?.filter(|link| link.kind.as_deref() == Some(KIND)) else {
         return Ok(false);
@@ -201,29 +220,8 @@ fn set_parameters() -> Result<(), Error> {
     Ok(())
 }
 
-fn set_route(requests: &Requests, index: u32, family: AddressFamily) -> Result<(), Error> {
-    let mut message = RouteMessage::default();
-    message.header.address_family = family;
-    message.header.protocol = PROTOCOL;
-    message.header.scope = match family {
-        AddressFamily::Inet => RouteScope::Link,
-        _ => RouteScope::Universe,
-    };
-    message.header.kind = RouteType::Unicast;
-    message.attributes = vec![RouteAttribute::Table(TABLE), RouteAttribute::Oif(index)];
-    let message = RouteNetlinkMessage::NewRoute(message);
-    match requests.change(message, NLM_F_CREATE | NLM_F_EXCL) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(error) => Err(refused(&format!("route in table {TABLE}"), error)),
-    }
-}
-
-fn set_rules(
-    requests: &Requests,
-    family: AddressFamily,
-    marks: &BTreeSet<u32>,
-) -> Result<(), Error> {
-    for step in steps(&present(requests, family)?, marks) {
+fn set_rules(requests: &Requests, family: AddressFamily, packets: &Packets) -> Result<(), Error> {
+    for step in steps(&present(requests, family)?, packets) {
         let (rule, outcome) = match step {
             Step::Add(rule) => {
                 let message = RouteNetlinkMessage::NewRule(rule.message(family));

@@ -21,6 +21,13 @@ impl Requests {
         Ok(Self(socket))
     }
 
+    /// The same; the kernel lists only what is asked for.
+    pub(crate) fn strict() -> std::io::Result<Self> {
+        let Self(socket) = Self::open()?;
+        socket.set_netlink_get_strict_chk(true)?;
+        Ok(Self(socket))
+    }
+
     /// Has the kernel make a change.
     pub(crate) fn change(&self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Errno> {
         self.ask(message, flags).map(drop)

@@ -77,7 +77,9 @@ pub(crate) fn scenario(seed: u64, only: Option<&'static str>) -> Scenario {
         4 => &[0, ALL_TCP],
         5 => &[1, ALL_UDP],
         6 => &[ALL_TCP, FTP],
-        7 | 8 => &[MARKED],
+        7 => &[MARKED],
+        // Whose ports ALL_TCP takes as well.
+        8 => &[ALL_TCP, MARKED],
         _ => &[0],
     };
     let mut steps: Vec<Step> = services
@@ -357,7 +359,11 @@ impl Maker {
     /// To which port; of a service with many, also to others' and to nobody's.
     fn target(&mut self, service: u8) -> u16 {
         match service {
-            ALL_TCP | ALL_UDP => self.random.of(&[20, 21, 80, 81, 443, 1023, 1024, 40_000]),
+            ALL_TCP | ALL_UDP => {
+                let marked = MARKED_PORTS[0];
+                self.random
+                    .of(&[20, 21, 80, 81, marked, 1023, 1024, 40_000])
+            }
             MARKED => self.random.of(&MARKED_PORTS),
             FTP => self.random.of(&[20, 21, 21, 21, 80, 1023, 1024, 40_000]),
             _ => scenario::port(service),

@@ -42,7 +42,7 @@ fn of_mark(address: SocketAddr) -> ServiceKey {
 /// What becomes of a SYN with a mark, and where it goes.
 fn send(scene: &Scene, from: SocketAddr, to: SocketAddr, mark: u32) -> (Verdict, SocketAddr) {
     let mut frame = Bytes {
-        mark,
+        led: Some(mark),
         route: Route::NONE,
         ..Bytes::received(Packet::tcp(from, to, SYN).build(), DEVICE)
     };

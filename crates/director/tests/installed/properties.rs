@@ -223,7 +223,7 @@ impl Both {
             interface: INTERFACE,
             route: Route::NONE,
             way: Way::In,
-            mark: 0,
+            led: None,
         };
         let verdict = process(&mut frame, &self.site.store);
         (verdict, frame.bytes)

@@ -74,7 +74,7 @@ impl Town {
                 interface: INTERFACE,
                 route: Route::NONE,
                 way: Way::In,
-                mark: 0,
+                led: None,
             };
             to = match process(&mut frame, &self.site.store) {
                 Verdict::Pass | Verdict::Drop => None,

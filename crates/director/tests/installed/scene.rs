@@ -108,7 +108,7 @@ impl Scene {
                 source: interface::mac(packet::DIRECTOR),
             },
             way,
-            mark: 0,
+            led: None,
         };
         let verdict = match way {
             Way::Out => answers(&mut frame, &self.site.store),

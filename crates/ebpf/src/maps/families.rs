@@ -69,6 +69,11 @@ macro_rules! family_tables {
             }
 
             #[inline(always)]
+            fn service_of(&self, tuple: &Tuple<$family>) -> Result<u32, Reason> {
+                answer::unpack(${concat(rlvs_service, $version)}(tuple))
+            }
+
+            #[inline(always)]
             fn await_data(&self, announced: Announced) -> bool {
                 ${concat(rlvs_await_data, $version)}(announced.0) != 0
             }
@@ -234,6 +239,16 @@ macro_rules! family_tables {
                     Some(tuple) => answer::unpack(${concat(rlvs_begin, $version)}(tuple)),
                     None => Err(Reason::Internal),
                 }
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_service, $version)}(tuple: *const Tuple<$family>) -> u64 {
+            // SAFETY: the verifier passes null or all of a tuple.
+            match unsafe { tuple.as_ref() } {
+                Some(tuple) => answer::pack(begin::service(&Maps, tuple)),
+                None => answer::pack(Err(Reason::Internal)),
             }
         }
 

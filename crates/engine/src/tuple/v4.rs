@@ -2,7 +2,7 @@
 
 use rlvs_wire::{Checksum, Icmp, Ipv4, icmp, ipv4, protocol};
 
-use super::{Embedded, IP, Inner, Inside, Packet, Piece, Side, Tuple, is_summed, own};
+use super::{Embedded, IP, Inner, Inside, Packet, Piece, Side, Tuple, by_way, is_summed};
 use crate::family::{Endpoints, Family, V4};
 use crate::frame::Frame;
 use crate::reason::Reason;
@@ -45,7 +45,7 @@ impl Packet for V4 {
         Ok(Tuple {
             key,
             protocol: upper.own,
-            marks: fragment | own(frame),
+            marks: fragment | by_way(frame),
             flags: upper.flags,
             bytes: total as u32,
             transport: frame.offset(IP + header) as u32,

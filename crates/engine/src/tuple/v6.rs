@@ -2,7 +2,7 @@
 
 use rlvs_wire::{Checksum, Icmp, Ipv6, icmp, ipv6, protocol};
 
-use super::{Embedded, IP, Inner, Inside, Packet, Piece, Side, Tuple, is_summed, own};
+use super::{Embedded, IP, Inner, Inside, Packet, Piece, Side, Tuple, by_way, is_summed};
 use crate::family::{Endpoints, Family, V6};
 use crate::frame::{Frame, OFFSETS};
 use crate::reason::Reason;
@@ -51,7 +51,7 @@ impl Packet for V6 {
         Ok(Tuple {
             key,
             protocol: upper.own,
-            marks: fragment | own(frame),
+            marks: fragment | by_way(frame),
             flags: upper.flags,
             bytes: payload.wrapping_add(ipv6::LENGTH) as u32,
             transport: frame.offset(at) as u32,

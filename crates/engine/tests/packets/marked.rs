@@ -31,7 +31,7 @@ fn marked() -> Plane {
 /// What becomes of a packet that comes by its mark; the destination it goes to.
 fn send(plane: &Plane, packet: &Packet, mark: u32) -> (Verdict, Option<u32>) {
     let mut frame = Bytes {
-        mark,
+        led: Some(mark),
         route: Route::NONE,
         ..Bytes::received(packet.build(), DEVICE)
     };
@@ -90,6 +90,35 @@ fn the_mark_comes_before_the_address() {
     plane.members(2, &[(1, 5)]);
     assert_eq!(syn(&plane, client(1), vip(80), 7), Some(1));
     assert_eq!(plane.tcp(2, &[SYN]), Some(5));
+}
+
+/// Where the kernel's routing leads first packets to, no address service takes one that is yet to
+/// get its mark.
+#[test]
+fn a_service_waits_where_marks_are_not_seen() {
+    let plane = marked();
+    for (index, service, to) in [(0, 2, vip(80)), (1, 3, vip6(80))] {
+        let client = |port| match to.is_ipv4() {
+            true => client(port),
+            false => client6(port),
+        };
+        let packet = |port, flags| Packet::tcp(client(port), to, flags);
+        plane.service(service, to, rlvs_testing::packet::TCP, Scheduler::Rr);
+        plane.members(service, &[(1, 3 + service)]);
+        plane.memory.settings.led[index].store(1);
+        let waits = plane.send(&packet(1, SYN));
+        assert_eq!(
+            (waits.verdict, waits.reason),
+            (Verdict::Pass, Some(Reason::MarkFirst))
+        );
+        // Without a mark, or with one that is no service's, it is the address's.
+        assert_eq!(send(&plane, &packet(1, SYN), 0).1, Some(3 + service));
+        assert_eq!(send(&plane, &packet(2, SYN), 99).1, Some(3 + service));
+        // What has begun is followed where it comes in; what begins nothing never waits.
+        assert_eq!(plane.send(&packet(1, ACK)).to(), Some(3 + service));
+        let stale = plane.send(&packet(3, ACK));
+        assert_eq!(stale.reason, Some(Reason::NoConnection));
+    }
 }
 
 #[test]

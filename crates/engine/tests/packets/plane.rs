@@ -243,7 +243,7 @@ impl Plane {
             interface,
             route: self.route.get(),
             way: Way::In,
-            mark: 0,
+            led: None,
         };
         let mut verdict = process(&mut frame, &self.memory);
         let after = self.reasons();

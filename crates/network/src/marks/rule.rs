@@ -1,29 +1,45 @@
-//! The rules of routing that lead marked packets to their device: which there are, and which there
-//! should be.
+//! The rules of routing that lead packets to the device: which there are, and which there should be.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::IpProtocol;
 use netlink_packet_route::route::RouteProtocol;
-use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage, RulePortRange};
 
-use super::{DEVICE, TABLE};
+use super::{ADDRESSES, DEVICE, Packets, TABLE};
 use crate::neighbour::PROTOCOL;
 
 /// Ahead of the rules for marks.
 const BACK: u32 = 98;
 /// Ahead of the one for local addresses, as that is then.
 const MARK: u32 = 100;
+/// Behind them.
+const OWN: u32 = 101;
+const PORTS: u32 = 102;
 /// Where local addresses are looked up behind marks: any of these may be virtual.
 const LOCAL: u32 = 200;
 /// The kernel's rule for everything else.
 const MAIN: u32 = 32766;
 const LOCAL_TABLE: u32 = 255;
 
-/// What may be scheduled; all else that is marked goes its usual way.
-const PROTOCOLS: [IpProtocol; 3] = [IpProtocol::Tcp, IpProtocol::Udp, IpProtocol::Sctp];
+const LOOPBACK: &str = "lo";
+
+/// A protocol of what may be scheduled; all else that is marked goes its usual way.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Transport {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+/// Ports that packets are sent to.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Ports {
+    pub protocol: Transport,
+    pub first: u16,
+    pub last: u16,
+}
 
 /// A rule, as far as it is of concern here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,7 +48,10 @@ pub(crate) enum Rule {
     Local(u32),
     /// What the device hands back to the stack goes on behind the marks, at this priority.
     Back(u32),
-    Mark(u32, IpProtocol),
+    Mark(u32, Transport),
+    /// What this host sends goes on behind the ports, at this priority.
+    Own(u32),
+    Ports(Ports),
 }
 
 /// A rule that is there.
@@ -49,9 +68,9 @@ pub(crate) enum Step {
     Remove(Rule),
 }
 
-/// What leads just these marks to the device. At no moment is there no rule for local addresses.
-pub(crate) fn steps(present: &[Present], marks: &BTreeSet<u32>) -> Vec<Step> {
-    let wanted = wanted(present, marks);
+/// What leads just these packets to the device. At no moment is there no rule for local addresses.
+pub(crate) fn steps(present: &[Present], packets: &Packets) -> Vec<Step> {
+    let wanted = wanted(present, packets);
     let is_there = |rule: &Rule| present.iter().any(|it| it.rule == *rule);
     let missing = wanted.iter().filter(|rule| !is_there(rule));
     let spare = present.iter().filter(|it| {
@@ -63,11 +82,11 @@ pub(crate) fn steps(present: &[Present], marks: &BTreeSet<u32>) -> Vec<Step> {
 }
 
 /// In the order in which they come into being.
-fn wanted(present: &[Present], marks: &BTreeSet<u32>) -> Vec<Rule> {
+fn wanted(present: &[Present], packets: &Packets) -> Vec<Rule> {
     let is_there = |rule, is_ours| present.contains(&Present { rule, is_ours });
     let is_first = present.iter().any(|it| it.rule == Rule::Local(0));
     let is_movable = is_first || is_there(Rule::Local(LOCAL), true);
-    if marks.is_empty() {
+    if packets.marks.is_empty() {
         return match is_movable {
             true => vec![Rule::Local(0)],
             false => Vec::new(),
@@ -77,12 +96,17 @@ fn wanted(present: &[Present], marks: &BTreeSet<u32>) -> Vec<Rule> {
     if is_movable {
         wanted.push(Rule::Local(LOCAL));
     }
-    wanted.push(Rule::Back(match is_movable {
+    let onward = match is_movable {
         true => LOCAL,
         false => behind(present),
-    }));
-    let of_mark = |mark: &u32| PROTOCOLS.map(|protocol| Rule::Mark(*mark, protocol));
-    wanted.extend(marks.iter().flat_map(of_mark));
+    };
+    wanted.push(Rule::Back(onward));
+    let of_mark = |mark: &u32| Transport::ALL.map(|protocol| Rule::Mark(*mark, protocol));
+    wanted.extend(packets.marks.iter().flat_map(of_mark));
+    if !packets.ports.is_empty() {
+        wanted.push(Rule::Own(onward));
+        wanted.extend(packets.ports.iter().copied().map(Rule::Ports));
+    }
     wanted
 }
 
@@ -95,19 +119,91 @@ fn behind(present: &[Present]) -> u32 {
     locals.min().unwrap_or(MAIN)
 }
 
+impl Transport {
+    const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        }
+    }
+
+    fn number(self) -> IpProtocol {
+        match self {
+            Self::Tcp => IpProtocol::Tcp,
+            Self::Udp => IpProtocol::Udp,
+            Self::Sctp => IpProtocol::Sctp,
+        }
+    }
+
+    fn of(number: IpProtocol) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.number() == number)
+    }
+}
+
+impl Ports {
+    /// All of a protocol.
+    pub fn all(protocol: Transport) -> Self {
+        Self {
+            protocol,
+            first: 0,
+            last: u16::MAX,
+        }
+    }
+
+    /// None: any.
+    fn range(self) -> Option<RulePortRange> {
+        let is_some = self != Self::all(self.protocol);
+        is_some.then_some(RulePortRange {
+            start: self.first,
+            end: self.last,
+        })
+    }
+}
+
 impl Rule {
     pub(crate) fn priority(self) -> u32 {
         match self {
             Self::Local(priority) => priority,
             Self::Back(_) => BACK,
             Self::Mark(..) => MARK,
+            Self::Own(_) => OWN,
+            Self::Ports(_) => PORTS,
+        }
+    }
+
+    fn attributes(self) -> Vec<RuleAttribute> {
+        let from = |device: &str, target| {
+            let device = RuleAttribute::Iifname(device.to_owned());
+            vec![device, RuleAttribute::Goto(target)]
+        };
+        match self {
+            Self::Local(_) => vec![RuleAttribute::Table(LOCAL_TABLE)],
+            Self::Back(target) => from(DEVICE, target),
+            Self::Own(target) => from(LOOPBACK, target),
+            Self::Mark(mark, protocol) => vec![
+                RuleAttribute::FwMark(mark),
+                RuleAttribute::IpProtocol(protocol.number()),
+                RuleAttribute::Table(TABLE),
+            ],
+            Self::Ports(ports) => {
+                let range = ports.range().map(RuleAttribute::DestinationPortRange);
+                let protocol = RuleAttribute::IpProtocol(ports.protocol.number());
+                let table = RuleAttribute::Table(ADDRESSES);
+                [protocol, table].into_iter().chain(range).collect()
+            }
         }
     }
 
     pub(crate) fn message(self, family: AddressFamily) -> RuleMessage {
         let mut message = RuleMessage::default();
         message.header.family = family;
-        message.header.action = RuleAction::ToTable;
+        message.header.action = match self {
+            Self::Back(_) | Self::Own(_) => RuleAction::Goto,
+            _ => RuleAction::ToTable,
+        };
         if let Self::Local(_) = self {
             message.header.table = LOCAL_TABLE as u8;
         }
@@ -120,21 +216,7 @@ impl Rule {
             .attributes
             .push(RuleAttribute::Priority(self.priority()));
         message.attributes.push(RuleAttribute::Protocol(protocol));
-        match self {
-            Self::Local(_) => message.attributes.push(RuleAttribute::Table(LOCAL_TABLE)),
-            Self::Back(target) => {
-                message.header.action = RuleAction::Goto;
-                let device = RuleAttribute::Iifname(DEVICE.to_owned());
-                message
-                    .attributes
-                    .extend([device, RuleAttribute::Goto(target)]);
-            }
-            Self::Mark(mark, protocol) => message.attributes.extend([
-                RuleAttribute::FwMark(mark),
-                RuleAttribute::IpProtocol(protocol),
-                RuleAttribute::Table(TABLE),
-            ]),
-        }
+        message.attributes.extend(self.attributes());
         message
     }
 }
@@ -145,23 +227,59 @@ impl Present {
         let is_ours = message
             .attributes
             .contains(&RuleAttribute::Protocol(PROTOCOL));
-        let (mut priority, mut target, mut mark, mut protocol) = (0, None, None, None);
-        for attribute in &message.attributes {
-            match attribute {
-                RuleAttribute::Priority(is) => priority = *is,
-                RuleAttribute::Goto(is) => target = Some(*is),
-                RuleAttribute::FwMark(is) => mark = Some(*is),
-                RuleAttribute::IpProtocol(is) => protocol = Some(*is),
-                _ => {}
-            }
-        }
-        let rule = match (is_ours, target, mark, protocol) {
-            (true, Some(target), ..) => Rule::Back(target),
-            (true, None, Some(mark), Some(protocol)) => Rule::Mark(mark, protocol),
-            _ if is_plain_local(message) => Rule::Local(priority),
-            _ => return None,
-        };
+        let mut seen = Seen::default();
+        message.attributes.iter().for_each(|it| seen.note(it));
+        let rule = match is_ours {
+            true => seen.rule().or_else(|| seen.plain_local(message)),
+            false => seen.plain_local(message),
+        }?;
         Some(Self { rule, is_ours })
+    }
+}
+
+/// Of a rule's attributes what tells ours apart.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    priority: u32,
+    target: Option<u32>,
+    mark: Option<u32>,
+    protocol: Option<Transport>,
+    ports: Option<(u16, u16)>,
+    is_from_loopback: bool,
+}
+
+impl Seen {
+    fn note(&mut self, attribute: &RuleAttribute) {
+        match attribute {
+            RuleAttribute::Priority(is) => self.priority = *is,
+            RuleAttribute::Goto(is) => self.target = Some(*is),
+            RuleAttribute::FwMark(is) => self.mark = Some(*is),
+            RuleAttribute::IpProtocol(is) => self.protocol = Transport::of(*is),
+            RuleAttribute::DestinationPortRange(is) => self.ports = Some((is.start, is.end)),
+            RuleAttribute::Iifname(is) => self.is_from_loopback = is == LOOPBACK,
+            _ => {}
+        }
+    }
+
+    fn rule(self) -> Option<Rule> {
+        match (self.target, self.mark, self.protocol) {
+            (Some(target), ..) if self.is_from_loopback => Some(Rule::Own(target)),
+            (Some(target), ..) => Some(Rule::Back(target)),
+            (None, Some(mark), Some(protocol)) => Some(Rule::Mark(mark, protocol)),
+            (None, None, Some(protocol)) => {
+                let (first, last) = self.ports.unwrap_or((0, u16::MAX));
+                Some(Rule::Ports(Ports {
+                    protocol,
+                    first,
+                    last,
+                }))
+            }
+            (None, _, None) => None,
+        }
+    }
+
+    fn plain_local(self, message: &RuleMessage) -> Option<Rule> {
+        is_plain_local(message).then_some(Rule::Local(self.priority))
     }
 }
 
@@ -194,16 +312,22 @@ impl fmt::Display for Rule {
         match self {
             Self::Local(priority) => write!(f, "{priority}: from all lookup local"),
             Self::Back(target) => write!(f, "{BACK}: from all iif {DEVICE} goto {target}"),
-            Self::Mark(mark, protocol) => {
-                let protocol = match protocol {
-                    IpProtocol::Udp => "udp",
-                    IpProtocol::Sctp => "sctp",
-                    _ => "tcp",
-                };
-                write!(
-                    f,
-                    "{MARK}: from all fwmark {mark:#x} ipproto {protocol} lookup {TABLE}"
-                )
+            Self::Mark(mark, protocol) => write!(
+                f,
+                "{MARK}: from all fwmark {mark:#x} ipproto {} lookup {TABLE}",
+                protocol.name()
+            ),
+            Self::Own(target) => write!(f, "{OWN}: from all iif {LOOPBACK} goto {target}"),
+            Self::Ports(ports) => {
+                write!(f, "{PORTS}: from all ipproto {}", ports.protocol.name())?;
+                match ports.range() {
+                    None => {}
+                    Some(RulePortRange { start, end }) if start == end => {
+                        write!(f, " dport {start}")?;
+                    }
+                    Some(RulePortRange { start, end }) => write!(f, " dport {start}-{end}")?,
+                }
+                write!(f, " lookup {ADDRESSES}")
             }
         }
     }
@@ -222,13 +346,31 @@ mod tests {
         }]
     }
 
-    fn marks(marks: &[u32]) -> BTreeSet<u32> {
-        marks.iter().copied().collect()
+    /// Packets with these marks, and to a port for each.
+    fn packets(marks: &[u32]) -> Packets {
+        let ports = marks.iter().map(|mark| Ports {
+            protocol: Transport::Udp,
+            first: *mark as u16,
+            last: 100,
+        });
+        Packets {
+            marks: marks.iter().copied().collect(),
+            ports: ports.collect(),
+            addresses: Default::default(),
+        }
+    }
+
+    fn some(first: u16, last: u16) -> Ports {
+        Ports {
+            protocol: Transport::Tcp,
+            first,
+            last,
+        }
     }
 
     /// Takes the steps; there is a way to local addresses all along.
     fn take(present: &mut Vec<Present>, wanted: &[u32]) {
-        for step in steps(present, &marks(wanted)) {
+        for step in steps(present, &packets(wanted)) {
             match step {
                 Step::Add(rule) => present.push(Present {
                     rule,
@@ -239,7 +381,7 @@ mod tests {
             let is_local = |it: &Present| matches!(it.rule, Rule::Local(_));
             assert!(present.iter().any(is_local), "{present:?}");
         }
-        assert_eq!(steps(present, &marks(wanted)), []);
+        assert_eq!(steps(present, &packets(wanted)), []);
     }
 
     #[test]
@@ -250,12 +392,12 @@ mod tests {
         take(&mut present, &[1, 7]);
         let rules: Vec<_> = present.iter().map(|it| it.rule).collect();
         assert_eq!(rules[..2], [Rule::Local(LOCAL), Rule::Back(LOCAL)]);
-        assert_eq!(rules.len(), 2 + 2 * PROTOCOLS.len());
+        assert_eq!(rules.len(), 3 + 2 * (Transport::ALL.len() + 1));
         take(&mut present, &[7, 9]);
         assert!(
             present
                 .iter()
-                .all(|it| it.rule != Rule::Mark(1, IpProtocol::Tcp))
+                .all(|it| it.rule != Rule::Mark(1, Transport::Tcp))
         );
         take(&mut present, &[]);
         assert_eq!(present, fresh());
@@ -263,7 +405,7 @@ mod tests {
 
     #[test]
     fn what_a_crash_leaves_halfway_is_finished() {
-        let whole = steps(&fresh(), &marks(&[3]));
+        let whole = steps(&fresh(), &packets(&[3]));
         for done in 0..whole.len() {
             for wanted in [&[][..], &[3], &[4]] {
                 let mut present = fresh();
@@ -301,7 +443,10 @@ mod tests {
         let rules = [
             Rule::Local(LOCAL),
             Rule::Back(LOCAL),
-            Rule::Mark(u32::MAX, IpProtocol::Sctp),
+            Rule::Mark(u32::MAX, Transport::Sctp),
+            Rule::Own(LOCAL),
+            Rule::Ports(Ports::all(Transport::Udp)),
+            Rule::Ports(some(1024, 65535)),
         ];
         for rule in rules {
             let read = Present::read(&rule.message(AddressFamily::Inet6)).unwrap();
@@ -314,7 +459,7 @@ mod tests {
     #[test]
     fn rules_are_printed_as_ip_does() {
         assert_eq!(
-            Rule::Mark(80, IpProtocol::Tcp).to_string(),
+            Rule::Mark(80, Transport::Tcp).to_string(),
             "100: from all fwmark 0x50 ipproto tcp lookup 7676"
         );
         assert_eq!(
@@ -322,5 +467,18 @@ mod tests {
             "98: from all iif lvs0 goto 200"
         );
         assert_eq!(Rule::Local(200).to_string(), "200: from all lookup local");
+        assert_eq!(Rule::Own(200).to_string(), "101: from all iif lo goto 200");
+        assert_eq!(
+            Rule::Ports(some(80, 80)).to_string(),
+            "102: from all ipproto tcp dport 80 lookup 7677"
+        );
+        assert_eq!(
+            Rule::Ports(some(1024, 65535)).to_string(),
+            "102: from all ipproto tcp dport 1024-65535 lookup 7677"
+        );
+        assert_eq!(
+            Rule::Ports(Ports::all(Transport::Sctp)).to_string(),
+            "102: from all ipproto sctp lookup 7677"
+        );
     }
 }

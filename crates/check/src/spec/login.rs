@@ -54,7 +54,7 @@ pub struct Directory {
     pub tls: Option<Tls>,
 }
 
-/// ldirectord's `mysql` and `pgsql`: log in, and ask something.
+/// ldirectord's `pgsql`: log in, and ask something.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
@@ -67,21 +67,6 @@ pub struct Database {
     pub request: Option<String>,
     #[serde(default)]
     pub tls: Option<Tls>,
-}
-
-/// ldirectord's `radius`: an Access-Request is accepted.
-#[derive(Clone, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Radius {
-    pub login: Login,
-    /// What client and server share.
-    pub secret: String,
-}
-
-impl fmt::Debug for Radius {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "Radius({})", self.login.name)
-    }
 }
 
 /// PING is answered by PONG.

@@ -28,7 +28,7 @@ pub use file::File;
 pub use grpc::Grpc;
 pub use hex::{Digest, Hex, Pattern};
 pub use http::{Http, Method, StatusRange, Url, Version};
-pub use login::{Database, Directory, Ftp, Login, Mailbox, Radius, Redis};
+pub use login::{Database, Directory, Ftp, Login, Mailbox, Redis};
 pub use options::{Damping, Options, Timing};
 pub use policy::{Percent, ServerPolicy, ServicePolicy, SorryServer};
 pub use regex::{Regex, RegexOption};
@@ -97,12 +97,8 @@ pub enum Kind {
     Pop(Mailbox),
     /// ldirectord's `ldap`, and `ldaps` with TLS.
     Ldap(Directory),
-    /// ldirectord's `mysql`.
-    Mysql(Database),
     /// ldirectord's `pgsql`.
     Postgresql(Database),
-    /// ldirectord's `radius`.
-    Radius(Radius),
     /// ldirectord's `sip`: OPTIONS is answered by 200.
     Sip(Sip),
     /// PING is answered.
@@ -129,9 +125,7 @@ impl Kind {
             Self::Imap(_) => "imap",
             Self::Pop(_) => "pop",
             Self::Ldap(_) => "ldap",
-            Self::Mysql(_) => "mysql",
             Self::Postgresql(_) => "postgresql",
-            Self::Radius(_) => "radius",
             Self::Sip(_) => "sip",
             Self::Redis(_) => "redis",
             Self::Grpc(_) => "grpc",

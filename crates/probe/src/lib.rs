@@ -1,0 +1,35 @@
+//! Asks real servers how they are.
+//!
+//! [`Prober`] makes checks when they are due, each in a task of its own that is bounded in time,
+//! memory and what it reads, and reports what becomes of them. One file a kind of check.
+#![forbid(unsafe_code)]
+
+mod dns;
+mod exchange;
+mod fault;
+mod file;
+mod ftp;
+mod grpc;
+mod http;
+mod http2;
+mod ldap;
+mod mailbox;
+mod ping;
+mod postgresql;
+mod prober;
+mod ready;
+mod redis;
+mod regex;
+mod schedule;
+mod script;
+mod security;
+mod smtp;
+mod stream;
+mod talk;
+mod target;
+mod tcp;
+mod tls;
+mod tools;
+mod udp;
+
+pub use prober::{Prober, Report, Task};

@@ -1,0 +1,29 @@
+//! Connections, plain or with TLS.
+
+use rlvs_check::spec::Tls;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::fault::Result;
+use crate::target::Target;
+use crate::tls::Alpn;
+use crate::tools::Tools;
+
+/// A connection, plain or with TLS.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection to the target; with TLS if `tls` says so.
+pub(crate) async fn connect(
+    target: &Target,
+    tls: Option<&Tls>,
+    virtual_host: Option<&str>,
+    alpn: Alpn,
+    tools: &Tools,
+) -> Result<Box<dyn Stream>> {
+    let stream = target.tcp().await?;
+    match tls {
+        Some(tls) => crate::tls::begin(target, stream, tls, virtual_host, alpn, tools).await,
+        None => Ok(Box::new(stream)),
+    }
+}

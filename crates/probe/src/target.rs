@@ -1,0 +1,116 @@
+//! Where a probe goes, and its sockets.
+
+use core::future::Future;
+use core::net::Ipv6Addr;
+use core::time::Duration;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use rlvs_check::machine::Probe;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+
+use crate::fault::{Fault, Result};
+
+/// Where a probe goes, and how its sockets are made.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    bind: Option<SocketAddr>,
+    interface: Option<String>,
+    mark: Option<u32>,
+    /// How long a connection may take to come about, and each answer to begin.
+    timeout: Duration,
+}
+
+impl Target {
+    /// Where this probe goes. `path` is the mark by which this machine forwards it to the real
+    /// server, if it goes to the virtual address.
+    pub(crate) fn new(probe: &Probe, path: Option<u32>) -> Self {
+        let connect = &probe.check.connect;
+        let unspecified = match probe.target {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let bind = match (connect.bind_address, connect.bind_port) {
+            (None, None) => None,
+            (address, port) => Some(SocketAddr::new(
+                address.unwrap_or(unspecified),
+                port.unwrap_or(0),
+            )),
+        };
+        Self {
+            address: scoped(probe.target, connect.bind_interface.as_deref()),
+            bind,
+            interface: connect.bind_interface.clone(),
+            mark: path.or(connect.mark),
+            timeout: probe.check.timing.connect_timeout,
+        }
+    }
+
+    /// A connection.
+    pub(crate) async fn tcp(&self) -> Result<TcpStream> {
+        let socket = self.socket(Type::STREAM, Protocol::TCP)?;
+        let socket = TcpSocket::from_std_stream(socket.into());
+        self.wait("connecting", socket.connect(self.address)).await
+    }
+
+    /// A socket whose peer is the target: it hears of ICMP errors.
+    pub(crate) async fn udp(&self) -> Result<UdpSocket> {
+        let socket = self.socket(Type::DGRAM, Protocol::UDP)?;
+        let socket = UdpSocket::from_std(socket.into())?;
+        socket.connect(self.address).await?;
+        Ok(socket)
+    }
+
+    /// A socket that does not block, bound as the check wants it.
+    pub(crate) fn socket(&self, kind: Type, protocol: Protocol) -> Result<Socket> {
+        self.open(kind, protocol)
+            .map_err(|error| Fault::here(format!("no socket for the check: {error}")))
+    }
+
+    fn open(&self, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+        let kind = kind.nonblocking().cloexec();
+        let socket = Socket::new(Domain::for_address(self.address), kind, Some(protocol))?;
+        if let Some(mark) = self.mark {
+            socket.set_mark(mark)?;
+        }
+        if let Some(interface) = &self.interface {
+            socket.bind_device(Some(interface.as_bytes()))?;
+        }
+        if let Some(address) = self.bind {
+            // The port may still belong to the connection before.
+            socket.set_reuse_address(address.port() != 0)?;
+            socket.bind(&address.into())?;
+        }
+        Ok(socket)
+    }
+
+    /// Waits for one step, at most `connect_timeout`.
+    pub(crate) async fn wait<T, E: Into<Fault>>(
+        &self,
+        step: &str,
+        work: impl Future<Output = core::result::Result<T, E>>,
+    ) -> Result<T> {
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(result) => result.map_err(Into::into),
+            Err(_) => Err(Fault::target(format!("{step}: timed out"))),
+        }
+    }
+
+    /// How long a step may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
+/// A link-local address is one of an interface.
+fn scoped(address: SocketAddr, interface: Option<&str>) -> SocketAddr {
+    match (address, interface) {
+        (SocketAddr::V6(mut v6), Some(name)) if v6.ip().is_unicast_link_local() => {
+            v6.set_scope_id(nix::net::if_::if_nametoindex(name).unwrap_or(0));
+            v6.into()
+        }
+        _ => address,
+    }
+}

@@ -1,0 +1,11 @@
+//! TCP_CHECK: a connection comes about.
+
+use rlvs_check::machine::Adjust;
+
+use crate::fault::Result;
+use crate::target::Target;
+
+pub(crate) async fn run(target: &Target) -> Result<Adjust> {
+    target.tcp().await?;
+    Ok(Adjust::Keep)
+}

@@ -5,7 +5,7 @@
 //! changed; the checkers live where the probes are made, and are named by number.
 
 use core::hash::Hash;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -115,7 +115,8 @@ impl<K: Clone + Eq + Hash + Ord> Board<K> {
     /// Makes the configuration this. What is unchanged goes on as it is, and a check whose timing
     /// alone has changed keeps its standing.
     pub fn apply(&mut self, site: Vec<(K, ServiceSpec)>) -> Result<Reload<K>, NoVip> {
-        let wanted = wanted_probes(&site)?;
+        let checks = distinct(&site);
+        let wanted = wanted_probes(&site, &checks)?;
         let mut reload = Reload {
             start: Vec::new(),
             stop: Vec::new(),
@@ -123,7 +124,7 @@ impl<K: Clone + Eq + Hash + Ord> Board<K> {
             events: Vec::new(),
         };
         self.change_probes(wanted, &mut reload);
-        self.change_services(site, &mut reload);
+        self.change_services(site, &checks, &mut reload);
         let begun: HashMap<ProbeId, usize> = places(&reload.start);
         for (id, active) in self.judge_activity() {
             match begun.get(&id) {
@@ -262,7 +263,12 @@ impl<K: Clone + Eq + Hash + Ord> Board<K> {
         }
     }
 
-    fn change_services(&mut self, site: Vec<(K, ServiceSpec)>, reload: &mut Reload<K>) {
+    fn change_services(
+        &mut self,
+        site: Vec<(K, ServiceSpec)>,
+        checks: &Checks,
+        reload: &mut Reload<K>,
+    ) {
         let mut old = core::mem::take(&mut self.services);
         let remembered = core::mem::take(&mut self.remembered.services);
         let mut remembered: HashMap<K, PlacedState> = remembered.into_iter().collect();
@@ -272,7 +278,7 @@ impl<K: Clone + Eq + Hash + Ord> Board<K> {
             let before = before
                 .map(|placed| placed.state())
                 .or(remembered.remove(&key));
-            let (service, events) = self.place(&spec, before);
+            let (service, events) = self.place(&spec, checks, before);
             let placed = Placed {
                 service,
                 members: spec.servers.iter().map(|member| member.address).collect(),
@@ -286,14 +292,19 @@ impl<K: Clone + Eq + Hash + Ord> Board<K> {
     }
 
     /// A virtual server with what is known of its checks.
-    fn place(&self, spec: &ServiceSpec, before: Option<PlacedState>) -> (Service, Vec<Event>) {
+    fn place(
+        &self,
+        spec: &ServiceSpec,
+        checks: &Checks,
+        before: Option<PlacedState>,
+    ) -> (Service, Vec<Event>) {
         let (state, servers) = before
             .map(|before| (before.service, before.servers))
             .unzip();
         let states: HashMap<_, _> = servers.into_iter().flatten().collect();
         let members = spec.servers.iter().map(|member| {
             let standing = |check: &Check| {
-                let probe = Probe::new(check, member.address, spec.vip).ok();
+                let probe = probe(check, member, spec, checks).ok();
                 let entry = probe.and_then(|probe| self.probes.get(&probe));
                 entry.map_or_else(
                     || Standing::new(&check.timing),
@@ -335,12 +346,37 @@ impl Placed {
 /// Each check that is wanted, and who wants it.
 type Wants<K> = HashMap<Arc<Probe>, Vec<(K, usize, usize)>>;
 
-fn wanted_probes<K: Clone>(site: &[(K, ServiceSpec)]) -> Result<Wants<K>, NoVip> {
+/// Each check once, however many real servers have it.
+type Checks = HashSet<Arc<Check>>;
+
+fn distinct<K>(site: &[(K, ServiceSpec)]) -> Checks {
+    let members = site.iter().flat_map(|(_, spec)| &spec.servers);
+    let mut checks = Checks::new();
+    for check in members.flat_map(|member| &member.policy.checks) {
+        if !checks.contains(check) {
+            checks.insert(Arc::new(check.clone()));
+        }
+    }
+    checks
+}
+
+fn probe(
+    check: &Check,
+    member: &Member,
+    spec: &ServiceSpec,
+    checks: &Checks,
+) -> Result<Probe, NoVip> {
+    let shared = checks.get(check).cloned();
+    let check = shared.unwrap_or_else(|| Arc::new(check.clone()));
+    Probe::new(check, member.address, spec.vip)
+}
+
+fn wanted_probes<K: Clone>(site: &[(K, ServiceSpec)], checks: &Checks) -> Result<Wants<K>, NoVip> {
     let mut wanted = Wants::<K>::new();
     for (key, spec) in site {
         for (server, member) in spec.servers.iter().enumerate() {
             for (check, wants) in member.policy.checks.iter().enumerate() {
-                let probe = Probe::new(wants, member.address, spec.vip)?;
+                let probe = probe(wants, member, spec, checks)?;
                 let readers = wanted.entry(Arc::new(probe)).or_default();
                 readers.push((key.clone(), server, check));
             }

@@ -3,7 +3,8 @@
 //! The rules are keepalived's (check_http.c `epilog`, check_udp.c `udp_epilog`):
 //! * Before the first result it counts as up, or with `alpha` as down; the first result decides.
 //! * Up: a failure is asked about again after `delay_before_retry`; after `retry` more it is down.
-//! * Down: asked every `delay_loop`, one success brings it up.
+//! * Down: asked every `delay_loop`, one success brings it up. TCP and SMTP are asked `retry` times
+//!   more after `delay_before_retry` each time, as if it were up (keepalived 2.2.7).
 //! * HTTP: one page at a time, each after `delay_loop`; a success is one of all pages in a row.
 //!   Once a page has failed it alone is asked for, until it succeeds; then all are again. With
 //!   `fast_recovery` there is no pause between the pages of a check that is not up yet.
@@ -11,6 +12,7 @@
 //! Ours are `rise` and `damping`.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +77,7 @@ pub struct Heard {
 /// When a target is asked, and what it counts as.
 #[derive(Clone, Debug)]
 pub struct Checker {
-    timing: Timing,
+    check: Arc<Check>,
     course: Course,
     standing: Standing,
     /// Failures in a row that have not brought it down yet.
@@ -94,6 +96,8 @@ struct Course {
     steps: usize,
     http: bool,
     fast_recovery: bool,
+    /// Retries are made also while it is down.
+    retries_down: bool,
     at: usize,
     /// The page at `at` is why it is down, and is asked for until it is there again.
     failed: bool,
@@ -101,9 +105,9 @@ struct Course {
 
 impl Checker {
     /// A check that is asked first within `warmup`, after the part `chance` (0 to 1) of it.
-    pub fn new(check: &Check, standing: Standing, now: Duration, chance: f64) -> Self {
+    pub fn new(check: &Arc<Check>, standing: Standing, now: Duration, chance: f64) -> Self {
         Self {
-            timing: check.timing.clone(),
+            check: check.clone(),
             course: Course::new(&check.kind),
             failures: if standing.known {
                 0
@@ -133,7 +137,7 @@ impl Checker {
 
     /// It is not asked now (`ha_suspend`): look again after `delay_loop`.
     pub fn skip(&mut self, now: Duration) {
-        self.due = now + self.timing.delay_loop;
+        self.due = now + self.check.timing.delay_loop;
     }
 
     /// Takes in a result.
@@ -141,8 +145,11 @@ impl Checker {
         let before = (self.standing.up, self.standing.known, self.standing.adjust);
         let (delay, log) = match outcome {
             Outcome::Success(adjust) => (self.success(now, *adjust), false),
-            Outcome::Failure(_) => (self.failure(now), self.timing.log_all_failures && before.0),
-            Outcome::NotMade(_) => (self.timing.delay_loop, true),
+            Outcome::Failure(_) => (
+                self.failure(now),
+                self.check.timing.log_all_failures && before.0,
+            ),
+            Outcome::NotMade(_) => (self.check.timing.delay_loop, true),
         };
         self.due = now + delay;
         let after = (self.standing.up, self.standing.known, self.standing.adjust);
@@ -161,11 +168,11 @@ impl Checker {
             self.standing.adjust = adjust;
         }
         if !self.standing.known {
-            self.failures = self.timing.retry;
+            self.failures = self.check.timing.retry;
         }
         match self.course.fast_recovery && !done && !(self.standing.up && self.standing.known) {
             true => Duration::ZERO,
-            false => self.timing.delay_loop,
+            false => self.check.timing.delay_loop,
         }
     }
 
@@ -176,14 +183,14 @@ impl Checker {
             return;
         }
         self.successes += 1;
-        if self.successes >= self.timing.rise && !self.held_down(now) {
+        if self.successes >= self.check.timing.rise && !self.held_down(now) {
             self.standing.up = true;
             self.successes = 0;
         }
     }
 
     fn held_down(&mut self, now: Duration) -> bool {
-        let Some(damping) = self.timing.damping else {
+        let Some(damping) = self.check.timing.damping else {
             return false;
         };
         let falls = &mut self.standing.falls;
@@ -195,20 +202,29 @@ impl Checker {
     fn failure(&mut self, now: Duration) -> Duration {
         self.successes = 0;
         self.well_since = None;
-        if self.standing.up || !self.standing.known {
-            self.standing.known = true;
+        let was_up = self.standing.up || !self.standing.known;
+        self.standing.known = true;
+        if was_up {
             self.failures += 1;
-            if self.failures > self.timing.retry {
+            if self.failures > self.check.timing.retry {
                 self.fall(now);
             }
         }
-        let delay_loop = self.timing.delay_loop;
-        let before_retry = self.timing.delay_before_retry;
+        let delay_loop = self.check.timing.delay_loop;
+        let before_retry = self.check.timing.delay_before_retry;
         match (self.standing.up, self.course.http, self.course.failed) {
             (true, ..) | (false, true, false) => before_retry,
             (false, true, true) => before_retry.max(delay_loop),
+            (false, false, _) if !was_up && self.retries_down() => before_retry,
             (false, false, _) => delay_loop,
         }
+    }
+
+    /// Counts a failure of what is down; whether it is asked again sooner.
+    fn retries_down(&mut self) -> bool {
+        let again = self.course.retries_down && self.failures < self.check.timing.retry;
+        self.failures = if again { self.failures + 1 } else { 0 };
+        again
     }
 
     fn fall(&mut self, now: Duration) {
@@ -218,7 +234,7 @@ impl Checker {
         if !core::mem::replace(&mut self.standing.up, false) {
             return;
         }
-        if let Some(damping) = self.timing.damping {
+        if let Some(damping) = self.check.timing.damping {
             let falls = &mut self.standing.falls;
             falls.push(now);
             let surplus = falls.len().saturating_sub(damping.falls as usize);
@@ -237,6 +253,7 @@ impl Course {
             steps,
             http,
             fast_recovery,
+            retries_down: matches!(kind, Kind::Tcp | Kind::Smtp { .. }),
             at: 0,
             failed: false,
         }

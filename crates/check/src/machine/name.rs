@@ -17,7 +17,7 @@ pub fn by_address(address: SocketAddr, protocol: &str) -> String {
     format!("[{}]:{protocol}:{}", address.ip(), address.port())
 }
 
-/// A virtual server by firewall mark.
+/// A virtual server by firewall mark. Its real servers have the protocol "none" and port 0.
 pub fn by_mark(mark: u32) -> String {
     format!("FWM {mark}")
 }

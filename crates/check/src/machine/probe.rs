@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use super::Standing;
 /// A check and where it goes: what is asked once for all who want to know.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Probe {
-    pub check: Check,
+    pub check: Arc<Check>,
     pub target: SocketAddr,
     /// With [`Via::Vip`]: the real server that packets to the target shall be forwarded to.
     pub through: Option<IpAddr>,
@@ -35,13 +36,17 @@ pub(super) struct Question {
 
 impl Probe {
     /// Where a check of this real server goes.
-    pub fn new(check: &Check, server: SocketAddr, vip: Option<SocketAddr>) -> Result<Self, NoVip> {
+    pub fn new(
+        check: Arc<Check>,
+        server: SocketAddr,
+        vip: Option<SocketAddr>,
+    ) -> Result<Self, NoVip> {
         let (target, through) = match check.connect.via {
             Via::Direct => (check.connect.target(server), None),
             Via::Vip => (vip.ok_or(NoVip { server })?, Some(server.ip())),
         };
         Ok(Self {
-            check: check.clone(),
+            check,
             target,
             through,
         })

@@ -23,7 +23,7 @@ fn options() -> Options {
 }
 
 fn checker(kind: Kind, options: &Options) -> Checker {
-    let check = Check::new(kind, Connect::default(), options);
+    let check = Arc::new(Check::new(kind, Connect::default(), options));
     Checker::new(&check, Standing::new(&check.timing), Duration::ZERO, 0.5)
 }
 
@@ -66,6 +66,18 @@ fn the_first_result_decides_and_later_ones_are_asked_about_again() {
             (true, 39)
         ]
     );
+}
+
+/// Seen of keepalived 2.2.7 with delay_loop 4, delay_before_retry 1 and retry 2: 4, 1, 1, 4 ...
+#[test]
+fn tcp_is_retried_also_while_it_is_down() {
+    let times = |kind| -> Vec<u64> {
+        let mut checker = checker(kind, &options());
+        let times = course(&mut checker, "------");
+        times.iter().map(|(_, time)| *time).collect()
+    };
+    assert_eq!(times(Kind::Tcp), [5, 15, 17, 19, 29, 31]);
+    assert_eq!(times(Kind::Ping), [5, 15, 25, 35, 45, 55]);
 }
 
 #[test]
@@ -195,7 +207,7 @@ fn a_standing_outlives_a_restart() {
     let mut script = checker(Kind::Tcp, &options());
     script.result(Duration::ZERO, &Outcome::Success(Adjust::Set(7)));
     let text = serde_json::to_string(script.standing()).unwrap();
-    let check = Check::new(Kind::Tcp, Connect::default(), &options());
+    let check = Arc::new(Check::new(Kind::Tcp, Connect::default(), &options()));
     let standing = serde_json::from_str(&text).unwrap();
     let mut again = Checker::new(&check, standing, Duration::ZERO, 0.0);
     assert_eq!(again.standing(), script.standing());

@@ -83,11 +83,9 @@ fn arguments() -> Result<Arguments> {
 fn check(arguments: &Arguments, port: u16) -> Result<()> {
     let (prober, mut reports) = Prober::start()?;
     let idle = Usage::now()?;
-    prober.add(
-        (0..arguments.targets)
-            .map(|target| task(arguments, target, port))
-            .collect(),
-    );
+    let check = the_check(arguments);
+    let tasks = (0..arguments.targets).map(|target| task(&check, target, port));
+    prober.add(tasks.collect());
     let end = Instant::now() + Duration::from_secs(arguments.seconds);
     let warm = Duration::from_secs_f64(arguments.interval * 2.0);
     thread::sleep(warm);
@@ -119,7 +117,7 @@ fn check(arguments: &Arguments, port: u16) -> Result<()> {
     Ok(())
 }
 
-fn task(arguments: &Arguments, target: u32, port: u16) -> Task {
+fn the_check(arguments: &Arguments) -> Arc<Check> {
     let options = Options {
         delay_loop: Some(Duration::from_secs_f64(arguments.interval)),
         connect_timeout: Some(Duration::from_secs(2)),
@@ -129,12 +127,15 @@ fn task(arguments: &Arguments, target: u32, port: u16) -> Task {
         true => Kind::Http(Http::new(vec![Url::new("/")])),
         false => Kind::Tcp,
     };
-    let check = Check::new(kind, Connect::default(), &options);
+    Arc::new(Check::new(kind, Connect::default(), &options))
+}
+
+fn task(check: &Arc<Check>, target: u32, port: u16) -> Task {
     Task {
         id: ProbeId(target.into()),
         standing: Standing::new(&check.timing),
         probe: Arc::new(Probe {
-            check,
+            check: check.clone(),
             target: SocketAddr::new(address(target).into(), port),
             through: None,
         }),

@@ -22,7 +22,7 @@ pub(crate) async fn run(target: &Target, dns: &Dns) -> Result<Adjust> {
     Ok(Adjust::Keep)
 }
 
-fn question(dns: &Dns, identifier: u16) -> Result<Vec<u8>> {
+pub(crate) fn question(dns: &Dns, identifier: u16) -> Result<Vec<u8>> {
     let wrong = |error| Fault::here(format!("name {:?}: {error}", dns.name));
     let name = Name::new(dns.name.trim_end_matches('.')).map_err(wrong)?;
     let class = QCLASS::CLASS(CLASS::IN);

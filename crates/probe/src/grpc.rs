@@ -70,7 +70,7 @@ async fn call(
 }
 
 /// `HealthCheckRequest { string service = 1 }` in a frame: not compressed, and its length.
-fn question(service: &str) -> Result<Bytes> {
+pub(crate) fn question(service: &str) -> Result<Bytes> {
     let length = u8::try_from(service.len())
         .ok()
         .filter(|length| *length < 128);

@@ -72,7 +72,7 @@ fn host(target: &Target, http: &Http) -> String {
     }
 }
 
-fn request(host: &str, url: &Url, version: Version) -> Result<Request<Empty<Bytes>>> {
+pub(crate) fn request(host: &str, url: &Url, version: Version) -> Result<Request<Empty<Bytes>>> {
     let path: Uri = url
         .path
         .parse()

@@ -31,5 +31,7 @@ mod tcp;
 mod tls;
 mod tools;
 mod udp;
+mod validate;
 
 pub use prober::{Prober, Report, Task};
+pub use validate::validate;

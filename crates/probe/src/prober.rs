@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::ready::Answer;
 use crate::schedule::Schedule;
 
+/// Checks that are due within this time are begun together, at its end.
+const GRID: Duration = Duration::from_millis(5);
 /// Files that are left to the rest of the daemon.
 const FILES_KEPT: u64 = 256;
 
@@ -174,8 +176,11 @@ impl Clock {
         self.at_start + self.start.elapsed()
     }
 
+    /// The end of the time that this lies in.
     fn instant(&self, time: Duration) -> Instant {
-        self.start + time.saturating_sub(self.at_start)
+        let since = time.saturating_sub(self.at_start).as_millis() as u64;
+        let grid = GRID.as_millis() as u64;
+        self.start + Duration::from_millis((since / grid + 1) * grid)
     }
 }
 

@@ -58,13 +58,12 @@ impl Ready {
         let answers = answers.clone();
         // Thousands of these may run at once, so they have a task that is no larger than they need.
         match &self.probe.check.kind {
-            Kind::Tcp => ask(
+            Kind::Tcp => ask(id, answers, async move { tcp::run(&it.target).await }),
+            _ => ask(
                 id,
-                limit,
                 answers,
-                async move { tcp::run(&it.target).await },
+                bounded(limit, async move { it.run(step).await }),
             ),
-            _ => ask(id, limit, answers, async move { it.run(step).await }),
         }
     }
 
@@ -104,18 +103,15 @@ impl Ready {
     }
 }
 
-/// Runs a probe bounded in time; its panic is its own.
+/// Runs a probe; its panic is its own.
 fn ask(
     id: ProbeId,
-    limit: Duration,
     answers: Answers,
     work: impl Future<Output = Result<Adjust>> + Send + 'static,
 ) -> AbortHandle {
     let task = async move {
-        let bounded = AssertUnwindSafe(tokio::time::timeout(limit, work)).catch_unwind();
-        let result = match bounded.await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Fault::target(format!("took more than {limit:?}"))),
+        let result = match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(result) => result,
             Err(_) => Err(Fault::here("the check panicked")),
         };
         let outcome = outcome(result);
@@ -123,6 +119,14 @@ fn ask(
         let _ = answers.send(Answer { id, outcome });
     };
     tokio::spawn(task).abort_handle()
+}
+
+/// Ends what takes too long in all. TCP has but one step, which has its own limit.
+async fn bounded(limit: Duration, work: impl Future<Output = Result<Adjust>>) -> Result<Adjust> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_) => Err(Fault::target(format!("took more than {limit:?}"))),
+    }
 }
 
 #[cfg(test)]
@@ -133,7 +137,11 @@ mod tests {
 
     async fn came(work: impl Future<Output = Result<Adjust>> + Send + 'static) -> Outcome {
         let (answers, mut answered) = unbounded_channel();
-        ask(ProbeId(1), Duration::from_millis(50), answers, work);
+        ask(
+            ProbeId(1),
+            answers,
+            bounded(Duration::from_millis(50), work),
+        );
         answered.recv().await.unwrap().outcome
     }
 

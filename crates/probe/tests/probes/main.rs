@@ -59,7 +59,7 @@ fn task(id: u64, check: Check, target: SocketAddr) -> Task {
     Task {
         id: ProbeId(id),
         probe: Arc::new(Probe {
-            check,
+            check: Arc::new(check),
             target,
             through: None,
         }),

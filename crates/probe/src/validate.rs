@@ -1,0 +1,112 @@
+//! Whether a check can be made at all, told before it is.
+
+use rlvs_check::spec::{Check, Http, Kind, Regex, Tls, Version};
+
+use crate::fault::{Fault, Result};
+use crate::regex::Matcher;
+use crate::tls::{self, Alpn};
+use crate::{dns, grpc, http, http2};
+
+/// What is wrong with a check on this machine, and how to mend it: expressions that cannot be
+/// compiled, certificates that cannot be read, paths that are none.
+pub fn validate(check: &Check) -> core::result::Result<(), String> {
+    examine(&check.kind).map_err(|fault| fault.to_string())
+}
+
+fn examine(kind: &Kind) -> Result<()> {
+    match kind {
+        Kind::Http(http) => {
+            tls(http.tls.as_ref())?;
+            pages(http)
+        }
+        Kind::Dns(dns) => dns::question(dns, 0).map(drop),
+        Kind::Script(script) => match script.command.first() {
+            Some(program) if program.starts_with('/') => Ok(()),
+            Some(program) => Err(Fault::here(format!("{program}: not an absolute path"))),
+            None => Err(Fault::here("no script is given")),
+        },
+        Kind::Exchange(exchange) => {
+            regex(exchange.receive.as_ref())?;
+            tls(exchange.tls.as_ref())
+        }
+        Kind::Ftp(ftp) => regex(ftp.receive.as_ref()),
+        Kind::Imap(mailbox) | Kind::Pop(mailbox) => tls(mailbox.tls.as_ref()),
+        Kind::Ldap(directory) => {
+            regex(directory.receive.as_ref())?;
+            tls(directory.tls.as_ref())
+        }
+        Kind::Postgresql(database) => tls(database.tls.as_ref()),
+        Kind::Sip(sip) => regex(sip.receive.as_ref()),
+        Kind::Redis(redis) => tls(redis.tls.as_ref()),
+        Kind::Grpc(grpc) => {
+            grpc::question(&grpc.service)?;
+            tls(grpc.tls.as_ref())
+        }
+        Kind::Tcp | Kind::Smtp { .. } | Kind::Udp(_) | Kind::Ping | Kind::File(_) => Ok(()),
+    }
+}
+
+fn pages(http: &Http) -> Result<()> {
+    if http.urls.is_empty() {
+        return Err(Fault::here("no URL is given"));
+    }
+    for url in &http.urls {
+        regex(url.regex.as_ref())?;
+        let host = url.virtual_host.as_ref().or(http.virtual_host.as_ref());
+        let host = host.map_or("192.0.2.1", |host| host);
+        match http.version {
+            Version::Http2 => http2::get(host, url, http.tls.is_some()).map(drop)?,
+            version => http::request(host, url, version).map(drop)?,
+        }
+    }
+    Ok(())
+}
+
+fn regex(regex: Option<&Regex>) -> Result<()> {
+    match regex {
+        Some(regex) => Matcher::new(regex).map(drop).map_err(Fault::Here),
+        None => Ok(()),
+    }
+}
+
+fn tls(tls: Option<&Tls>) -> Result<()> {
+    match tls {
+        Some(tls) => tls::config(tls, Alpn::None).map(drop).map_err(Fault::Here),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rlvs_check::spec::{Connect, Options, Script, Url};
+
+    use super::*;
+
+    fn problem(kind: Kind) -> String {
+        let check = Check::new(kind, Connect::default(), &Options::default());
+        validate(&check).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_cannot_work_is_said_before() {
+        let page = |url| Kind::Http(Http::new(vec![url]));
+        assert_eq!(problem(page(Url::new("/"))), "");
+        assert!(problem(page(Url::new("/a b"))).contains("/a b"));
+        let regex = Url {
+            regex: Some(Regex::new("(")),
+            ..Url::new("/")
+        };
+        assert!(problem(page(regex)).contains("regular expression"));
+        assert!(problem(Kind::Script(Script::new(["check.sh"]))).contains("absolute"));
+        let tls = Tls {
+            verify: true,
+            ca: Some("/nothing/here".into()),
+            ..Tls::default()
+        };
+        let https = Http {
+            tls: Some(tls),
+            ..Http::new(vec![Url::new("/")])
+        };
+        assert!(problem(Kind::Http(https)).contains("/nothing/here"));
+    }
+}

@@ -19,6 +19,7 @@ pub mod client;
 pub mod drain;
 pub mod endpoint;
 pub mod error;
+mod flat;
 pub mod listing;
 pub mod model;
 pub mod status;

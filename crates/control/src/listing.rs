@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Destination, Service};
+use crate::flat::FlatDestinationStatus;
+use crate::model::{Destination, Service, is_zero};
 
 /// All services of a director.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -38,27 +39,43 @@ pub struct LocalAddress {
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(from = "FlatDestinationStatus")]
 pub struct DestinationStatus {
     #[serde(flatten)]
     pub destination: Destination,
+    #[serde(skip_serializing_if = "is_zero")]
     pub active_connections: u32,
+    #[serde(skip_serializing_if = "is_zero")]
     pub inactive_connections: u32,
+    #[serde(skip_serializing_if = "is_zero")]
     pub persistent_connections: u32,
+    #[serde(skip_serializing_if = "is_zero")]
     pub statistics: Statistics,
 }
 
-/// Totals since the start or the last `-Z`, and present rates per second.
+/// Totals since the start or the last `-Z`, and present rates per second. Messages leave out zeros.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Statistics {
+    #[serde(skip_serializing_if = "is_zero")]
     pub connections: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     pub packets_in: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     pub packets_out: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     pub bytes_in: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     pub bytes_out: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     pub connections_rate: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     pub packets_in_rate: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     pub packets_out_rate: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     pub bytes_in_rate: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     pub bytes_out_rate: u64,
 }
 

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::flat::FlatDestination;
+
 /// The transport protocol of a virtual service.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -98,6 +100,7 @@ pub enum Granularity {
 
 /// A real server inside one service: what `ipvsadm -a` sets.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(from = "FlatDestination")]
 pub struct Destination {
     #[serde(flatten)]
     pub key: DestinationKey,
@@ -105,10 +108,10 @@ pub struct Destination {
     /// 0 to 2^31 - 1; 0: no new connections.
     pub weight: u32,
     /// No new connections at this many; 0: no limit (`-x`).
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub upper_threshold: u32,
     /// New connections again below this many; 0: at 3/4 of the upper one (`-y`).
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub lower_threshold: u32,
 }
 
@@ -256,6 +259,6 @@ impl fmt::Display for DestinationKey {
     }
 }
 
-fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

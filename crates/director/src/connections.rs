@@ -36,14 +36,21 @@ pub fn buckets<F: Packet, T: FamilyTables<F>>(
     buckets: &[Bucket<F::Key>],
     each: &mut dyn FnMut(ConnectionEntry) -> bool,
 ) -> bool {
-    let slots = buckets.iter().flat_map(|bucket| &bucket.slots);
-    slots
-        .filter_map(|slot| entry::<F, T>(tables, slot))
-        .all(each)
+    buckets.iter().all(|bucket| {
+        // Once for all of a bucket: the clock is a system call on some machines.
+        let Some(context) = Context::new(tables) else {
+            return false;
+        };
+        let entries = bucket.slots.iter();
+        entries
+            .filter_map(|slot| entry::<F, T>(tables, context, slot))
+            .all(&mut *each)
+    })
 }
 
 fn entry<F: Packet, T: FamilyTables<F>>(
     tables: &T,
+    context: Context<'_, T>,
     slot: &Slot<F::Key>,
 ) -> Option<ConnectionEntry> {
     let meta = Meta(slot.meta.load());
@@ -51,7 +58,6 @@ fn entry<F: Packet, T: FamilyTables<F>>(
         return None;
     }
     let endpoints = F::endpoints(&slot.key.load());
-    let context = Context::new(tables)?;
     let lease = Lease(slot.children.load());
     let idle = elapsed(context.now, slot.seen.load());
     // The slot has the same tenant still?

@@ -56,6 +56,8 @@ pub(crate) struct Core {
 #[derive(Default)]
 pub(crate) struct Touched {
     pub(crate) order: Vec<ServiceKey>,
+    /// What is in `order`.
+    known: HashSet<ServiceKey>,
     pub(crate) steps: HashMap<ServiceKey, Steps>,
     zeroed: Vec<Option<ServiceKey>>,
 }
@@ -269,13 +271,11 @@ impl Core {
     /// Makes the tables what is desired, whatever they are.
     fn install_all(&mut self) -> Result<(), rlvs_plane::Error> {
         let mut touched = Touched::default();
-        touched.order.extend(self.installed.keys());
-        touched
-            .order
-            .retain(|key| self.desired.service(key).is_none());
-        touched
-            .order
-            .extend(self.desired.services().map(|service| service.service().key));
+        let is_gone = |key: &ServiceKey| self.desired.service(key).is_none();
+        let gone = self.installed.keys().filter(is_gone);
+        let desired = self.desired.services();
+        gone.chain(desired.map(|service| service.service().key))
+            .for_each(|key| touched.touch(key));
         self.install(&touched)?;
         self.watch();
         Ok(())
@@ -381,8 +381,8 @@ impl Touched {
         }
     }
 
-    fn touch(&mut self, key: ServiceKey) {
-        if !self.order.contains(&key) {
+    pub(crate) fn touch(&mut self, key: ServiceKey) {
+        if self.known.insert(key) {
             self.order.push(key);
         }
     }

@@ -30,7 +30,7 @@ impl Core {
             }
             // All weights are what is desired: other numbers for all.
             let step = gcd_and_reach(present.weights.into_iter());
-            risen.order.push(*key);
+            risen.touch(*key);
             risen.steps.insert(*key, vec![step]);
         }
         if let Err(error) = self.install(&risen) {

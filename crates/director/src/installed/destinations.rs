@@ -65,8 +65,7 @@ impl Installed {
         if let Some(number) = self.destination(service, key) {
             return Ok(number);
         }
-        let removed = self.removed.remove(&(*service, *key));
-        let number = match removed {
+        let number = match self.come_back(service, key) {
             Some(removed) => removed.number,
             None => self.take(store, key)?,
         };
@@ -74,6 +73,15 @@ impl Installed {
             service.destinations.insert(*key, number);
         }
         Ok(number)
+    }
+
+    fn come_back(&mut self, service: &ServiceKey, key: &DestinationKey) -> Option<Removed> {
+        let removed = self.removed.get_mut(service)?;
+        let found = removed.remove(key);
+        if removed.is_empty() {
+            self.removed.remove(service);
+        }
+        found
     }
 
     fn take<S: Store>(
@@ -133,37 +141,39 @@ impl Installed {
         for (destination, number) in service.destinations.extract_if(|key, _| which(key)) {
             let flags = &store.destinations()[number as usize].flags;
             flags.store(flags.load() & !Destination::AVAILABLE);
-            self.removed
-                .insert((*key, destination), Removed { number, since: now });
+            let removed = self.removed.entry(*key).or_default();
+            removed.insert(destination, Removed { number, since: now });
         }
     }
 
     /// Frees the records of removed destinations whose time is over.
     pub(super) fn end_removed<S: Store>(&mut self, store: &S, now: Instant) {
-        for removed in self.removed.values_mut() {
+        for removed in self.removed.values_mut().flat_map(HashMap::values_mut) {
             if is_in_use(store, removed.number) || self.localities.remember(removed.number) {
                 removed.since = now;
             }
         }
         let over = |removed: &Removed| now.duration_since(removed.since) >= REMEMBERED;
-        let mut ended: Vec<_> = self
-            .removed
-            .extract_if(|_, removed| over(removed))
-            .collect();
-        // Not as the map has them: the same changes take the same records.
-        ended.sort_unstable_by_key(|(_, removed)| removed.number);
-        for ((service, key), removed) in ended {
+        let mut ended = Vec::new();
+        self.removed.retain(|service, removed| {
+            let its = removed.extract_if(|_, removed| over(removed));
+            ended.extend(its.map(|(key, removed)| (*service, key, removed)));
+            !removed.is_empty()
+        });
+        // Not as the maps have them: the same changes take the same records.
+        ended.sort_unstable_by_key(|(_, _, removed)| removed.number);
+        for (service, key, removed) in ended {
             self.settle_counters(store, &service, removed.number);
             self.give_back(store, removed.number, key.address);
         }
     }
 
-    /// The number of a removed service is to be another's: its removed destinations, whose
-    /// records outlive it, are not the other's.
-    pub(super) fn disown<S: Store>(&self, store: &S, service: u32) {
-        for removed in self.removed.values() {
+    /// The numbers of removed services are to be others': their removed destinations, whose
+    /// records outlive them, are not the others'.
+    pub(super) fn disown<S: Store>(&self, store: &S, services: &HashSet<u32>) {
+        for removed in self.removed.values().flat_map(HashMap::values) {
             let record = &store.destinations()[removed.number as usize];
-            if record.service.load() == service {
+            if services.contains(&record.service.load()) {
                 record.service.store(NO_SERVICE);
             }
         }
@@ -217,8 +227,8 @@ impl Installed {
                 installed.destinations.insert(key, number);
             }
         } else {
-            self.removed
-                .insert((*service, key), Removed { number, since: now });
+            let removed = self.removed.entry(*service).or_default();
+            removed.insert(key, Removed { number, since: now });
         }
     }
 
@@ -231,8 +241,8 @@ impl Installed {
             port: 0,
         };
         self.by_address.entry(key.address).or_default().push(number);
-        self.removed
-            .insert((nowhere, key), Removed { number, since: now });
+        let removed = self.removed.entry(nowhere).or_default();
+        removed.insert(key, Removed { number, since: now });
     }
 }
 

@@ -53,13 +53,13 @@ impl Installed {
         Ok(())
     }
 
-    /// What was remembered for a service goes when its scheduler does.
+    /// What was remembered for services goes when their schedulers do.
     pub(super) fn forget_localities<S: Store>(
         store: &S,
-        service: u32,
+        services: &HashSet<u32>,
     ) -> Result<(), rlvs_plane::Error> {
         let all = store.localities()?.into_iter();
-        let mut its = all.filter(|it| it.site.service() == service);
+        let mut its = all.filter(|it| services.contains(&it.site.service()));
         its.try_for_each(|it| store.forget_locality(&it.site))
     }
 }
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(left, [1, 1, 3, 3]);
         let remembered = [11, 12, 13].map(|number| installed.localities.remember(number));
         assert_eq!(remembered, [true, false, true]);
-        Installed::forget_localities(&memory, 3).unwrap();
+        Installed::forget_localities(&memory, &HashSet::from([3])).unwrap();
         assert_eq!(memory.localities().unwrap().len(), 2);
     }
 

@@ -39,7 +39,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Installed {
     services: HashMap<ServiceKey, InstalledService>,
     /// Destinations that were removed, and may come back with their connections and counters.
-    removed: HashMap<(ServiceKey, DestinationKey), Removed>,
+    removed: HashMap<ServiceKey, HashMap<DestinationKey, Removed>>,
     /// Records by real server.
     by_address: HashMap<IpAddr, Vec<u32>>,
     hops: HashMap<IpAddr, Hop>,
@@ -117,17 +117,25 @@ impl Installed {
             .retired
             .extract_if(.., |(since, _)| over(since))
             .collect();
+        let mut services = Vec::new();
         for (_, retired) in retired {
             match retired {
-                Retired::Service(number) => {
-                    self.disown(store, number);
-                    // Else the next look finds them.
-                    let _ = Self::forget_localities(store, number);
-                    self.free_services.push(number);
-                }
+                Retired::Service(number) => services.push(number),
                 Retired::Region(region) => self.regions.free_range(region),
             }
         }
+        if !services.is_empty() {
+            self.reuse_services(store, services);
+        }
+    }
+
+    /// All at once: whose they are is asked of everything that is remembered.
+    fn reuse_services<S: Store>(&mut self, store: &S, numbers: Vec<u32>) {
+        let gone: HashSet<_> = numbers.iter().copied().collect();
+        self.disown(store, &gone);
+        // Else the next look finds them.
+        let _ = Self::forget_localities(store, &gone);
+        self.free_services.extend(numbers);
     }
 
     /// The real servers whose next hops are needed.

@@ -1,6 +1,6 @@
 //! A desired service into records.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Instant;
@@ -80,7 +80,7 @@ impl Installed {
         let members = self.write_destinations(store, key, desired, &present, number)?;
         self.write_pool(store, key, desired, now.instant)?;
         if !is_new && scheduler != record.scheduler() {
-            Self::forget_localities(store, number)?;
+            Self::forget_localities(store, &HashSet::from([number]))?;
         }
         write_service(record, desired.service());
         match present.rise {

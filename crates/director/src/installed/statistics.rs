@@ -1,5 +1,7 @@
 //! Counters: sums over CPUs, less what `-Z` or an earlier tenant of a record left.
 
+use std::collections::HashMap;
+
 use rlvs_control::{DestinationKey, ServiceKey};
 use rlvs_engine::statistics::Counters;
 use rlvs_plane::Store;
@@ -110,7 +112,8 @@ impl Installed {
     fn numbers(&self) -> impl Iterator<Item = u32> {
         let services = self.services.values();
         let live = services.flat_map(|service| service.destinations.values().copied());
-        live.chain(self.removed.values().map(|removed| removed.number))
+        let removed = self.removed.values().flat_map(HashMap::values);
+        live.chain(removed.map(|removed| removed.number))
     }
 
     /// Begins the counters of a service and its destinations at zero (`-Z`).
@@ -153,10 +156,8 @@ impl Installed {
     }
 
     fn removed_of(&self, key: &ServiceKey) -> impl Iterator<Item = u32> {
-        let removed = self.removed.iter();
-        removed
-            .filter(move |((service, _), _)| service == key)
-            .map(|(_, removed)| removed.number)
+        let removed = self.removed.get(key).into_iter().flatten();
+        removed.map(|(_, removed)| removed.number)
     }
 
     /// A record is given back: its service, if it is still there, keeps what it counted.

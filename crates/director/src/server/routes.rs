@@ -159,8 +159,14 @@ fn json(status: StatusCode, value: &impl Serialize) -> Answer<Response> {
     Ok((status, [(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// Parses a request; the error names the value at fault and its place in the text.
+/// Parses a request.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).or_else(|_| blame(bytes))
+}
+
+/// Parses once more, for an error that names the value at fault and its place in the text: keeping
+/// track of that takes as long as all the rest.
+fn blame<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| malformed(&format!("{}: {}", error.path(), error.inner())))?;

@@ -1,5 +1,6 @@
 //! The list of connections, written one by one as they come: there may be millions.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
@@ -32,10 +33,10 @@ impl ConnectionListing<'_> {
         entry: &ConnectionEntry,
         output: &mut dyn Write,
     ) -> io::Result<()> {
-        let protocol = entry.protocol.to_lowercase();
-        let name = |address: SocketAddr| {
-            self.names
-                .endpoint(address.ip(), address.port(), Some(&protocol))
+        let name = |address: SocketAddr| Shown {
+            names: self.names,
+            address,
+            protocol: &entry.protocol,
         };
         write!(
             output,
@@ -53,5 +54,23 @@ impl ConnectionListing<'_> {
             }
             _ => writeln!(output, "{destination}"),
         }
+    }
+}
+
+/// An end of a connection, written without a detour where it is a number.
+struct Shown<'a> {
+    names: Namer<'a>,
+    address: SocketAddr,
+    protocol: &'a str,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.names.0.is_none() {
+            return self.address.fmt(f);
+        }
+        let protocol = self.protocol.to_lowercase();
+        let (ip, port) = (self.address.ip(), self.address.port());
+        f.pad(&self.names.endpoint(ip, port, Some(&protocol)))
     }
 }

@@ -8,8 +8,10 @@
 //! * [`measure`]: runs, medians, and whether the program did what it should
 //! * [`report`]: the table on the screen, the JSON file, the comparison
 //! * [`machine`]: the CPU
+//! * [`commands`]: what `ipvsadm` takes, beside the kernel's own
 
 mod case;
+mod commands;
 mod machine;
 mod measure;
 mod packet;
@@ -23,7 +25,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use rlvs_lab::Way;
 
 use crate::machine::Machine;
@@ -33,7 +35,10 @@ use crate::report::{Memory, Report};
 /// Measures nanoseconds per packet of the real XDP program.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    instead: Option<Instead>,
     /// Write the results there too, to compare with later
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -48,8 +53,18 @@ struct Arguments {
     cpu: Option<usize>,
 }
 
+#[derive(Debug, Subcommand)]
+enum Instead {
+    Commands(commands::Arguments),
+}
+
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    let outcome = match &arguments.instead {
+        Some(Instead::Commands(arguments)) => commands::run(arguments),
+        None => run(&arguments),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

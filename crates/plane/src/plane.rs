@@ -103,6 +103,17 @@ impl Plane {
         Ok((ebpf, tables))
     }
 
+    /// The tables of the data plane that a director has pinned in `directory`, for the bench.
+    #[cfg(feature = "bench")]
+    pub fn pinned(directory: &Path) -> Result<KernelTables, Error> {
+        let maps = directory.join(LAYOUT).join("maps");
+        let mut loader = EbpfLoader::new();
+        for name in MAPS.into_iter().chain(vlans::MAPS) {
+            loader.map_pin_path(name, maps.join(name));
+        }
+        KernelTables::new(&mut loader.load(OBJECT)?)
+    }
+
     fn load(directory: &Path, sizes: Sizes) -> Result<Self, Error> {
         let maps = directory.join("maps");
         let links = directory.join("links");

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use rlvs_control::Client;
+use rlvs_director::config::Config;
 
 use crate::ipvsadm::{Program, Surroundings, SystemNames};
 
@@ -107,7 +108,18 @@ fn ipvsadm(program: Program, arguments: &[OsString]) -> ExitCode {
             input: &mut io::stdin().lock(),
             output: &mut io::BufWriter::new(io::stdout().lock()),
             errors: &mut io::stderr().lock(),
+            strict: strict(),
         },
     );
     ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
+}
+
+/// Whether `ipvsadm` is to be as the old one to the last: by the environment, or rlvs.toml. What is wrong
+/// with that file the daemon says.
+fn strict() -> bool {
+    match std::env::var("RLVS_STRICT").as_deref() {
+        Ok("1") => true,
+        Ok("0") => false,
+        _ => Config::load(None).is_ok_and(|config| config.ipvsadm.strict),
+    }
 }

@@ -44,6 +44,7 @@ pub struct Config {
     #[serde(deserialize_with = "interfaces")]
     pub interfaces: Interfaces,
     pub control: Control,
+    pub ipvsadm: Ipvsadm,
     /// Values of IPVS's settings where they are not the defaults, by name.
     #[serde(deserialize_with = "sysctls::sysctls")]
     pub sysctl: BTreeMap<&'static str, String>,
@@ -82,6 +83,14 @@ pub enum Mode {
 pub struct Control {
     /// Name or number of a group whose members may, beside root.
     pub group: Option<String>,
+}
+
+/// `[ipvsadm]`: what programs look up, not the daemon.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct Ipvsadm {
+    /// As ipvsadm 1.31 also where it could be better.
+    pub strict: bool,
 }
 
 /// A configuration that cannot be used.
@@ -132,6 +141,7 @@ impl Default for Config {
             services: 4096,
             destinations: 65_536,
             interfaces: Interfaces::default(),
+            ipvsadm: Ipvsadm::default(),
             control: Control::default(),
             sysctl: BTreeMap::new(),
         }

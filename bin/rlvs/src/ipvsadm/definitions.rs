@@ -14,7 +14,14 @@ const ABOUT: &str = "Set up and list the virtual services of the Linux Virtual S
 const LONG_ABOUT: &str = "\
 Set up and list the virtual services of the Linux Virtual Server, kept by the director of this \
 network namespace (rlvs run). Command lines, output and statuses are those of ipvsadm 1.31. The first \
-argument says what to do, exactly one of them; options follow in any order.";
+argument says what to do, exactly one of them; options follow in any order. Restoring makes all changes \
+or none, and saving keeps thresholds; with RLVS_STRICT=1 in the environment, or strict = true under \
+[ipvsadm] in /etc/rlvs/rlvs.toml, both are as in ipvsadm 1.31, line by line and without.";
+const RESTORE: &str = "Replace all virtual services by those of the commands on stdin, or none";
+const LONG_RESTORE: &str = "\
+Replace all virtual services by those of the commands on stdin, or none. With RLVS_STRICT=1 in the \
+environment, or strict = true under [ipvsadm] in /etc/rlvs/rlvs.toml, it is as in ipvsadm 1.31: all are \
+deleted first, and what is refused is passed over.";
 
 /// `ipvsadm` and the two that come with it.
 pub(crate) fn all() -> [Command; 3] {
@@ -26,10 +33,7 @@ pub(crate) fn all() -> [Command; 3] {
     [
         ipvsadm(),
         save.arg(numeric.help("addresses and ports as numbers")),
-        program(
-            "ipvsadm-restore",
-            "Replace all virtual services by those of the commands on stdin, or none",
-        ),
+        program("ipvsadm-restore", RESTORE).long_about(LONG_RESTORE),
     ]
 }
 

@@ -14,6 +14,7 @@ pub(super) struct Failure {
 
 /// For command lines that are no command at all, and for refusals of the director.
 const REFUSED: i32 = 255;
+const NOT_A_COMMAND: &str = "Try `ipvsadm -h' or 'ipvsadm --help' for more information.";
 /// For mistakes in a command line, and when there is no director to ask.
 const USAGE: i32 = 2;
 /// For listings that cannot be had.
@@ -37,7 +38,20 @@ impl Failure {
     }
 
     pub(super) fn not_a_command() -> Self {
-        Self::refused("Try `ipvsadm -h' or 'ipvsadm --help' for more information.")
+        Self::refused(NOT_A_COMMAND)
+    }
+
+    /// Whether ipvsadm goes on with the next line of a file.
+    pub(super) fn is_passed_over(&self) -> bool {
+        self.status == REFUSED && self.text != NOT_A_COMMAND
+    }
+
+    /// The same with nothing left to say.
+    pub(super) fn said(self) -> Self {
+        Self {
+            text: String::new(),
+            ..self
+        }
     }
 
     /// A listing that failed.

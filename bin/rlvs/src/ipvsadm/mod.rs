@@ -12,6 +12,7 @@ pub(crate) mod definitions;
 mod failure;
 mod flags;
 mod help;
+mod line_by_line;
 mod names;
 mod number;
 mod options;
@@ -59,6 +60,8 @@ pub struct Surroundings<'a> {
     pub input: &'a mut dyn BufRead,
     pub output: &'a mut dyn Write,
     pub errors: &'a mut dyn Write,
+    /// Also where ipvsadm 1.31 could be better, do as it does: `docs/DIFFERENCES.md`.
+    pub strict: bool,
 }
 
 impl Program {
@@ -80,7 +83,7 @@ impl Program {
         let arguments = arguments.collect::<Vec<_>>();
         let result = match self {
             Self::Ipvsadm => surroundings.ipvsadm(&arguments),
-            Self::Restore => surroundings.restore(Some(Change::Flush)),
+            Self::Restore => surroundings.replace(),
             Self::Save => surroundings.save_program(&arguments),
         };
         surroundings.end(result)
@@ -89,7 +92,11 @@ impl Program {
 
 impl<'a> Surroundings<'a> {
     fn ipvsadm(&mut self, arguments: &[String]) -> Result<(), Failure> {
-        match parse::parse(arguments, self.names)? {
+        self.execute(parse::parse(arguments, self.names)?)
+    }
+
+    fn execute(&mut self, command: Command) -> Result<(), Failure> {
+        match command {
             Command::Change(change) => self
                 .director
                 .apply(&change.clone().into())
@@ -97,7 +104,7 @@ impl<'a> Surroundings<'a> {
             Command::Help => Ok(help::help(self.output)?),
             Command::List(listing) => self.list(&listing),
             Command::LocalAddresses { only, numeric } => self.local_addresses(only, numeric),
-            Command::Restore => self.restore(None),
+            Command::Restore => self.restore(),
             Command::Save { numeric } => self.save(numeric),
             Command::StartDaemon => Err(Failure::refused(
                 "synchronising connections is not there yet in rlvs",
@@ -171,7 +178,16 @@ impl<'a> Surroundings<'a> {
             .director
             .services()
             .map_err(|error| Failure::listing(&error))?;
-        Ok(print::save(services, self.namer(numeric), self.output)?)
+        let kept = match self.strict {
+            true => print::Kept::AsIpvsadm,
+            false => print::Kept::All,
+        };
+        Ok(print::save(
+            services,
+            kept,
+            self.namer(numeric),
+            self.output,
+        )?)
     }
 
     /// `ipvsadm-save [-n]`
@@ -189,7 +205,19 @@ impl<'a> Surroundings<'a> {
         self.save(flags.count() > 0)
     }
 
-    fn restore(&mut self, first: Option<Change>) -> Result<(), Failure> {
+    fn restore(&mut self) -> Result<(), Failure> {
+        if self.strict {
+            return line_by_line::restore(self);
+        }
+        restore::restore(None, self.input, self.director, self.names)
+    }
+
+    /// `ipvsadm-restore`
+    fn replace(&mut self) -> Result<(), Failure> {
+        if self.strict {
+            return line_by_line::replace(self);
+        }
+        let first = Some(Change::Flush);
         restore::restore(first, self.input, self.director, self.names)
     }
 
@@ -198,12 +226,16 @@ impl<'a> Surroundings<'a> {
         match result.and(self.output.flush().map_err(Failure::from)) {
             Ok(()) => 0,
             Err(failure) => {
-                if !failure.text.is_empty() {
-                    // When stderr is gone, the status must do.
-                    let _ = writeln!(self.errors, "{}", failure.text);
-                }
+                self.say(&failure);
                 failure.status
             }
+        }
+    }
+
+    fn say(&mut self, failure: &Failure) {
+        if !failure.text.is_empty() {
+            // When stderr is gone, the status must do.
+            let _ = writeln!(self.errors, "{}", failure.text);
         }
     }
 

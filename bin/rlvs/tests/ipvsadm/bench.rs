@@ -1,17 +1,12 @@
-//! A director that only remembers, names that are given, and a way to run commands with them.
+//! Names that are given, and a way to run commands with them on a director that only remembers.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 
 use rlvs::ipvsadm::{Names, Program, ServiceNames, Surroundings};
-use rlvs_control::listing::Statistics;
-use rlvs_control::{
-    ConnectionEntry, DestinationStatus, Director, Error, Overall, ServiceStatus, Services,
-    Timeouts, Transaction, sysctl,
-};
-use rlvs_director::desired::{Desired, DesiredService};
-use rlvs_director::supported;
+use rlvs_control::Director;
+pub(crate) use rlvs_testing::remembering::Memory;
 
 /// What a command left behind.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -40,6 +35,11 @@ impl<D: Director> Bench<D> {
     }
 
     pub(crate) fn run_words(&mut self, words: &[String], stdin: &str) -> Outcome {
+        self.run_as(words, stdin, false)
+    }
+
+    /// As ipvsadm 1.31 to the last, or better where it could be.
+    pub(crate) fn run_as(&mut self, words: &[String], stdin: &str, strict: bool) -> Outcome {
         let program = Program::named(&words[0]).expect("a program of ours");
         let arguments = words[1..].iter().map(OsString::from).collect::<Vec<_>>();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -51,6 +51,7 @@ impl<D: Director> Bench<D> {
                 input: &mut stdin.as_bytes(),
                 output: &mut stdout,
                 errors: &mut stderr,
+                strict,
             },
         );
         let text = |bytes| String::from_utf8(bytes).expect("all of it is text");
@@ -64,80 +65,6 @@ impl<D: Director> Bench<D> {
     /// Runs a line that must succeed and print nothing.
     pub(crate) fn make(&mut self, line: &str) {
         assert_eq!(self.run(line), Outcome::default(), "{line}");
-    }
-}
-
-/// Keeps what it is told, and no packet ever comes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Memory {
-    pub(crate) desired: Desired,
-    pub(crate) connections: Vec<ConnectionEntry>,
-    pub(crate) overall: Overall,
-    /// Refuse what the data plane cannot do yet.
-    pub(crate) strict: bool,
-}
-
-impl Director for Memory {
-    fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
-        if self.strict {
-            for (index, change) in transaction.changes.iter().enumerate() {
-                let at = |error| Error {
-                    change: Some(index),
-                    ..error
-                };
-                supported::check(change).map_err(at)?;
-            }
-        }
-        self.desired.apply(transaction, 0, &mut |_, _| ())
-    }
-
-    fn services(&mut self) -> Result<Services, Error> {
-        let services = self.desired.services().map(service_status).collect();
-        Ok(Services {
-            table_size: 4096,
-            services,
-        })
-    }
-
-    fn overall(&mut self) -> Result<Overall, Error> {
-        Ok(self.overall.clone())
-    }
-
-    fn connections(&mut self, each: &mut dyn FnMut(ConnectionEntry) -> bool) -> Result<(), Error> {
-        self.connections.iter().cloned().all(each);
-        Ok(())
-    }
-
-    fn timeouts(&mut self) -> Result<Timeouts, Error> {
-        Ok(self.desired.timeouts())
-    }
-
-    fn sysctls(&mut self) -> Result<Vec<sysctl::Value>, Error> {
-        let value = |setting: &sysctl::Setting| sysctl::Value {
-            name: setting.name.to_owned(),
-            value: self
-                .desired
-                .sysctl(setting.name)
-                .unwrap_or(setting.default)
-                .to_owned(),
-        };
-        Ok(sysctl::SETTINGS.iter().map(value).collect())
-    }
-}
-
-fn service_status(known: &DesiredService) -> ServiceStatus {
-    let destinations = known.destinations().map(|destination| DestinationStatus {
-        destination: destination.clone(),
-        active_connections: 0,
-        inactive_connections: 0,
-        persistent_connections: 0,
-        statistics: Statistics::default(),
-    });
-    ServiceStatus {
-        service: known.service().clone(),
-        statistics: Statistics::default(),
-        destinations: destinations.collect(),
-        local_addresses: Vec::new(),
     }
 }
 

@@ -8,4 +8,5 @@ mod nonsense;
 mod proc;
 mod programs;
 mod restore;
+mod strict;
 mod sysctl;

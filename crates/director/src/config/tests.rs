@@ -94,18 +94,18 @@ const ERRORS: &[(&str, &str)] = &[
     (
         "conections = 5",
         "x.toml:1:1: conections: unknown field `conections`, expected one of `connections`, \
-         `connections_ipv6`, `services`, `destinations`, `interfaces`, `control`, `sysctl`; \
+         `connections_ipv6`, `services`, `destinations`, `interfaces`, `control`, `ipvsadm`, `sysctl`; \
          did you mean `connections`?",
     ),
     (
         "x = 1",
         "x.toml:1:1: x: unknown field `x`, expected one of `connections`, `connections_ipv6`, \
-         `services`, `destinations`, `interfaces`, `control`, `sysctl`",
+         `services`, `destinations`, `interfaces`, `control`, `ipvsadm`, `sysctl`",
     ),
     (
         "[contrl]\ngroup = 'adm'",
         "x.toml:1:2: contrl: unknown field `contrl`, expected one of `connections`, \
-         `connections_ipv6`, `services`, `destinations`, `interfaces`, `control`, `sysctl`; \
+         `connections_ipv6`, `services`, `destinations`, `interfaces`, `control`, `ipvsadm`, `sysctl`; \
          did you mean `control`?",
     ),
     (

@@ -1,6 +1,6 @@
 //! The commands that make what there is (`-S`).
 //!
-//! Thresholds are among them, which ipvsadm 1.31 forgets.
+//! Thresholds are among them, which ipvsadm 1.31 forgets, unless all is to be as there.
 
 use std::io::{self, Write};
 
@@ -12,8 +12,17 @@ use super::order::{sort_destinations, sort_services};
 use super::services::mask;
 use crate::ipvsadm::scheduler_flags;
 
+/// What of each destination.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::ipvsadm) enum Kept {
+    All,
+    /// No thresholds.
+    AsIpvsadm,
+}
+
 pub(in crate::ipvsadm) fn save(
     services: Services,
+    kept: Kept,
     names: Namer<'_>,
     output: &mut dyn Write,
 ) -> io::Result<()> {
@@ -30,7 +39,7 @@ pub(in crate::ipvsadm) fn save(
             writeln!(
                 output,
                 "-a {of} -r {name}{}",
-                server_options(&known.destination)
+                server_options(&known.destination, kept)
             )?;
         }
     }
@@ -79,7 +88,7 @@ fn service_options(service: &Service) -> String {
     text
 }
 
-fn server_options(destination: &Destination) -> String {
+fn server_options(destination: &Destination, kept: Kept) -> String {
     let method = match destination.method {
         ForwardingMethod::FullNat => "--fullnat",
         ForwardingMethod::Masquerade => "-m",
@@ -91,7 +100,7 @@ fn server_options(destination: &Destination) -> String {
         ("-x", destination.upper_threshold),
         ("-y", destination.lower_threshold),
     ] {
-        if limit != 0 {
+        if limit != 0 && kept == Kept::All {
             text += &format!(" {flag} {limit}");
         }
     }

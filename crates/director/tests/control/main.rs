@@ -2,6 +2,7 @@
 
 mod access;
 mod listing;
+mod nonsense;
 mod support;
 
 use rlvs_control::endpoint::{API, Version};

@@ -8,17 +8,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rlvs_control::listing::{ServiceStatus, Services, Statistics};
 use rlvs_control::status::{
     Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, MarkPath, MarkRule,
     NetworkNamespace, NextHop, ServiceState,
 };
 use rlvs_control::{
-    Change, Client, ConnectionEntry, DestinationKey, ForwardingMethod, Protocol, Service,
-    ServiceKey, Status, Timeouts, Transaction, model::Family, sysctl,
+    Change, Client, ConnectionEntry, DestinationKey, Director, ForwardingMethod, Protocol, Service,
+    ServiceKey, Status, Transaction, model::Family,
 };
-use rlvs_director::desired::Desired;
 use rlvs_director::server::{Access, ConnectionSource, Handle, Request, Server};
+use rlvs_testing::remembering::Memory;
 use tokio::sync::{mpsc, oneshot};
 
 /// How long the core works on [`slow`].
@@ -101,7 +100,7 @@ impl Fake {
 }
 
 async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Sender<()>) {
-    let mut desired = Desired::default();
+    let mut director = Memory::default();
     while let Some(request) = requests.recv().await {
         match request {
             Request::Apply(transaction, reply) => {
@@ -109,39 +108,15 @@ async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Send
                     slow.send(()).unwrap();
                     tokio::time::sleep(SLOW).await;
                 }
-                reply.send(desired.apply(&transaction, 0, &mut |_, _| {}));
+                reply.send(director.apply(&transaction));
             }
             Request::Drains(reply) => reply.send(Ok(Default::default())),
             Request::Overall(reply) => reply.send(Ok(Default::default())),
-            Request::Services(reply) => reply.send(Ok(list(&desired))),
+            Request::Services(reply) => reply.send(director.services()),
             Request::Status(reply) => reply.send(Ok(status())),
-            Request::Timeouts(reply) => reply.send(Ok(Timeouts::default())),
-            Request::Sysctls(reply) => reply.send(Ok(sysctls(&desired))),
+            Request::Timeouts(reply) => reply.send(director.timeouts()),
+            Request::Sysctls(reply) => reply.send(director.sysctls()),
         }
-    }
-}
-
-fn sysctls(desired: &Desired) -> Vec<sysctl::Value> {
-    let value = |setting: &sysctl::Setting| sysctl::Value {
-        name: setting.name.to_owned(),
-        value: desired
-            .sysctl(setting.name)
-            .unwrap_or(setting.default)
-            .to_owned(),
-    };
-    sysctl::SETTINGS.iter().map(value).collect()
-}
-
-fn list(desired: &Desired) -> Services {
-    let services = desired.services().map(|service| ServiceStatus {
-        service: service.service().clone(),
-        statistics: Statistics::default(),
-        destinations: Vec::new(),
-        local_addresses: Vec::new(),
-    });
-    Services {
-        table_size: 4096,
-        services: services.collect(),
     }
 }
 
@@ -169,16 +144,16 @@ pub(crate) fn slow() -> Transaction {
 }
 
 /// Sends a request by hand and reads the whole answer.
-pub(crate) fn post(name: &str, path: &str, headers: &str, body: &str) -> String {
+pub(crate) fn post(name: &str, path: &str, headers: &str, body: impl AsRef<[u8]>) -> String {
+    let body = body.as_ref();
     let mut stream = connect(name);
     let length = match headers.contains("Content-Length") {
         true => String::new(),
         false => format!("Content-Length: {}\r\n", body.len()),
     };
     let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}{length}");
-    stream
-        .write_all(format!("{head}\r\n{body}").as_bytes())
-        .unwrap();
+    let request = [format!("{head}\r\n").as_bytes(), body].concat();
+    stream.write_all(&request).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer

@@ -57,6 +57,8 @@ pub(crate) const LAB: Group = Group {
         "sip-tester",
         "net-tools",
         "ldirectord",
+        "systemd",
+        "util-linux",
     ],
 };
 

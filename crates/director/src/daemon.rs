@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::parameter::{ACCEPT_LOCAL, EARLY_DEMUX};
 use crate::server::{Access, Handle, Request, Server};
-use crate::{estimator, sweep};
+use crate::{estimator, service_manager, sweep};
 
 const STATE: &str = "/run/rlvs";
 const TIDY: Duration = Duration::from_secs(1);
@@ -105,7 +105,9 @@ async fn serve(config: Config, cookie: u64, server: Server) -> Result<(), Error>
         let _ = stopped.await;
     }));
     tracing::info!(namespace = cookie, "the director is ready");
+    service_manager::ready();
     let outcome = work(&mut core, &tables, requests, news).await;
+    service_manager::stopping();
     drop(stop);
     let _ = serving.await;
     tracing::info!("the director stops; forwarding goes on, `rlvs down` ends it");
@@ -177,7 +179,10 @@ async fn work(
             Some(request) = requests.recv() => core.answer(request),
             event = news.recv() => core.learn(event.ok_or(Error::NetworkEnded)?),
             Ok(()) = swept.changed() => core.take_sweep(swept.borrow_and_update().clone()),
-            _ = tidy.tick() => core.tidy(Instant::now()),
+            _ = tidy.tick() => {
+                core.tidy(Instant::now());
+                service_manager::alive();
+            }
             _ = estimate.tick() => core.estimate(),
         }
     }

@@ -11,6 +11,7 @@
 //!   VLAN interfaces
 //! * `marks`: the way of packets with firewall marks; `parameter`: kernel parameters
 //! * `slow_start`: weights that rise
+//! * `service_manager`: systemd
 //! * `sysctls`: settings; `defence`: those for when memory is short
 //! * `sweep`: ends connections whose time is over; `connections` lists them
 //! * `estimator`: present rates, every two seconds; `rates`: of what
@@ -34,6 +35,7 @@ mod rates;
 mod report;
 mod roles;
 pub mod server;
+mod service_manager;
 mod slow_start;
 pub mod supported;
 pub mod sweep;

@@ -25,8 +25,8 @@ pub(crate) async fn run(target: &Target) -> Result<Adjust> {
     if !connected(&socket, &address)? {
         sleep(SOON).await;
         if !connected(&socket, &address)? {
-            let stream = TcpStream::from_std(socket.into())?;
-            target.wait("connecting", established(&stream)).await?;
+            // Few get here, so the others' tasks have no room for it.
+            Box::pin(target.wait("connecting", established(socket))).await?;
         }
     }
     Ok(Adjust::Keep)
@@ -44,7 +44,8 @@ fn connected(socket: &Socket, address: &SockAddr) -> io::Result<bool> {
     }
 }
 
-async fn established(stream: &TcpStream) -> Result<()> {
+async fn established(socket: Socket) -> Result<()> {
+    let stream = TcpStream::from_std(socket.into())?;
     stream.writable().await?;
     match stream.take_error()? {
         None => Ok(()),

@@ -156,16 +156,21 @@ impl<K: Clone + Eq + Hash + Ord> Board<K> {
         all
     }
 
-    /// The machine has a service's virtual address, or has it no more: which checkers are asked
-    /// from now on, or not.
-    pub fn suspend(&mut self, key: &K, suspended: bool) -> Vec<(ProbeId, bool)> {
-        match self.services.get_mut(key) {
-            Some(placed) => {
+    /// The machine has lost (`true`) or got virtual addresses of these services: which checkers are
+    /// asked from now on, or not. Only services with `ha_suspend` are concerned.
+    pub fn suspend<'a>(
+        &mut self,
+        services: impl IntoIterator<Item = (&'a K, bool)>,
+    ) -> Vec<(ProbeId, bool)>
+    where
+        K: 'a,
+    {
+        for (key, suspended) in services {
+            if let Some(placed) = self.services.get_mut(key) {
                 placed.suspended = suspended && placed.service.policy().ha_suspend;
-                self.judge_activity()
             }
-            None => Vec::new(),
         }
+        self.judge_activity()
     }
 
     pub fn service(&self, key: &K) -> Option<&Service> {

@@ -99,3 +99,18 @@ async fn an_answer_without_end_is_read_to_a_limit() {
         "answered \"xxx",
     );
 }
+
+#[tokio::test]
+async fn packets_are_marked() {
+    let marked = Connect {
+        mark: Some(0x77),
+        ..Connect::default()
+    };
+    let check = Check::new(Kind::Tcp, marked, &options());
+    let came = ask_by(check, server::silent().await).await;
+    // Only root may, and is told so.
+    match nix::unistd::geteuid().is_root() {
+        true => assert_eq!(came, UP),
+        false => assert_not_made(came, "not permitted"),
+    }
+}

@@ -155,9 +155,9 @@ fn a_service_without_its_address_asks_nothing() {
         .find(|start| start.probe.target == ONE.parse().unwrap());
     let one = one.unwrap().id;
     // What the other service asks, too, goes on.
-    assert_eq!(board.suspend(&"a", true), [(one, false)]);
-    assert_eq!(board.suspend(&"b", true), []);
-    assert_eq!(board.suspend(&"a", false), [(one, true)]);
+    assert_eq!(board.suspend([(&"a", true)]), [(one, false)]);
+    assert_eq!(board.suspend([(&"b", true)]), []);
+    assert_eq!(board.suspend([(&"a", false)]), [(one, true)]);
 }
 
 #[test]

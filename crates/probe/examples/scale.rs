@@ -15,6 +15,7 @@ use std::{env, fs, thread};
 use rlvs_check::machine::{Probe, ProbeId, Standing};
 use rlvs_check::spec::{Check, Connect, Http, Kind, Options, Url};
 use rlvs_probe::{Prober, Task};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const HELP: &str = "\
 --targets N      how many targets (10000)
@@ -224,16 +225,25 @@ fn serve(http: bool) -> Result<()> {
     rustix::net::listen(&listener, 4096)?;
     std::io::stdout().write_all(&listener.local_addr()?.port().to_be_bytes())?;
     std::io::stdout().flush()?;
-    for stream in listener.incoming() {
-        let Ok(mut stream) = stream else {
-            continue;
-        };
-        if http {
-            let mut request = [0; 1024];
-            // Who goes away early is none of our concern.
-            let _ = stream.read(&mut request);
-            let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nOK\n");
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            if http {
+                tokio::spawn(answer(stream));
+            }
         }
-    }
-    Ok(())
+    })
+}
+
+/// Who goes away early is none of our concern.
+async fn answer(mut stream: tokio::net::TcpStream) {
+    let mut request = [0; 1024];
+    let _ = stream.read(&mut request).await;
+    let page = b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nOK\n";
+    let _ = stream.write_all(page).await;
 }

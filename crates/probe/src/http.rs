@@ -55,7 +55,7 @@ pub(crate) async fn run(
     match http.version {
         Version::Http2 => {
             let request = http2::get(&host, url, http.tls.is_some())?;
-            http2::page(target, stream, request, wanted).await
+            Box::pin(http2::page(target, stream, request, wanted)).await
         }
         version => page(target, stream, request(&host, url, version)?, wanted).await,
     }

@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::fault::Result;
 use crate::target::Target;
-use crate::tls::Alpn;
+use crate::tls::{self, Alpn};
 use crate::tools::Tools;
 
 /// A connection, plain or with TLS.
@@ -23,7 +23,8 @@ pub(crate) async fn connect(
 ) -> Result<Box<dyn Stream>> {
     let stream = target.tcp().await?;
     match tls {
-        Some(tls) => crate::tls::begin(target, stream, tls, virtual_host, alpn, tools).await,
+        // A handshake needs much room, which checks without TLS do not have to take.
+        Some(tls) => Box::pin(tls::begin(target, stream, tls, virtual_host, alpn, tools)).await,
         None => Ok(Box::new(stream)),
     }
 }

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use rlvs_control::Client;
-use rlvs_director::config::Config;
 
 use crate::ipvsadm::{Program, Surroundings, SystemNames};
 
@@ -37,6 +36,10 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    Check(crate::configuration::Check),
+    Convert(crate::configuration::Convert),
+    /// Print the JSON schema of rlvs.toml, for editors
+    Schema,
     Drain(crate::drain::Arguments),
     /// Let destinations that are being drained take connections again, with the weight they had
     Undrain(crate::drain::Which),
@@ -69,6 +72,9 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Realserver(arguments) => crate::realserver::run(arguments),
         Command::Doctor(arguments) => crate::doctor::run(&arguments),
         Command::Run { config } => finish(crate::run::run(config.as_deref())),
+        Command::Check(arguments) => report(crate::configuration::check(&arguments)),
+        Command::Convert(arguments) => report(crate::configuration::convert(&arguments)),
+        Command::Schema => finish(crate::configuration::schema()),
         Command::Drain(arguments) => finish(crate::drain::drain(&arguments)),
         Command::Undrain(which) => finish(crate::drain::undrain(&which)),
         Command::Proc(arguments) => finish(crate::proc::start(&arguments)),
@@ -80,6 +86,10 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::Manual(arguments) => finish(crate::manual::manual(&arguments, Cli::command())),
     }
+}
+
+fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| finish(Err(error)))
 }
 
 fn finish(result: anyhow::Result<()>) -> ExitCode {
@@ -120,6 +130,6 @@ fn strict() -> bool {
     match std::env::var("RLVS_STRICT").as_deref() {
         Ok("1") => true,
         Ok("0") => false,
-        _ => Config::load(None).is_ok_and(|config| config.ipvsadm.strict),
+        _ => rlvs_config::ipvsadm().strict,
     }
 }

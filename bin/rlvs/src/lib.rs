@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod configuration;
 mod director;
 mod doctor;
 mod drain;

@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use anyhow::Result;
-use rlvs_director::config::Config;
+use anyhow::{Result, ensure};
+use rlvs_config::Site;
 use tracing_subscriber::EnvFilter;
 
 /// Runs the director of this network namespace in the foreground; logs go to stderr.
@@ -19,7 +19,22 @@ pub(crate) fn run(config: Option<&Path>) -> Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-    Ok(rlvs_director::run(Config::load(config)?)?)
+    let reading = rlvs_config::load(config)?;
+    only_settings(&reading.site)?;
+    Ok(rlvs_director::run(reading.site.settings)?)
+}
+
+/// The daemon does not take more than its settings from a file yet.
+fn only_settings(site: &Site) -> Result<()> {
+    let settings = Site {
+        settings: site.settings.clone(),
+        ..Site::default()
+    };
+    ensure!(
+        *site == settings,
+        "the daemon takes only its settings from rlvs.toml as yet: set services by ipvsadm"
+    );
+    Ok(())
 }
 
 /// Detaches and removes all that a director has in this network namespace.

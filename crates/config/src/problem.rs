@@ -10,7 +10,9 @@ use crate::suggest::nearest;
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Severity {
-    /// It is said, and the configuration is taken.
+    /// It is only said.
+    Note,
+    /// A word or value cannot be right, and is left out.
     Warning,
     /// The configuration cannot be used.
     Error,
@@ -46,6 +48,13 @@ impl Problem {
     pub fn warning(place: impl Into<Option<Place>>, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
+            ..Self::error(place, message)
+        }
+    }
+
+    pub fn note(place: impl Into<Option<Place>>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Note,
             ..Self::error(place, message)
         }
     }
@@ -113,10 +122,9 @@ impl Problems {
         self.iter().filter(is_error).count()
     }
 
-    /// Those that are only said.
-    pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
-        let is_warning = |problem: &&Problem| problem.severity == Severity::Warning;
-        self.iter().filter(is_warning)
+    /// The worst of them.
+    pub fn worst(&self) -> Option<Severity> {
+        self.iter().map(|problem| problem.severity).max()
     }
 }
 

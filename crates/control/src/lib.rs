@@ -4,6 +4,7 @@
 //! * [`transaction`]: changes, applied whole or not at all
 //! * [`listing`]: what the director answers
 //! * [`status`]: how it fares, for `rlvs status`
+//! * [`rules`]: what of all that LVS takes
 //! * [`sysctl`]: the settings of IPVS, and what they do here
 //! * [`drain`]: destinations on their way out
 //! * [`error`]: why it refused
@@ -22,6 +23,7 @@ pub mod error;
 mod flat;
 pub mod listing;
 pub mod model;
+pub mod rules;
 pub mod status;
 pub mod sysctl;
 pub mod transaction;

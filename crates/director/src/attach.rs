@@ -4,12 +4,12 @@ mod choice;
 
 use std::collections::BTreeMap;
 
+use rlvs_config::settings::Settings;
 use rlvs_control::status::Attachment;
 use rlvs_network::Link;
 use rlvs_network::marks::DEVICE;
 use rlvs_plane::{Mode, Plane, Refused, Role, redirects_pieces};
 
-use crate::config::Config;
 use choice::{Choice, choose, whole};
 
 /// What the director knows of how its program is on interfaces.
@@ -41,7 +41,7 @@ impl Attachments {
     }
 
     /// Attaches where and how it should be and is not yet, and lets go what is gone.
-    pub(crate) fn follow(&mut self, plane: &mut Plane, config: &Config, links: &[Link]) {
+    pub(crate) fn follow(&mut self, plane: &mut Plane, config: &Settings, links: &[Link]) {
         self.let_go(plane, config, links);
         for link in links.iter().filter(|link| is_ready(link)) {
             if belongs(config, link, links) {
@@ -73,7 +73,7 @@ impl Attachments {
     pub(crate) fn state(
         &self,
         plane: &Plane,
-        config: &Config,
+        config: &Settings,
         link: &Link,
         links: &[Link],
     ) -> (Attachment, String) {
@@ -98,7 +98,7 @@ impl Attachments {
             && links.iter().any(|link| is_veth(&link))
     }
 
-    fn let_go(&mut self, plane: &mut Plane, config: &Config, links: &[Link]) {
+    fn let_go(&mut self, plane: &mut Plane, config: &Settings, links: &[Link]) {
         let stays = |index: u32| {
             let link = links.iter().find(|link| link.index == index);
             link.is_some_and(|link| belongs(config, link, links))
@@ -212,7 +212,7 @@ fn is_ready(link: &Link) -> bool {
 
 /// Whether the program is to be on an interface. What is a part of another, as a bridge's port
 /// is, has it there, unless it is named.
-fn belongs(config: &Config, link: &Link, links: &[Link]) -> bool {
+fn belongs(config: &Settings, link: &Link, links: &[Link]) -> bool {
     if link.name == DEVICE {
         return false;
     }
@@ -222,7 +222,7 @@ fn belongs(config: &Config, link: &Link, links: &[Link]) -> bool {
 }
 
 /// Why nobody has tried to attach to an interface.
-fn unsettled(config: &Config, link: &Link, links: &[Link]) -> String {
+fn unsettled(config: &Settings, link: &Link, links: &[Link]) -> String {
     let reason = match link {
         _ if !config.interfaces.wants(&link.name) => "not among the configured interfaces",
         link if !link.ethernet && !link.loopback => "not an Ethernet interface",

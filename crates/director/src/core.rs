@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
+use rlvs_config::settings::Settings;
 use rlvs_control::{Change, Code, Error, ServiceKey, Transaction};
 use rlvs_engine::Tables;
 use rlvs_engine::connection::State;
@@ -13,7 +14,6 @@ use rlvs_plane::{KernelTables, Mode, Plane};
 use std::sync::Arc;
 
 use crate::attach::Attachments;
-use crate::config::Config;
 use crate::daemon;
 use crate::desired::Desired;
 use crate::drains::{Ended, now};
@@ -31,7 +31,7 @@ use crate::vlans::{Below, vlans};
 /// Everything a director knows.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) config: Config,
+    pub(crate) config: Settings,
     pub(crate) cookie: u64,
     pub(crate) begun: Instant,
     pub(crate) desired: Desired,
@@ -65,7 +65,7 @@ pub(crate) struct Touched {
 impl Core {
     /// Takes up what is desired and what is installed, and makes the latter the former.
     pub(crate) fn begin(
-        config: Config,
+        config: Settings,
         cookie: u64,
         plane: Plane,
         desired: Desired,

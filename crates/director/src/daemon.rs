@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rlvs_config::settings::Settings;
 use rlvs_control::{Client, SOCKET};
 use rlvs_engine::table::buckets_for;
 use rlvs_network::{Event, Network, namespace};
@@ -16,7 +17,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::config::Config;
 use crate::connections::Connections;
 use crate::core::Core;
 use crate::error::Error;
@@ -30,7 +30,7 @@ const TIDY: Duration = Duration::from_secs(1);
 const NEWS: Duration = Duration::from_secs(5);
 
 /// Runs a director in this network namespace until it is told to stop. Forwarding goes on then.
-pub fn run(config: Config) -> Result<(), Error> {
+pub fn run(config: Settings) -> Result<(), Error> {
     let cookie = prepare()?;
     let server = Server::bind(SOCKET)?;
     runtime()?.block_on(serve(config, cookie, server))
@@ -88,7 +88,7 @@ pub(crate) fn state(cookie: u64) -> PathBuf {
     Path::new(STATE).join(cookie.to_string())
 }
 
-async fn serve(config: Config, cookie: u64, server: Server) -> Result<(), Error> {
+async fn serve(config: Settings, cookie: u64, server: Server) -> Result<(), Error> {
     let access = Access::new(config.control.group.as_deref())?;
     let (journal, desired) = Journal::open(&state(cookie))?;
     let mut plane = Plane::open(&bpffs::directory(cookie)?, sizes(&config))?;
@@ -115,7 +115,7 @@ async fn serve(config: Config, cookie: u64, server: Server) -> Result<(), Error>
 }
 
 /// Without it the director serves all others.
-fn prepare_loopback(config: &Config, state: &Path) {
+fn prepare_loopback(config: &Settings, state: &Path) {
     let outcome = match config.interfaces.loopback {
         true => ACCEPT_LOCAL.set(state),
         false => ACCEPT_LOCAL.restore(state),
@@ -125,7 +125,7 @@ fn prepare_loopback(config: &Config, state: &Path) {
     }
 }
 
-fn sizes(config: &Config) -> Sizes {
+fn sizes(config: &Settings) -> Sizes {
     Sizes {
         connections: [config.connections, config.ipv6_connections()],
         services: config.services,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{config, journal, server};
+use crate::{journal, server};
 
 /// A failure that ends the daemon, or keeps it from starting.
 #[derive(Debug, thiserror::Error)]
@@ -13,8 +13,6 @@ pub enum Error {
     Namespace(io::Error),
     #[error("cannot start: {0}")]
     Runtime(io::Error),
-    #[error(transparent)]
-    Config(#[from] config::Error),
     #[error(transparent)]
     Access(#[from] server::access::Error),
     #[error(transparent)]

@@ -1,7 +1,6 @@
 //! The director daemon: the desired state, and the way from it to the installed one.
 //!
 //! * `daemon`: starts, runs and ends a director; `core` is its state
-//! * `config`: what is fixed for the life of a daemon
 //! * `server`: requests come in; `report` is what they are shown
 //! * `desired`: the services as they shall be; [`supported`]: what cannot be carried out yet
 //! * `drains`: destinations that leave when nobody is left there
@@ -18,7 +17,6 @@
 #![forbid(unsafe_code)]
 
 mod attach;
-pub mod config;
 pub mod connections;
 mod core;
 mod daemon;

@@ -74,7 +74,7 @@ fn arg(flag: &Flag) -> Arg {
 /// What a value may be, where that is a choice.
 fn values(flag: &Flag) -> ValueParser {
     let names: &[&str] = match flag.meaning {
-        Meaning::Other(Opt::Scheduler) => &rlvs_director::desired::SCHEDULERS,
+        Meaning::Other(Opt::Scheduler) => &rlvs_control::rules::SCHEDULERS,
         Meaning::Other(Opt::Engine) => &["sip"],
         Meaning::Other(Opt::TunnelType) => &["ipip", "gue", "gre"],
         Meaning::Other(Opt::ClientAddress) => &["toa", "proxy", "none"],

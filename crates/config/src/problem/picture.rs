@@ -67,6 +67,7 @@ impl Diagnostic for Picture<'_> {
     fn severity(&self) -> Option<Severity> {
         Some(match self.problem.severity {
             super::Severity::Error => Severity::Error,
+            super::Severity::Note => Severity::Advice,
             super::Severity::Warning => Severity::Warning,
         })
     }

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+use rlvs_config::settings::{self, Interfaces};
 use rlvs_network::{Link, features};
 use rlvs_plane::Mode;
-
-use crate::config::{self, Interfaces};
 
 /// A mode with its reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,10 +31,10 @@ pub(crate) fn choose(
         return Ok(tc("for connections of this host itself".to_owned()));
     }
     let choice = match interfaces.mode_of(&link.name) {
-        config::Mode::Native => asked(Mode::Native),
-        config::Mode::Generic => asked(Mode::Generic),
-        config::Mode::Tc => asked(Mode::Tc),
-        config::Mode::Auto => suit(link, redirects_pieces),
+        settings::Mode::Native => asked(Mode::Native),
+        settings::Mode::Generic => asked(Mode::Generic),
+        settings::Mode::Tc => asked(Mode::Tc),
+        settings::Mode::Auto => suit(link, redirects_pieces),
     };
     // For generic XDP the kernel turns it off itself.
     if choice.mode != Mode::Generic && link.has(features::LRO) {
@@ -141,7 +140,7 @@ mod tests {
         }
     }
 
-    fn asks_for(mode: config::Mode) -> Interfaces {
+    fn asks_for(mode: settings::Mode) -> Interfaces {
         Interfaces {
             modes: [("eth0".to_owned(), mode)].into(),
             ..Interfaces::default()
@@ -168,7 +167,7 @@ mod tests {
     #[test]
     fn loopback_has_no_other_mode() {
         let interfaces = Interfaces {
-            mode: config::Mode::Native,
+            mode: settings::Mode::Native,
             ..Interfaces::default()
         };
         let loopback = Link {
@@ -185,9 +184,9 @@ mod tests {
     #[test]
     fn the_configuration_comes_first_and_alone() {
         for (wish, mode) in [
-            (config::Mode::Native, Mode::Native),
-            (config::Mode::Generic, Mode::Generic),
-            (config::Mode::Tc, Mode::Tc),
+            (settings::Mode::Native, Mode::Native),
+            (settings::Mode::Generic, Mode::Generic),
+            (settings::Mode::Tc, Mode::Tc),
         ] {
             let choice = chosen(&asks_for(wish), &link(Some("veth")), &[]);
             assert_eq!(choice, asked(mode));
@@ -197,11 +196,15 @@ mod tests {
     #[test]
     fn joined_packets_are_refused_with_the_mend() {
         let mut link = with(features::LRO);
-        for wish in [config::Mode::Auto, config::Mode::Native, config::Mode::Tc] {
+        for wish in [
+            settings::Mode::Auto,
+            settings::Mode::Native,
+            settings::Mode::Tc,
+        ] {
             let reason = choose(&asks_for(wish), &link, &[], true).unwrap_err();
             assert!(reason.ends_with(": ethtool -K eth0 lro off"), "{reason}");
         }
-        assert!(choose(&asks_for(config::Mode::Generic), &link, &[], true).is_ok());
+        assert!(choose(&asks_for(settings::Mode::Generic), &link, &[], true).is_ok());
         link.features.fixed.insert(features::LRO.to_owned());
         let reason = choose(&Interfaces::default(), &link, &[], true).unwrap_err();
         assert!(reason.ends_with(": the driver keeps lro on"), "{reason}");
@@ -223,7 +226,7 @@ mod tests {
     #[test]
     fn hidden_tags_want_tc() {
         let stripping = with(features::VLAN_STRIPPING);
-        for wish in [config::Mode::Auto, config::Mode::Native] {
+        for wish in [settings::Mode::Auto, settings::Mode::Native] {
             let interfaces = asks_for(wish);
             let mode = |link: &Link, links: &[Link]| chosen(&interfaces, link, links).mode;
             assert_eq!(mode(&stripping, &[vlan()]), Mode::Tc);

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
-use rlvs_control::{Change, Code, Destination, DestinationKey, Error, Service, ServiceKey, sysctl};
+use rlvs_control::{
+    Change, Code, Destination, DestinationKey, Error, Service, ServiceKey, rules, sysctl,
+};
 
 use super::undo::Undo;
-use super::{Desired, DesiredDestination, DesiredService, Moment, validate};
+use super::{Desired, DesiredDestination, DesiredService, Moment};
 
 type Made = Result<Undo, Error>;
 
@@ -70,17 +72,17 @@ impl Desired {
                 ),
             ));
         }
-        validate::service(service)?;
+        rules::service(service)?;
         self.services.add(DesiredService::new(service.clone()));
         Ok(Undo::RemoveService(service.key))
     }
 
     fn edit_service(&mut self, service: &Service) -> Made {
         let known = self.known_mut(&service.key)?;
-        validate::service(service)?;
+        rules::service(service)?;
         known
             .destinations()
-            .try_for_each(|it| validate::together(service, it))?;
+            .try_for_each(|it| rules::together(service, it))?;
         Ok(Undo::ReplaceService(Box::new(std::mem::replace(
             &mut known.service,
             service.clone(),
@@ -102,8 +104,8 @@ impl Desired {
         since: Option<u64>,
     ) -> Made {
         let service = self.known_mut(key)?;
-        validate::destination(key, destination)?;
-        validate::together(&service.service, destination)?;
+        rules::destination(key, destination)?;
+        rules::together(&service.service, destination)?;
         if service.destinations.contains(&destination.key) {
             return Err(Error::new(
                 Code::DestinationExists,
@@ -121,8 +123,8 @@ impl Desired {
 
     fn edit_destination(&mut self, key: &ServiceKey, destination: &Destination, now: u64) -> Made {
         let service = self.known_mut(key)?;
-        validate::destination(key, destination)?;
-        validate::together(&service.service, destination)?;
+        rules::destination(key, destination)?;
+        rules::together(&service.service, destination)?;
         self.replace_destination(key, &destination.key, |known| {
             Ok(known.edited(destination, now))
         })
@@ -157,7 +159,7 @@ impl Desired {
 
     fn add_local_address(&mut self, key: &ServiceKey, address: IpAddr) -> Made {
         let service = self.known_mut(key)?;
-        validate::local_address(key, address)?;
+        rules::local_address(key, address)?;
         if service.local_addresses.contains(&address) {
             return Err(Error::new(
                 Code::LocalAddressExists,
@@ -187,7 +189,7 @@ impl Desired {
 
     fn set_timeouts(&mut self, tcp: u32, tcp_fin: u32, udp: u32) -> Made {
         let old = self.timeouts;
-        validate::timeouts(&[("tcp", tcp), ("tcp_fin", tcp_fin), ("udp", udp)])?;
+        rules::timeouts(&[("tcp", tcp), ("tcp_fin", tcp_fin), ("udp", udp)])?;
         for (timeout, new) in [
             (&mut self.timeouts.tcp, tcp),
             (&mut self.timeouts.tcp_fin, tcp_fin),

@@ -11,11 +11,11 @@ mod slow_start;
 #[cfg(test)]
 mod tests;
 mod undo;
-mod validate;
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
+use rlvs_control::rules;
 use rlvs_control::{
     Change, Destination, DestinationKey, Error, Service, ServiceKey, Timeouts, Transaction,
 };
@@ -25,7 +25,6 @@ pub use destination::{DesiredDestination, Draining};
 use ordered::{Keyed, Ordered};
 pub use slow_start::Present;
 use undo::Undo;
-pub use validate::SCHEDULERS;
 
 /// The desired state of a director.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -63,7 +62,7 @@ impl Desired {
         let mut done = Vec::with_capacity(transaction.changes.len());
         let mut moment = Moment::at(now);
         for (index, change) in transaction.changes.iter().enumerate() {
-            let change = validate::as_made(change);
+            let change = rules::as_made(change);
             match self.make(&change, &mut moment) {
                 Ok(undo) => done.push(undo),
                 Err(error) => {

@@ -1,72 +1,62 @@
-//! `/etc/rlvs/rlvs.toml`: what is fixed for the life of a daemon.
-//!
-//! Services are not in it: they are set by `ipvsadm` and kept by the journal. The example
-//! `docs/rlvs.toml` shows every key with its default.
+//! What is fixed for the life of a daemon: sizes of tables, interfaces, who may speak to it.
 
-mod place;
-mod sysctls;
+pub(crate) mod sysctls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::de::{Error as _, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
-
-/// Where the configuration is unless said otherwise.
-pub const DEFAULT_PATH: &str = "/etc/rlvs/rlvs.toml";
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Connections that one table may be made for.
-const MOST_CONNECTIONS: u32 = 1 << 26;
-const MOST_SERVICES: u32 = 1 << 16;
-const MOST_DESTINATIONS: u32 = 1 << 20;
+pub(crate) const MOST_CONNECTIONS: u32 = 1 << 26;
+pub(crate) const MOST_SERVICES: u32 = 1 << 16;
+pub(crate) const MOST_DESTINATIONS: u32 = 1 << 20;
 const LOOPBACK: &str = "lo";
 /// Bytes of an interface's name (IFNAMSIZ, less its NUL).
 const LONGEST_NAME: usize = 15;
 
 /// The daemon's settings.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-pub struct Config {
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
     /// Connections that the table of each IP version is made for.
-    #[serde(deserialize_with = "within::<1, MOST_CONNECTIONS, _>")]
     pub connections: u32,
     /// The same for IPv6, where it differs.
-    #[serde(deserialize_with = "perhaps_within::<1, MOST_CONNECTIONS, _>")]
     pub connections_ipv6: Option<u32>,
-    #[serde(deserialize_with = "within::<1, MOST_SERVICES, _>")]
     pub services: u32,
     /// Of all services together.
-    #[serde(deserialize_with = "within::<1, MOST_DESTINATIONS, _>")]
     pub destinations: u32,
-    #[serde(deserialize_with = "interfaces")]
     pub interfaces: Interfaces,
     pub control: Control,
     pub ipvsadm: Ipvsadm,
     /// Values of IPVS's settings where they are not the defaults, by name.
-    #[serde(deserialize_with = "sysctls::sysctls")]
     pub sysctl: BTreeMap<&'static str, String>,
 }
 
 /// `[interfaces]`: where the director's program is attached.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct Interfaces {
     /// Absent: every interface that is up, now or later, except lo.
-    #[serde(deserialize_with = "interface_names")]
+    #[serde(
+        deserialize_with = "interface_names",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub names: Option<BTreeSet<String>>,
     /// Whether connections of this host itself to virtual addresses are balanced, too.
     pub loopback: bool,
     pub mode: Mode,
     /// Exceptions from `mode`.
-    #[serde(deserialize_with = "interface_modes")]
+    #[serde(
+        deserialize_with = "interface_modes",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub modes: BTreeMap<String, Mode>,
 }
 
 /// How the program is attached.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// What suits the device: real ones in the driver where it can, others in traffic control.
@@ -78,62 +68,30 @@ pub enum Mode {
 }
 
 /// `[control]`: who may speak to the daemon.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct Control {
     /// Name or number of a group whose members may, beside root.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
 }
 
 /// `[ipvsadm]`: what programs look up, not the daemon.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct Ipvsadm {
     /// As ipvsadm 1.31 also where it could be better.
     pub strict: bool,
 }
 
-/// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    /// `message` begins with line and column.
-    #[error("{}:{message}", path.display())]
-    Wrong { path: PathBuf, message: String },
-}
-
-impl Config {
-    /// Reads `path`, or [`DEFAULT_PATH`] if that exists, or takes the defaults.
-    pub fn load(path: Option<&Path>) -> Result<Self, Error> {
-        let file = path.unwrap_or(Path::new(DEFAULT_PATH));
-        match fs::read_to_string(file) {
-            Ok(text) => Self::parse(&text, file),
-            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                Ok(Self::default())
-            }
-            Err(source) => Err(Error::Read {
-                path: file.to_owned(),
-                source,
-            }),
-        }
-    }
-
-    /// Reads `text`; `path` is named in errors.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        place::parse(text).map_err(|message| {
-            let path = path.to_owned();
-            Error::Wrong { path, message }
-        })
-    }
-
+impl Settings {
     /// Connections that the IPv6 table is made for.
     pub fn ipv6_connections(&self) -> u32 {
         self.connections_ipv6.unwrap_or(self.connections)
     }
 }
 
-impl Default for Config {
+impl Default for Settings {
     fn default() -> Self {
         Self {
             connections: 1_000_000,
@@ -182,13 +140,13 @@ impl Interfaces {
     }
 }
 
-fn within<'de, const LEAST: u32, const MOST: u32, D: Deserializer<'de>>(
+pub(crate) fn within<'de, const LEAST: u32, const MOST: u32, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<u32, D::Error> {
     deserializer.deserialize_i64(Within::<LEAST, MOST>)
 }
 
-fn perhaps_within<'de, const LEAST: u32, const MOST: u32, D: Deserializer<'de>>(
+pub(crate) fn perhaps_within<'de, const LEAST: u32, const MOST: u32, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<u32>, D::Error> {
     within::<LEAST, MOST, D>(deserializer).map(Some)
@@ -212,7 +170,9 @@ impl<const LEAST: u32, const MOST: u32> Visitor<'_> for Within<LEAST, MOST> {
     }
 }
 
-fn interfaces<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Interfaces, D::Error> {
+pub(crate) fn interfaces<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Interfaces, D::Error> {
     let interfaces = Interfaces::deserialize(deserializer)?;
     match interfaces.modes.keys().find(|name| !interfaces.wants(name)) {
         Some(name) => Err(D::Error::custom(format!(
@@ -260,6 +220,3 @@ fn check_name(name: &str) -> Result<(), String> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,7 +7,7 @@ use rlvs_control::sysctl::{SETTINGS, Setting, find};
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-pub(super) fn sysctls<'de, D: Deserializer<'de>>(
+pub(crate) fn sysctls<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<&'static str, String>, D::Error> {
     deserializer.deserialize_map(Table)
@@ -41,6 +41,19 @@ impl<'de> Deserialize<'de> for Name {
             .map(Self)
             .map_err(|_| D::Error::unknown_field(&name, &NAMES))
     }
+}
+
+/// As the schema has it: each name with what it is for.
+pub(crate) fn sysctls_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let describe = |setting: &Setting| {
+        let value = serde_json::json!({
+            "description": setting.about,
+            "type": ["integer", "string"],
+        });
+        (setting.name.to_owned(), value)
+    };
+    let properties: serde_json::Map<_, _> = SETTINGS.iter().map(describe).collect();
+    schemars::json_schema!({ "type": "object", "properties": properties })
 }
 
 const fn names() -> [&'static str; SETTINGS.len()] {

@@ -1,0 +1,4 @@
+//! The example, errors with their places.
+
+mod services;
+mod settings;

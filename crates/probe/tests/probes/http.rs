@@ -159,11 +159,11 @@ async fn a_server_that_drips_is_not_waited_for() {
     })
     .await;
     let options = Options {
-        total_timeout: Some(Duration::from_secs(1)),
+        total_timeout: Some(Duration::from_millis(900)),
         ..options()
     };
     let check = Check::new(get(), Connect::default(), &options);
-    assert_down(ask_by(check, dripping).await, "more than 1s");
+    assert_down(ask_by(check, dripping).await, "more than 900ms");
 }
 
 #[tokio::test]

@@ -33,7 +33,8 @@ enum Came {
 
 fn options() -> Options {
     Options {
-        connect_timeout: Some(Duration::from_millis(400)),
+        // Long enough for a busy machine: only servers that never answer take all of it.
+        connect_timeout: Some(Duration::from_secs(1)),
         warmup: Some(Duration::ZERO),
         ..Options::default()
     }

@@ -231,3 +231,26 @@ fn other_files_are_included() {
         "{lines}"
     );
 }
+
+#[test]
+fn errors_are_pictures() {
+    let text =
+        "services = 0\n\n[[service]]\ntcp = '192.0.2.1:80'\nreal = [{ adress = '10.0.0.1' }]\n";
+    let expected = r"  × x.toml:1:12: services: invalid value: integer `0`, expected a number from 1 to 65536
+   ╭─[x.toml:1:12]
+ 1 │ services = 0
+   ·            ─
+ 2 │ 
+   ╰────
+
+  × x.toml:5:11: service[0].real[0].adress: unknown field `adress`
+   ╭─[x.toml:5:11]
+ 4 │ tcp = '192.0.2.1:80'
+ 5 │ real = [{ adress = '10.0.0.1' }]
+   ·           ──────
+   ╰────
+  help: did you mean `address`?
+
+";
+    assert_eq!(parse(text).unwrap_err().pictures(), expected);
+}

@@ -2,6 +2,7 @@
 //!
 //! * [`bench`]: nanoseconds a packet
 //! * [`demo`]: LVS-DR shown in a laboratory of namespaces
+//! * [`fuzz`]: inputs that nobody thought of
 //! * [`lint`]: formatting and lints, those of the eBPF crate too
 //! * [`oracle`]: the kernel's IPVS and rlvs, compared
 //! * [`setup`]: what Debian and cargo have to install
@@ -12,6 +13,7 @@
 mod bench;
 mod console;
 mod demo;
+mod fuzz;
 mod lint;
 mod oracle;
 mod progress;
@@ -40,6 +42,8 @@ enum Verb {
     Bench(bench::Arguments),
     /// Show LVS-DR at work: real servers, real requests, in network namespaces
     Demo(demo::Arguments),
+    /// Give what comes from outside to libFuzzer: command lines, rules, transactions, packets
+    Fuzz(fuzz::Arguments),
     /// Check formatting and lints, warnings being errors
     Lint,
     /// Compare rlvs with the kernel's IPVS in generated scenarios, in the emulated machine
@@ -71,6 +75,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Lint => lint::run(),
         Verb::Oracle(arguments) => oracle::run(&arguments),
         Verb::Setup => setup::run(&setup::ALL).map(|()| ExitCode::SUCCESS),

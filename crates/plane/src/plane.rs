@@ -129,7 +129,6 @@ impl Plane {
             loader.map_pin_path(name, maps.join(name));
         }
         let mut programs = Programs(loader.load(OBJECT)?);
-        programs.load()?;
         let tables = Arc::new(KernelTables::new(&mut programs.0)?);
         let adopted = tables
             .settings()

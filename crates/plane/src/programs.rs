@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::panic::resume_unwind;
-use std::thread;
 
 use aya::Ebpf;
 use aya::maps::{Array, MapError};
@@ -50,13 +48,18 @@ pub(crate) enum Untraced {
     Program(#[from] ProgramError),
 }
 
-/// All programs. Those that most directors need are loaded, others when they are needed.
+/// All programs. Each is loaded when it is needed first: the verifier reads the large ones for a second,
+/// and the kernel keeps what it made of them.
 #[derive(Debug)]
 pub(crate) struct Programs(pub(crate) Ebpf);
 
 impl Programs {
     pub(crate) fn xdp(&mut self) -> Result<&mut Xdp, ProgramError> {
-        self.named(XDP)?.try_into()
+        let program: &mut Xdp = self.named(XDP)?.try_into()?;
+        if program.fd().is_err() {
+            program.load()?;
+        }
+        Ok(program)
     }
 
     /// The one for a role in traffic control.
@@ -74,23 +77,6 @@ impl Programs {
         Ok(program)
     }
 
-    /// Loads what is needed for anything. The verifier reads each for a good part of a second, so it
-    /// gets all at once.
-    pub(crate) fn load(&mut self) -> Result<(), ProgramError> {
-        let of_tracepoints = TRACEPOINTS.map(|(program, _)| program);
-        let is_needed = |name: &str| [XDP, TC].contains(&name) || of_tracepoints.contains(&name);
-        let needed = self.0.programs_mut().filter(|(name, _)| is_needed(name));
-        thread::scope(|scope| {
-            let loading: Vec<_> = needed
-                .map(|(_, program)| scope.spawn(|| load_one(program)))
-                .collect();
-            loading.into_iter().try_for_each(|loading| {
-                let loaded = loading.join();
-                loaded.unwrap_or_else(|panic| resume_unwind(panic))
-            })
-        })
-    }
-
     /// Counts frames that XDP could not send, in the network namespace with this cookie, as long as
     /// this is there.
     pub(crate) fn trace(&mut self, cookie: u64) -> Result<(), Untraced> {
@@ -105,6 +91,7 @@ impl Programs {
         traced.set(0, [cookie, index, namespace, its_cookie], 0)?;
         for (program, tracepoint) in TRACEPOINTS {
             let program: &mut RawTracePoint = self.named(program)?.try_into()?;
+            program.load()?;
             program.attach(tracepoint)?;
         }
         Ok(())

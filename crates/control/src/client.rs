@@ -12,14 +12,16 @@ use hyper::Method;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::drain::Drains;
 use crate::endpoint::{
-    CONNECTIONS, DRAINS, OVERALL, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS,
-    TRANSACTION, VERSION, Version,
+    CONNECTIONS, DRAINS, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE, STATUS, SYSCTLS,
+    TIMEOUTS, TRANSACTION, VERSION, Version,
 };
+use crate::site::{Applied, Plan, Site};
 use crate::{
     Code, ConnectionEntry, Director, Error, Overall, SOCKET, Services, Status, Timeouts,
     Transaction, sysctl,
@@ -62,6 +64,21 @@ impl Client {
         self.get(DRAINS)
     }
 
+    /// The site that was applied last.
+    pub fn site(&mut self) -> Result<Applied, Error> {
+        self.get(SITE)
+    }
+
+    /// What applying a site would change.
+    pub fn plan(&mut self, site: &Site) -> Result<Plan, Error> {
+        self.exchange(send(Method::POST, PLAN, site)?, answer::value)
+    }
+
+    /// Makes the director's services those of a site; what that changed.
+    pub fn apply_site(&mut self, site: &Site) -> Result<Plan, Error> {
+        self.exchange(send(Method::PUT, SITE, site)?, answer::value)
+    }
+
     /// Which director it is.
     pub fn version(&mut self) -> Result<Version, Error> {
         self.get(VERSION)
@@ -86,7 +103,10 @@ impl Client {
 
 impl Director for Client {
     fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
-        self.exchange(post(TRANSACTION, transaction)?, answer::nothing)
+        self.exchange(
+            send(Method::POST, TRANSACTION, transaction)?,
+            answer::nothing,
+        )
     }
 
     fn services(&mut self) -> Result<Services, Error> {
@@ -116,14 +136,14 @@ fn get(path: &str) -> Request<Bytes> {
     request(Method::GET, path, Bytes::new())
 }
 
-fn post(path: &str, transaction: &Transaction) -> Result<Request<Bytes>, Error> {
-    let body = serde_json::to_vec(transaction).map_err(|error| {
+fn send(method: Method, path: &str, value: &impl Serialize) -> Result<Request<Bytes>, Error> {
+    let body = serde_json::to_vec(value).map_err(|error| {
         Error::new(Code::Internal, format!("Cannot write the request: {error}"))
     })?;
     if body.len() > REQUEST_LIMIT {
         return Err(too_large(body.len()));
     }
-    Ok(request(Method::POST, path, body.into()))
+    Ok(request(method, path, body.into()))
 }
 
 fn request(method: Method, path: &str, body: Bytes) -> Request<Bytes> {

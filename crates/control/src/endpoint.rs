@@ -25,6 +25,11 @@ pub const SYSCTLS: &str = "/v1/sysctls";
 pub const DRAINS: &str = "/v1/drains";
 /// `GET`: [`crate::status::Status`].
 pub const STATUS: &str = "/v1/status";
+/// `GET`: [`crate::site::Applied`]. `PUT`: a [`crate::site::Site`]; answers a
+/// [`crate::site::Plan`] of what was changed.
+pub const SITE: &str = "/v1/site";
+/// `POST`: a [`crate::site::Site`]; answers the [`crate::site::Plan`] that applying it would be.
+pub const PLAN: &str = "/v1/site/plan";
 /// `GET`: [`Version`].
 pub const VERSION: &str = "/v1/version";
 

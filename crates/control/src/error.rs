@@ -18,6 +18,8 @@ pub struct Error {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
+    /// What was expected to be there is no longer.
+    Conflict,
     DestinationExists,
     /// The daemon failed, not the request.
     Internal,

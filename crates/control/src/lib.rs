@@ -24,6 +24,7 @@ mod flat;
 pub mod listing;
 pub mod model;
 pub mod rules;
+pub mod site;
 pub mod status;
 pub mod sysctl;
 pub mod transaction;

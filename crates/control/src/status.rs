@@ -4,6 +4,9 @@
 //! its reason: an interface without a program, a destination without a next hop, a dropped
 //! packet.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::drain::Draining;
@@ -18,6 +21,9 @@ pub struct Status {
     /// Where services have firewall marks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marks: Option<MarkPath>,
+    /// Where the services of a configuration file are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteState>,
     /// In the order they were added.
     pub services: Vec<ServiceState>,
     /// One for every IP version.
@@ -78,6 +84,46 @@ pub struct MarkRule {
     pub rule: String,
 }
 
+/// The file whose services a director does, and the health of its real servers.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SiteState {
+    pub path: PathBuf,
+    /// [`crate::site::Applied::number`].
+    pub number: u64,
+    /// Health checks that are made; one for several services counts once.
+    pub checks: usize,
+    pub failing: Vec<FailingCheck>,
+    /// Virtual servers that are not whole.
+    pub troubled: Vec<TroubledServer>,
+}
+
+/// A health check that fails.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct FailingCheck {
+    pub target: SocketAddr,
+    /// As in rlvs.toml: `http`, `tcp`.
+    pub kind: String,
+    /// What it said last, if this daemon has asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A virtual server some of whose real servers do not serve, or that lacks its quorum.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct TroubledServer {
+    /// The first of its services.
+    pub service: ServiceKey,
+    pub quorum: bool,
+    /// The sorry server serves instead of all.
+    pub sorry: bool,
+    pub down: Vec<SocketAddr>,
+    /// Failing, but kept: too many are down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<SocketAddr>,
+    /// How many real servers it has.
+    pub servers: usize,
+}
+
 /// How the director's program sits on an interface.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -97,6 +143,9 @@ pub enum Attachment {
 pub struct ServiceState {
     pub key: ServiceKey,
     pub scheduler: String,
+    /// It is the file's, not made by hand.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub from_file: bool,
     /// In the kernel's order: the one added last comes first.
     pub destinations: Vec<DestinationState>,
     /// Full NAT: in the order they were added.

@@ -11,6 +11,7 @@ use rlvs_engine::settings::ticks;
 use rlvs_engine::sysctl::Sysctl;
 use rlvs_network::{Event, Link, Network, Unresolved};
 use rlvs_plane::{KernelTables, Mode, Plane};
+use rlvs_probe::Prober;
 use std::sync::Arc;
 
 use crate::attach::Attachments;
@@ -24,6 +25,7 @@ use crate::marks::MarkedWay;
 use crate::rates::Counted;
 use crate::roles::{Needs, Roles};
 use crate::server::Request;
+use crate::site::{self, Managed};
 use crate::supported;
 use crate::sweep::Swept;
 use crate::vlans::{Below, vlans};
@@ -41,6 +43,7 @@ pub(crate) struct Core {
     pub(crate) attachments: Attachments,
     roles: Roles,
     pub(crate) marked_way: MarkedWay,
+    pub(crate) managed: Managed,
     pub(crate) links: Vec<Link>,
     pub(crate) swept: Swept,
     pub(crate) rates: Estimator<Counted>,
@@ -71,6 +74,7 @@ impl Core {
         desired: Desired,
         journal: Journal,
         network: Network,
+        prober: Prober,
     ) -> Result<Self, rlvs_plane::Error> {
         let tables = Arc::clone(&plane.tables);
         let installed = match plane.adopted {
@@ -88,6 +92,7 @@ impl Core {
             attachments: Attachments::new(),
             roles: Roles::default(),
             marked_way: MarkedWay::new(daemon::state(cookie)),
+            managed: Managed::restore(&daemon::state(cookie), prober),
             links: Vec::new(),
             swept: Swept::default(),
             rates: Estimator::default(),
@@ -106,6 +111,9 @@ impl Core {
         match request {
             Request::Apply(transaction, reply) => reply.send(self.apply(&transaction)),
             Request::Drains(reply) => reply.send(Ok(self.drains())),
+            Request::Plan(site, reply) => reply.send(self.plan_site(&site)),
+            Request::Site(reply) => reply.send(Ok(self.managed.applied().clone())),
+            Request::ApplySite(site, reply) => reply.send(self.apply_site(&site)),
             Request::Overall(reply) => reply.send(Ok(self.overall())),
             Request::Services(reply) => reply.send(Ok(self.services())),
             Request::Status(reply) => reply.send(Ok(self.status())),
@@ -154,6 +162,8 @@ impl Core {
         }
         self.follow_needs();
         self.follow_marks();
+        self.follow_own_addresses();
+        self.remember_health(site::OFTEN);
         let before = self.installed.addresses().count();
         self.end_drains();
         self.raise_weights();
@@ -191,7 +201,7 @@ impl Core {
     }
 
     /// Refuses what is not supported and what there is no room for.
-    fn check(&self, transaction: &Transaction) -> Result<(), Error> {
+    pub(crate) fn check(&self, transaction: &Transaction) -> Result<(), Error> {
         let (mut services, mut destinations) = self.installed.room();
         let mut locals = self.installed.room_for_locals();
         for (index, change) in transaction.changes.iter().enumerate() {
@@ -279,6 +289,14 @@ impl Core {
         self.install(&touched)?;
         self.watch();
         Ok(())
+    }
+
+    /// What settings say of interfaces and of IPVS's settings.
+    pub(crate) fn follow_config(&mut self) {
+        self.write_settings();
+        self.attachments
+            .follow(&mut self.plane, &self.config, &self.links);
+        self.follow_attachments();
     }
 
     fn write_settings(&self) {

@@ -12,6 +12,7 @@ use rlvs_control::{Client, SOCKET};
 use rlvs_engine::table::buckets_for;
 use rlvs_network::{Event, Network, namespace};
 use rlvs_plane::{KernelTables, Plane, Sizes, bpffs};
+use rlvs_probe::{Prober, Report};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,17 +24,20 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::parameter::{ACCEPT_LOCAL, EARLY_DEMUX};
 use crate::server::{Access, Handle, Request, Server};
+use crate::site::Configuration;
 use crate::{estimator, service_manager, sweep};
 
 const STATE: &str = "/run/rlvs";
 const TIDY: Duration = Duration::from_secs(1);
+/// Reports of checks that are worked off before others have their turn.
+const AT_ONCE: usize = 64;
 const NEWS: Duration = Duration::from_secs(5);
 
 /// Runs a director in this network namespace until it is told to stop. Forwarding goes on then.
-pub fn run(config: Settings) -> Result<(), Error> {
+pub fn run(configuration: Configuration) -> Result<(), Error> {
     let cookie = prepare()?;
     let server = Server::bind(SOCKET)?;
-    runtime()?.block_on(serve(config, cookie, server))
+    runtime()?.block_on(serve(configuration, cookie, server))
 }
 
 /// Ends forwarding in this network namespace: detaches all programs, removes all maps and the
@@ -88,7 +92,8 @@ pub(crate) fn state(cookie: u64) -> PathBuf {
     Path::new(STATE).join(cookie.to_string())
 }
 
-async fn serve(config: Settings, cookie: u64, server: Server) -> Result<(), Error> {
+async fn serve(configuration: Configuration, cookie: u64, server: Server) -> Result<(), Error> {
+    let config = configuration.reading.site.settings.clone();
     let access = Access::new(config.control.group.as_deref())?;
     let (journal, desired) = Journal::open(&state(cookie))?;
     let mut plane = Plane::open(&bpffs::directory(cookie)?, sizes(&config))?;
@@ -97,8 +102,10 @@ async fn serve(config: Settings, cookie: u64, server: Server) -> Result<(), Erro
     let tables = Arc::clone(&plane.tables);
     let (network, mut news) = Network::start()?;
     prepare_loopback(&config, &state(cookie));
-    let mut core = Core::begin(config, cookie, plane, desired, journal, network)?;
+    let (prober, reports) = Prober::start().map_err(Error::Checks)?;
+    let mut core = Core::begin(config, cookie, plane, desired, journal, network, prober)?;
     meet_links(&mut core, &mut news).await?;
+    core.begin_site(&configuration)?;
     let (handle, requests) = Handle::new(Arc::new(Connections(Arc::clone(&tables))));
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(access, handle, async {
@@ -106,8 +113,14 @@ async fn serve(config: Settings, cookie: u64, server: Server) -> Result<(), Erro
     }));
     tracing::info!(namespace = cookie, "the director is ready");
     service_manager::ready();
-    let outcome = work(&mut core, &tables, requests, news).await;
+    let events = Events {
+        requests,
+        news,
+        reports,
+    };
+    let outcome = work(&mut core, &tables, events, &configuration).await;
     service_manager::stopping();
+    core.end_site();
     drop(stop);
     let _ = serving.await;
     tracing::info!("the director stops; forwarding goes on, `rlvs down` ends it");
@@ -160,24 +173,35 @@ fn warn_of_sizes(there: Sizes, wanted: Sizes) {
     }
 }
 
+/// What comes, beside signals and the clock.
+struct Events {
+    requests: mpsc::Receiver<Request>,
+    news: mpsc::Receiver<Event>,
+    reports: mpsc::UnboundedReceiver<Report>,
+}
+
 /// Does what comes, until a signal.
 async fn work(
     core: &mut Core,
     tables: &Arc<KernelTables>,
-    mut requests: mpsc::Receiver<Request>,
-    mut news: mpsc::Receiver<Event>,
+    mut events: Events,
+    configuration: &Configuration,
 ) -> Result<(), Error> {
     let mut swept: watch::Receiver<_> = sweep::spawn(Arc::clone(tables));
     let mut tidy = ticking(TIDY);
     let mut estimate = ticking(estimator::PERIOD);
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
+    let mut reload = signal(SignalKind::hangup()).map_err(Error::Runtime)?;
+    let mut reports = Vec::new();
     loop {
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            Some(request) = requests.recv() => core.answer(request),
-            event = news.recv() => core.learn(event.ok_or(Error::NetworkEnded)?),
+            _ = reload.recv() => core.reload_site(configuration),
+            Some(request) = events.requests.recv() => core.answer(request),
+            _ = events.reports.recv_many(&mut reports, AT_ONCE) => core.hear(&mut reports),
+            event = events.news.recv() => core.learn(event.ok_or(Error::NetworkEnded)?),
             Ok(()) = swept.changed() => core.take_sweep(swept.borrow_and_update().clone()),
             _ = tidy.tick() => {
                 core.tidy(Instant::now());

@@ -1,6 +1,7 @@
 //! Why a director cannot run.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::{journal, server};
 
@@ -29,6 +30,10 @@ pub enum Error {
     Parameter(io::Error),
     #[error("the way of packets with firewall marks: {0}")]
     Marks(rlvs_network::marks::Error),
+    #[error("health checks: {0}")]
+    Checks(io::Error),
+    #[error("{}: {message}", path.display())]
+    Site { path: PathBuf, message: String },
     #[error("a director runs in this network namespace: end it first (process {pid})")]
     Running { pid: u32 },
 }

@@ -34,6 +34,7 @@ mod report;
 mod roles;
 pub mod server;
 mod service_manager;
+mod site;
 mod slow_start;
 pub mod supported;
 pub mod sweep;
@@ -42,3 +43,4 @@ mod vlans;
 
 pub use daemon::{down, is_present, run};
 pub use error::Error;
+pub use site::Configuration;

@@ -92,6 +92,7 @@ impl Core {
             daemon: self.daemon(),
             interfaces: self.links.iter().map(|link| self.interface(link)).collect(),
             marks: self.marked_way.status(),
+            site: self.managed.status(),
             services: self
                 .desired
                 .services()
@@ -142,6 +143,7 @@ impl Core {
         ServiceState {
             key: service.key,
             scheduler: service.scheduler.clone(),
+            from_file: self.managed.owns(&service.key),
             destinations: desired
                 .members()
                 .map(|member| self.destination_state(desired, member))

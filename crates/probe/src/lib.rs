@@ -34,4 +34,14 @@ mod udp;
 mod validate;
 
 pub use prober::{Prober, Report, Task};
+
+use core::time::Duration;
+
+use rlvs_check::spec::Script;
+
+/// Runs a script as a check would, for those who are told of what checks find; why it failed.
+pub async fn run_script(script: &Script, limit: Duration) -> Result<(), String> {
+    let ended = script::run(script, limit).await;
+    ended.map(drop).map_err(|fault| fault.to_string())
+}
 pub use validate::validate;

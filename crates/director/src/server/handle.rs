@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rlvs_control::drain::Drains;
+use rlvs_control::site::{Applied, Plan, Site};
 use rlvs_control::status::Status;
 use rlvs_control::{
     Code, ConnectionEntry, Error, Overall, Services, Timeouts, Transaction, sysctl,
@@ -20,6 +21,9 @@ const QUEUE: usize = 64;
 #[derive(Debug)]
 pub enum Request {
     Apply(Transaction, Reply<()>),
+    ApplySite(Site, Reply<Plan>),
+    Plan(Site, Reply<Plan>),
+    Site(Reply<Applied>),
     Drains(Reply<Drains>),
     Overall(Reply<Overall>),
     Services(Reply<Services>),
@@ -64,6 +68,18 @@ impl Handle {
 
     pub async fn apply(&self, transaction: Transaction) -> Result<(), Error> {
         self.ask(|reply| Request::Apply(transaction, reply)).await
+    }
+
+    pub async fn apply_site(&self, site: Site) -> Result<Plan, Error> {
+        self.ask(|reply| Request::ApplySite(site, reply)).await
+    }
+
+    pub async fn plan(&self, site: Site) -> Result<Plan, Error> {
+        self.ask(|reply| Request::Plan(site, reply)).await
+    }
+
+    pub async fn site(&self) -> Result<Applied, Error> {
+        self.ask(Request::Site).await
     }
 
     pub async fn drains(&self) -> Result<Drains, Error> {

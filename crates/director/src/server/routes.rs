@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
 use rlvs_control::endpoint::{
-    API, CONNECTIONS, DRAINS, OVERALL, PRODUCT, REQUEST_LIMIT, SERVICES, STATUS, SYSCTLS, TIMEOUTS,
-    TRANSACTION, VERSION, Version,
+    API, CONNECTIONS, DRAINS, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE, STATUS,
+    SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
 };
 use rlvs_control::{Code, Error};
 use serde::Serialize;
@@ -30,6 +30,8 @@ pub(super) fn router(handle: Handle) -> Router {
         .route(TIMEOUTS, get(timeouts))
         .route(SYSCTLS, get(sysctls))
         .route(DRAINS, get(drains))
+        .route(SITE, get(site).put(apply_site))
+        .route(PLAN, post(plan))
         .route(STATUS, get(status))
         .route(VERSION, get(version))
         .fallback(unknown_path)
@@ -44,11 +46,30 @@ pub(super) fn refusal() -> Router {
 }
 
 async fn transaction(State(handle): State<Handle>, request: Request) -> Answer<StatusCode> {
+    handle.apply(value(request).await?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn site(State(handle): State<Handle>) -> Answer<Response> {
+    json(StatusCode::OK, &handle.site().await?)
+}
+
+async fn apply_site(State(handle): State<Handle>, request: Request) -> Answer<Response> {
+    json(
+        StatusCode::OK,
+        &handle.apply_site(value(request).await?).await?,
+    )
+}
+
+async fn plan(State(handle): State<Handle>, request: Request) -> Answer<Response> {
+    json(StatusCode::OK, &handle.plan(value(request).await?).await?)
+}
+
+/// What a request brings.
+async fn value<T: DeserializeOwned>(request: Request) -> Result<T, Error> {
     let (head, body) = request.into_parts();
     let bytes = whole(body).await?;
-    let transaction = parse(&bytes).map_err(|error| blame_versions(error, &head.headers))?;
-    handle.apply(transaction).await?;
-    Ok(StatusCode::NO_CONTENT)
+    parse(&bytes).map_err(|error| blame_versions(error, &head.headers))
 }
 
 async fn whole(body: Body) -> Result<Bytes, Error> {
@@ -205,9 +226,10 @@ fn asked_version(path: &str) -> Option<u32> {
 
 fn status_of(code: Code) -> StatusCode {
     match code {
-        Code::DestinationExists | Code::LocalAddressExists | Code::ServiceExists => {
-            StatusCode::CONFLICT
-        }
+        Code::Conflict
+        | Code::DestinationExists
+        | Code::LocalAddressExists
+        | Code::ServiceExists => StatusCode::CONFLICT,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::Invalid | Code::Range | Code::UnknownPersistenceEngine | Code::UnknownScheduler => {
             StatusCode::UNPROCESSABLE_ENTITY

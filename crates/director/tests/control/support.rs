@@ -110,6 +110,10 @@ async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Send
                 }
                 reply.send(director.apply(&transaction));
             }
+            Request::ApplySite(_, reply) | Request::Plan(_, reply) => {
+                reply.send(Ok(Default::default()));
+            }
+            Request::Site(reply) => reply.send(Ok(Default::default())),
             Request::Drains(reply) => reply.send(Ok(Default::default())),
             Request::Overall(reply) => reply.send(Ok(Default::default())),
             Request::Services(reply) => reply.send(director.services()),
@@ -241,9 +245,11 @@ pub(crate) fn status() -> Status {
             }],
             problem: None,
         }),
+        site: None,
         services: vec![ServiceState {
             key: service_key(80),
             scheduler: "wlc".to_owned(),
+            from_file: false,
             destinations: vec![
                 destination(2, resolved()),
                 destination(

@@ -1,0 +1,61 @@
+//! A site: what a configuration file says, as a whole.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Destination, Service, ServiceKey};
+use crate::transaction::Change;
+
+/// What the services named in a file are to be from now on.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// The file, which is read again at reload.
+    pub path: PathBuf,
+    /// As `rlvs convert` prints it, whatever the file's format.
+    pub text: String,
+    /// Refused with [`Code::Conflict`](crate::Code::Conflict) unless the director's site has this
+    /// number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+}
+
+/// What a director has of it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Applied {
+    /// Counts sites that were applied, and restarts.
+    pub number: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// As it was applied.
+    pub text: String,
+}
+
+/// What a site would change, or has changed.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// Services made by hand that the file names as well: they become the file's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_over: Vec<ServiceKey>,
+    /// What is in the file and does not take effect by applying it.
+    pub notes: Vec<String>,
+}
+
+/// One change.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Step {
+    pub change: Change,
+    /// What is there before an edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
+}
+
+/// What an edit begins with.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Before {
+    Service(Service),
+    Destination(Destination),
+}

@@ -1,0 +1,304 @@
+//! A site becomes what the director does; checks change it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rlvs_check::machine::{Event, Wanted};
+use rlvs_config::{Reading, Site, written};
+use rlvs_control::site::{Applied, Plan, Site as Request};
+use rlvs_control::{Change, Code, Error, ServiceKey, Timeouts, Transaction};
+use rlvs_probe::Report;
+
+use super::health::{self, Turn};
+use super::target::{Target, all_up, targets};
+use super::{Configuration, Managed};
+use super::{changes, keep, keys, notify, plan};
+use crate::core::Core;
+use crate::desired::Desired;
+
+/// What is known of servers is written down no more often, for there may be many.
+pub(crate) const OFTEN: Duration = Duration::from_millis(500);
+
+impl Core {
+    /// What applying a site would change.
+    pub(crate) fn plan_site(&self, request: &Request) -> Result<Plan, Error> {
+        let site = read(request)?;
+        let changes = self.expected(&site)?;
+        let settings = &self.config;
+        Ok(plan::plan(
+            &self.managed,
+            &self.desired,
+            settings,
+            &site,
+            changes,
+        ))
+    }
+
+    /// Makes the services of a site what it says, in one transaction; what is as it should be is not
+    /// touched.
+    pub(crate) fn apply_site(&mut self, request: &Request) -> Result<Plan, Error> {
+        self.expect(request.expected)?;
+        let site = read(request)?;
+        self.expected(&site)?;
+        let events = self
+            .managed
+            .health
+            .follow(&site.services)
+            .map_err(|error| Error::new(Code::Invalid, error.to_string()))?;
+        let all = self.changes_for(&site, |server| {
+            let known = health::name(server).and_then(|name| self.managed.health.wanted(&name));
+            known.cloned().unwrap_or_else(|| all_up(server))
+        });
+        let planned = plan::plan(
+            &self.managed,
+            &self.desired,
+            &self.config,
+            &site,
+            all.clone(),
+        );
+        if let Err(error) = self.apply_named(all) {
+            // As it was: what is known of servers is remembered.
+            let before = self.managed.site.services.clone();
+            let _ = self.managed.health.follow(&before);
+            return Err(error);
+        }
+        self.take_settings(&site);
+        self.managed.owned = keys(&site).collect();
+        self.managed.site = site;
+        self.managed.applied = Applied {
+            number: self.managed.applied.number + 1,
+            path: Some(request.path.clone()),
+            text: request.text.clone(),
+        };
+        keep::write_applied(&self.managed.directory, &self.managed.applied);
+        tracing::info!(
+            file = %request.path.display(),
+            changes = planned.steps.len(),
+            number = self.managed.applied.number,
+            "site applied"
+        );
+        notify::prepare(&self.managed.site);
+        self.tell(&events);
+        Ok(planned)
+    }
+
+    /// Takes up the site: of the file that was applied last, or of the daemon's own.
+    pub(crate) fn begin_site(&mut self, configuration: &Configuration) -> Result<(), crate::Error> {
+        let another = self
+            .managed
+            .path()
+            .filter(|path| *path != configuration.path);
+        let request = match another.map(Path::to_owned) {
+            None if !self.managed.has_site() && configuration.reading.site.services.is_empty() => {
+                return Ok(());
+            }
+            None => request_of(&configuration.path, &configuration.reading.site),
+            Some(path) => match (configuration.read)(&path) {
+                Ok(reading) => request_of(&path, &reading.site),
+                Err(problem) => {
+                    tracing::warn!(file = %path.display(), "goes on as it was applied:\n{problem}");
+                    self.managed.request()
+                }
+            },
+        };
+        self.apply_site(&request)
+            .map(drop)
+            .map_err(|error| crate::Error::Site {
+                path: request.path,
+                message: error.message,
+            })
+    }
+
+    /// Reads the site's file again; if that cannot be, everything stays.
+    pub(crate) fn reload_site(&mut self, configuration: &Configuration) {
+        let path = self
+            .managed
+            .path()
+            .unwrap_or(&configuration.path)
+            .to_owned();
+        let applied = (configuration.read)(&path).and_then(|reading| {
+            log_warnings(&reading);
+            let applied = self.apply_site(&request_of(&path, &reading.site));
+            applied.map_err(|error| error.message)
+        });
+        if let Err(problem) = applied {
+            tracing::error!(file = %path.display(), "not reloaded, all stays as it is:\n{problem}");
+        }
+    }
+
+    /// What checks say.
+    pub(crate) fn hear(&mut self, reports: &mut Vec<Report>) {
+        for report in reports.drain(..) {
+            log(self, &report);
+            let (events, turns) = self.managed.health.hear(&report);
+            for turn in turns {
+                self.turn(&turn);
+            }
+            self.tell(&events);
+        }
+        self.remember_health(OFTEN);
+    }
+
+    /// Suspends checks of virtual addresses that are elsewhere.
+    pub(crate) fn follow_own_addresses(&mut self) {
+        let Managed { site, health, .. } = &mut self.managed;
+        health.follow_addresses(&site.services);
+    }
+
+    /// What is known of servers, for the next daemon: written down if it was not for a time.
+    pub(crate) fn remember_health(&mut self, pause: Duration) {
+        if let Some(state) = self.managed.health.news(pause) {
+            keep::write_health(&self.managed.directory, &state);
+        }
+    }
+
+    fn turn(&mut self, turn: &Turn) {
+        let Some(server) = self.managed.server(&turn.key) else {
+            return;
+        };
+        let changes = changes::by_checks(&self.desired, server, &turn.before, &turn.after);
+        if changes.is_empty() {
+            return;
+        }
+        if let Err(error) = self.apply(&Transaction { changes }) {
+            tracing::error!(service = %turn.key, %error, "what checks say cannot be done");
+        }
+    }
+
+    /// Changes that can be made, if checks go on as they are.
+    fn expected(&self, site: &Site) -> Result<Vec<Change>, Error> {
+        if let Some(reason) = health::refused(&site.services) {
+            return Err(Error::new(Code::Unsupported, reason));
+        }
+        let changes = self.changes_for(site, |server| self.managed.health.expected(server));
+        let transaction = Transaction { changes };
+        let tried = self.check(&transaction).and_then(|()| {
+            let mut desired: Desired = self.desired.clone();
+            desired.apply(&transaction, 0, &mut |_, _| {})
+        });
+        tried.map_err(|error| named(error, &transaction.changes))?;
+        Ok(transaction.changes)
+    }
+
+    fn changes_for(
+        &self,
+        site: &Site,
+        wanted: impl Fn(&rlvs_config::model::VirtualServer) -> Wanted,
+    ) -> Vec<Change> {
+        let all: Vec<Target> = site
+            .services
+            .iter()
+            .flat_map(|server| targets(server, &wanted(server)))
+            .collect();
+        let mut changes = changes::changes(&self.desired, &self.managed.owned, &all);
+        if let Some(Timeouts { tcp, tcp_fin, udp }) = site.timeouts
+            && site.timeouts != Some(self.desired.timeouts())
+        {
+            changes.push(Change::SetTimeouts { tcp, tcp_fin, udp });
+        }
+        changes
+    }
+
+    fn apply_named(&mut self, changes: Vec<Change>) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let transaction = Transaction { changes };
+        let applied = self.apply(&transaction);
+        applied.map_err(|error| named(error, &transaction.changes))
+    }
+
+    fn expect(&self, expected: Option<u64>) -> Result<(), Error> {
+        let number = self.managed.applied.number;
+        match expected {
+            Some(expected) if expected != number => Err(Error::new(
+                Code::Conflict,
+                format!(
+                    "The site is number {number}, not {expected}: another was applied meanwhile; \
+                     look at what it changed, then apply yours again"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What of the settings can be changed while the daemon runs.
+    fn take_settings(&mut self, site: &Site) {
+        let loopback = self.config.interfaces.loopback;
+        self.config.sysctl.clone_from(&site.settings.sysctl);
+        self.config.interfaces.clone_from(&site.settings.interfaces);
+        self.config.interfaces.loopback = loopback;
+        self.follow_config();
+    }
+
+    /// The daemon ends: what `omega` wants to be told then.
+    pub(crate) fn end_site(&mut self) {
+        let events = self.managed.health.stop();
+        self.tell(&events);
+        self.remember_health(Duration::ZERO);
+    }
+
+    fn tell(&self, events: &[(ServiceKey, Event)]) {
+        for (key, event) in events {
+            health::say(key, self.managed.health.board().members(key), event);
+            if let Some(server) = self.managed.server(key) {
+                notify::tell(&self.managed.site, server, event);
+            }
+        }
+    }
+}
+
+/// The request that makes a site of this file.
+pub(crate) fn request_of(path: &Path, site: &Site) -> Request {
+    Request {
+        path: path.to_owned(),
+        text: written::write(site),
+        expected: None,
+    }
+}
+
+pub(crate) fn log_warnings(reading: &Reading) {
+    for warning in reading.warnings.iter() {
+        tracing::warn!("{}", warning.line(&reading.sources));
+    }
+}
+
+fn read(request: &Request) -> Result<Site, Error> {
+    match written::read(&request.path, request.text.clone()) {
+        Ok(reading) => Ok(reading.site),
+        Err(failure) => Err(Error::new(Code::Invalid, failure.pictures())),
+    }
+}
+
+/// An error that says whose it is.
+fn named(mut error: Error, changes: &[Change]) -> Error {
+    let whose = error.change.and_then(|index| match changes.get(index)? {
+        Change::AddService(service) | Change::EditService(service) => Some(service.key.to_string()),
+        Change::DeleteService(service) => Some(service.to_string()),
+        Change::AddDestination {
+            service,
+            destination,
+        }
+        | Change::EditDestination {
+            service,
+            destination,
+        } => Some(format!("{service}, {}", destination.key)),
+        Change::AddLocalAddress { service, address } => Some(format!("{service}, {address}")),
+        _ => None,
+    });
+    if let Some(whose) = whose {
+        error.message = format!("{whose}: {}", error.message);
+    }
+    error
+}
+
+fn log(core: &Core, report: &Report) {
+    let Some(reason) = &report.reason else {
+        return;
+    };
+    let mut probes = core.managed.health.board().probes();
+    if let Some((_, probe, _)) = probes.find(|(id, ..)| *id == report.id) {
+        let (target, check) = (probe.target, probe.check.kind.name());
+        tracing::info!(%target, check, reason, "check failed");
+    }
+}

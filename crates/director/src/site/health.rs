@@ -1,0 +1,318 @@
+//! The checks of a site's real servers, and what they have decided.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use rlvs_check::machine::{
+    Board, BoardState, Event, Member, NoVip, ProbeId, Reload, Server, ServiceSpec, Start, Wanted,
+};
+use rlvs_check::spec::{ServerPolicy, Via};
+use rlvs_config::model::{RealServer, VirtualServer};
+use rlvs_control::status::{FailingCheck, TroubledServer};
+use rlvs_control::{DestinationKey, ServiceKey};
+use rlvs_probe::{Prober, Report, Task};
+
+use super::target::all_up;
+
+/// A virtual server goes by the first of its services.
+#[derive(Debug)]
+pub(super) struct Health {
+    board: Board<ServiceKey>,
+    prober: Prober,
+    /// What was last made of each.
+    wanted: HashMap<ServiceKey, Wanted>,
+    /// Why checks failed that are not up.
+    reasons: HashMap<ProbeId, String>,
+    /// Something is to be remembered.
+    is_changed: bool,
+    remembered: Option<Instant>,
+}
+
+/// Two views of the pool, before and after.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) key: ServiceKey,
+    pub(super) before: Wanted,
+    pub(super) after: Wanted,
+}
+
+impl Health {
+    pub(super) fn new(remembered: Option<BoardState<ServiceKey>>, prober: Prober) -> Self {
+        Self {
+            board: Board::new(remembered),
+            prober,
+            wanted: HashMap::new(),
+            reasons: HashMap::new(),
+            is_changed: false,
+            remembered: None,
+        }
+    }
+
+    /// Checks these from now on.
+    pub(super) fn follow(
+        &mut self,
+        servers: &[VirtualServer],
+    ) -> Result<Vec<(ServiceKey, Event)>, NoVip> {
+        let Reload {
+            start,
+            stop,
+            activity,
+            events,
+        } = self.board.apply(specs(servers).collect())?;
+        stop.iter().for_each(|id| drop(self.reasons.remove(id)));
+        self.prober.remove(stop);
+        self.prober.add(start.into_iter().map(task).collect());
+        self.prober.set_active(activity);
+        let wanted = self.board.services();
+        self.wanted = wanted.map(|(key, it)| (*key, it.wanted())).collect();
+        self.is_changed = true;
+        Ok(events)
+    }
+
+    pub(super) fn wanted(&self, key: &ServiceKey) -> Option<&Wanted> {
+        self.wanted.get(key)
+    }
+
+    /// What would be made of a virtual server with another configuration, if checks go on to say what
+    /// they say. New real servers count as up, unless a check is to say so first.
+    pub(super) fn expected(&self, server: &VirtualServer) -> Wanted {
+        let mut expected = all_up(server);
+        for (weight, real) in expected.servers.iter_mut().zip(&server.real) {
+            let out = real.inhibit_on_failure.then_some(0);
+            match self.stands(server, &real.destination.key) {
+                Some(true) => {}
+                Some(false) => *weight = out,
+                None if real.checks.iter().any(|check| check.timing.alpha) => *weight = out,
+                None => {}
+            }
+        }
+        expected
+    }
+
+    /// Whether a real server serves, if it is known.
+    fn stands(&self, server: &VirtualServer, key: &DestinationKey) -> Option<bool> {
+        let name = name(server)?;
+        let mut members = self.board.members(&name).iter();
+        let place = members.position(|member| *member == address(key))?;
+        Some(self.board.service(&name)?.servers().get(place)?.up())
+    }
+
+    /// What a report says of whom, and what that makes of their pools.
+    pub(super) fn hear(&mut self, report: &Report) -> (Vec<(ServiceKey, Event)>, Vec<Turn>) {
+        match &report.reason {
+            Some(reason) => drop(self.reasons.insert(report.id, reason.clone())),
+            None => drop(self.reasons.remove(&report.id)),
+        }
+        if !report.changed {
+            return (Vec::new(), Vec::new());
+        }
+        self.is_changed = true;
+        let events = self.board.hear(report.id, &report.standing);
+        let mut turns: Vec<Turn> = Vec::new();
+        for (key, _) in &events {
+            let after = self.board.service(key).map(|it| it.wanted());
+            let (Some(after), Some(before)) = (after, self.wanted.get_mut(key)) else {
+                continue;
+            };
+            if after != *before {
+                turns.push(Turn {
+                    key: *key,
+                    before: core::mem::replace(before, after.clone()),
+                    after,
+                });
+            }
+        }
+        (events, turns)
+    }
+
+    /// Checks are made while this machine has the virtual address, where that is wanted.
+    pub(super) fn follow_addresses(&mut self, servers: &[VirtualServer]) {
+        let wanting = servers.iter().filter(|server| server.policy.ha_suspend);
+        let mut wanting = wanting.peekable();
+        if wanting.peek().is_none() {
+            return;
+        }
+        let Ok(own) = own_addresses() else {
+            return;
+        };
+        let is_here = |server: &VirtualServer| {
+            server.keys().any(|key| match key {
+                ServiceKey::Address { address, .. } => own.contains(address),
+                ServiceKey::Mark { .. } => true,
+            })
+        };
+        let suspended: Vec<_> = wanting
+            .filter_map(|server| Some((name(server)?, !is_here(server))))
+            .collect();
+        let activity = self
+            .board
+            .suspend(suspended.iter().map(|(key, out)| (key, *out)));
+        if !activity.is_empty() {
+            self.prober.set_active(activity);
+        }
+    }
+
+    /// What is to be remembered, if it is another than before, and the last time was long enough ago.
+    pub(super) fn news(&mut self, pause: Duration) -> Option<BoardState<ServiceKey>> {
+        if !self.is_changed || self.remembered.is_some_and(|last| last.elapsed() < pause) {
+            return None;
+        }
+        self.is_changed = false;
+        self.remembered = Some(Instant::now());
+        Some(self.board.state())
+    }
+
+    pub(super) fn board(&self) -> &Board<ServiceKey> {
+        &self.board
+    }
+
+    /// What `omega` tells when the daemon ends.
+    pub(super) fn stop(&self) -> Vec<(ServiceKey, Event)> {
+        self.board.stop()
+    }
+
+    /// Checks that are not up, by target.
+    pub(super) fn failing(&self) -> Vec<FailingCheck> {
+        let probes = self.board.probes();
+        let failing = probes.filter(|(.., standing)| standing.known && !standing.up);
+        let mut failing: Vec<_> = failing
+            .map(|(id, probe, _)| FailingCheck {
+                target: probe.target,
+                kind: probe.check.kind.name().to_owned(),
+                reason: self.reasons.get(&id).cloned(),
+            })
+            .collect();
+        failing.sort_by_key(|check| check.target);
+        failing
+    }
+
+    /// Virtual servers that are not whole.
+    pub(super) fn troubled(&self) -> Vec<TroubledServer> {
+        let services = self.board.services();
+        services
+            .filter_map(|(key, service)| {
+                let of = |is: fn(&Server) -> bool| -> Vec<SocketAddr> {
+                    let members = self.board.members(key).iter().zip(service.servers());
+                    let which = members.filter(|(_, server)| is(server));
+                    which.map(|(member, _)| *member).collect()
+                };
+                let trouble = TroubledServer {
+                    service: *key,
+                    quorum: service.quorum(),
+                    sorry: service.sorry(),
+                    down: of(|server| !server.up()),
+                    kept: of(Server::kept),
+                    servers: service.servers().len(),
+                };
+                let is_whole = trouble.down.is_empty() && trouble.kept.is_empty();
+                (!(is_whole && (trouble.quorum || trouble.servers == 0))).then_some(trouble)
+            })
+            .collect()
+    }
+}
+
+/// Why a check cannot be made on this machine, of the first that cannot.
+pub(super) fn refused(servers: &[VirtualServer]) -> Option<String> {
+    let real = servers.iter().flat_map(|server| &server.real);
+    let mut seen = HashSet::new();
+    let mut checks = real
+        .flat_map(|real| real.checks.iter().map(move |check| (real, check)))
+        .filter(|(_, check)| seen.insert(*check));
+    checks.find_map(|(real, check)| {
+        let reason = match check.connect.via {
+            Via::Vip => "rlvs cannot send it by way of the virtual address yet: leave out `via'",
+            Via::Direct => &rlvs_probe::validate(check).err()?,
+        };
+        let (kind, key) = (check.kind.name(), real.destination.key);
+        Some(format!("check {kind} of {key}: {reason}"))
+    })
+}
+
+/// What a virtual server goes by here.
+pub(super) fn name(server: &VirtualServer) -> Option<ServiceKey> {
+    server.keys().next().copied()
+}
+
+fn own_addresses() -> nix::Result<HashSet<IpAddr>> {
+    let addresses = nix::ifaddrs::getifaddrs()?.filter_map(|it| {
+        let address = it.address?;
+        let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|it| IpAddr::V6(it.ip())))
+    });
+    Ok(addresses.collect())
+}
+
+fn specs(servers: &[VirtualServer]) -> impl Iterator<Item = (ServiceKey, ServiceSpec)> {
+    servers
+        .iter()
+        .filter_map(|server| Some((name(server)?, spec(server))))
+}
+
+fn spec(server: &VirtualServer) -> ServiceSpec {
+    let vip = server.keys().find_map(|key| match *key {
+        ServiceKey::Address { address, port, .. } => Some(SocketAddr::new(address, port)),
+        ServiceKey::Mark { .. } => None,
+    });
+    ServiceSpec {
+        policy: server.policy.clone(),
+        vip,
+        servers: server.real.iter().map(member).collect(),
+    }
+}
+
+fn member(real: &RealServer) -> Member {
+    Member {
+        address: address(&real.destination.key),
+        policy: ServerPolicy {
+            weight: real.destination.weight,
+            inhibit_on_failure: real.inhibit_on_failure,
+            checks: real.checks.clone(),
+        },
+    }
+}
+
+pub(super) fn address(key: &DestinationKey) -> SocketAddr {
+    SocketAddr::new(key.address, key.port)
+}
+
+/// Says an event in the log.
+pub(super) fn say(service: &ServiceKey, members: &[SocketAddr], event: &Event) {
+    let of = |place: &usize| members.get(*place).map(SocketAddr::to_string);
+    let one = |place: &usize| of(place).unwrap_or_default();
+    match event {
+        Event::ServerUp { server } => {
+            tracing::info!(%service, server = one(server), "real server is up");
+        }
+        Event::ServerDown { server } => {
+            tracing::warn!(%service, server = one(server), "real server is down");
+        }
+        Event::ServerKept { server } => tracing::warn!(
+            %service,
+            server = one(server),
+            "real server fails its checks, but is kept: too many are down"
+        ),
+        Event::ServerWeight { server, from, to } => {
+            tracing::info!(%service, server = one(server), from, to, "weight by checks");
+        }
+        Event::QuorumGained {
+            weight, threshold, ..
+        } => tracing::info!(%service, weight, threshold, "quorum gained"),
+        Event::QuorumLost {
+            weight, threshold, ..
+        } => tracing::warn!(%service, weight, threshold, "quorum lost"),
+        Event::SorryServerIn => tracing::warn!(%service, "the sorry server serves"),
+        Event::SorryServerOut => tracing::info!(%service, "the sorry server rests"),
+        Event::Stopped { .. } => {}
+    }
+}
+
+fn task(start: Start) -> Task {
+    Task {
+        id: start.id,
+        probe: start.probe,
+        standing: start.standing,
+        active: start.active,
+        mark: None,
+    }
+}

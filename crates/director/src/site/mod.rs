@@ -1,0 +1,116 @@
+//! A site: the services that a configuration file names, kept as it and their health checks say.
+//!
+//! They are the file's from then on. Other services are somebody else's and are left alone. What is
+//! changed by hand in a file's service stays so until the file is applied again, or checks take the
+//! destination out and bring it back.
+
+mod apply;
+mod changes;
+mod health;
+mod keep;
+mod notify;
+mod plan;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use rlvs_config::model::VirtualServer;
+use rlvs_config::{Reading, Site};
+use rlvs_control::ServiceKey;
+use rlvs_control::site::{Applied, Site as Request};
+use rlvs_control::status::SiteState;
+
+pub(crate) use apply::OFTEN;
+use health::Health;
+
+/// What a daemon is started with.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The file, which need not be there.
+    pub path: PathBuf,
+    pub reading: Reading,
+    /// Reads a file of any format; else what is wrong with it, for people.
+    pub read: fn(&Path) -> Result<Reading, String>,
+}
+
+/// The site that was applied last, and what is known of its servers.
+#[derive(Debug)]
+pub(crate) struct Managed {
+    directory: PathBuf,
+    applied: Applied,
+    site: Site,
+    owned: HashSet<ServiceKey>,
+    health: Health,
+}
+
+impl Managed {
+    /// What an earlier daemon left in `directory`, or nothing.
+    pub(crate) fn restore(directory: &Path, prober: rlvs_probe::Prober) -> Self {
+        let applied = keep::read_applied(directory);
+        let site = keep::site_of(&applied);
+        let health = Health::new(keep::read_health(directory), prober);
+        Self {
+            directory: directory.to_owned(),
+            owned: keys(&site).collect(),
+            applied,
+            site,
+            health,
+        }
+    }
+
+    /// Whether a service is the file's.
+    pub(crate) fn owns(&self, key: &ServiceKey) -> bool {
+        self.owned.contains(key)
+    }
+
+    /// None before the first.
+    pub(crate) fn status(&self) -> Option<SiteState> {
+        let path = self.applied.path.clone()?;
+        Some(SiteState {
+            path,
+            number: self.applied.number,
+            checks: self.health.board().probes().count(),
+            failing: self.health.failing(),
+            troubled: self.health.troubled(),
+        })
+    }
+
+    pub(crate) fn applied(&self) -> &Applied {
+        &self.applied
+    }
+
+    /// A virtual server, by what it goes by in [`Health`].
+    fn server(&self, key: &ServiceKey) -> Option<&VirtualServer> {
+        let mut servers = self.site.services.iter();
+        servers.find(|server| health::name(server).as_ref() == Some(key))
+    }
+
+    /// Whether there ever was one.
+    fn has_site(&self) -> bool {
+        self.applied.number > 0
+    }
+
+    /// What makes it what it was.
+    fn request(&self) -> Request {
+        Request {
+            path: self.applied.path.clone().unwrap_or_default(),
+            text: self.applied.text.clone(),
+            expected: None,
+        }
+    }
+
+    /// The file to be read again at reload.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.applied.path.as_deref()
+    }
+}
+
+fn keys(site: &Site) -> impl Iterator<Item = ServiceKey> {
+    site.services
+        .iter()
+        .flat_map(|server| server.keys())
+        .copied()
+}

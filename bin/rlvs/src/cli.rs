@@ -37,6 +37,8 @@ enum Command {
         config: Option<PathBuf>,
     },
     Check(crate::configuration::Check),
+    Plan(crate::site::Preview),
+    Apply(crate::site::Apply),
     Convert(crate::configuration::Convert),
     /// Print the JSON schema of rlvs.toml, for editors
     Schema,
@@ -72,6 +74,8 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Realserver(arguments) => crate::realserver::run(arguments),
         Command::Doctor(arguments) => crate::doctor::run(&arguments),
         Command::Run { config } => finish(crate::run::run(config.as_deref())),
+        Command::Plan(arguments) => report(crate::site::plan(&arguments)),
+        Command::Apply(arguments) => report(crate::site::apply(&arguments)),
         Command::Check(arguments) => report(crate::configuration::check(&arguments)),
         Command::Convert(arguments) => report(crate::configuration::convert(&arguments)),
         Command::Schema => finish(crate::configuration::schema()),

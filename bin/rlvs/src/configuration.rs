@@ -4,7 +4,7 @@ mod names;
 mod read;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -36,10 +36,10 @@ pub(crate) struct Convert {
 
 /// What is read.
 #[derive(Debug, Args)]
-struct Source {
+pub(crate) struct Source {
     /// rlvs.toml, keepalived.conf, ldirectord.cf or what ipvsadm-save prints; `-` is the input
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    pub(crate) file: PathBuf,
     /// Which of them it is, where its name and what is in it do not tell
     #[arg(long, visible_alias = "from", value_enum)]
     format: Option<Format>,
@@ -102,8 +102,21 @@ pub(crate) fn schema() -> Result<()> {
     Ok(output::print(&written::schema())?)
 }
 
+/// What is in a file of any kind; else what is wrong, for people.
+pub(crate) fn load(path: &Path) -> Result<Reading, String> {
+    let source = Source {
+        file: path.to_owned(),
+        format: None,
+        config_id: None,
+    };
+    match read::read(&source) {
+        Ok(outcome) => outcome.map_err(|failure| failure.pictures()),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}
+
 /// What is in the file; what is wrong is said on stderr.
-fn read(source: &Source) -> Result<Option<Reading>> {
+pub(crate) fn read(source: &Source) -> Result<Option<Reading>> {
     match read::read(source)? {
         Ok(reading) => {
             let problems = reading.warnings.iter();

@@ -12,6 +12,7 @@ mod output;
 pub mod proc;
 mod realserver;
 mod run;
+mod site;
 mod status;
 pub mod sysctl;
 

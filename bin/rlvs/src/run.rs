@@ -3,9 +3,11 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
-use rlvs_config::Site;
+use anyhow::{Error, Result};
+use rlvs_director::Configuration;
 use tracing_subscriber::EnvFilter;
+
+use crate::configuration;
 
 /// Runs the director of this network namespace in the foreground; logs go to stderr.
 pub(crate) fn run(config: Option<&Path>) -> Result<()> {
@@ -19,22 +21,16 @@ pub(crate) fn run(config: Option<&Path>) -> Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-    let reading = rlvs_config::load(config)?;
-    only_settings(&reading.site)?;
-    Ok(rlvs_director::run(reading.site.settings)?)
-}
-
-/// The daemon does not take more than its settings from a file yet.
-fn only_settings(site: &Site) -> Result<()> {
-    let settings = Site {
-        settings: site.settings.clone(),
-        ..Site::default()
+    let reading = match config {
+        Some(path) => configuration::load(path).map_err(Error::msg)?,
+        None => rlvs_config::load(None)?,
     };
-    ensure!(
-        *site == settings,
-        "the daemon takes only its settings from rlvs.toml as yet: set services by ipvsadm"
-    );
-    Ok(())
+    let path = config.unwrap_or(Path::new(rlvs_config::DEFAULT_PATH));
+    Ok(rlvs_director::run(Configuration {
+        path: std::path::absolute(path)?,
+        reading,
+        read: configuration::load,
+    })?)
 }
 
 /// Detaches and removes all that a director has in this network namespace.

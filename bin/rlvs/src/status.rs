@@ -3,6 +3,7 @@
 //! What is wrong stands out without colour too: in capitals, with the reason. Counters that are
 //! zero are left out for a person; `--json` has them all.
 
+mod site;
 mod table;
 mod units;
 
@@ -43,7 +44,11 @@ fn render(status: &Status) -> String {
     if let Some(path) = &status.marks {
         section(&mut text, "Firewall marks", marks(path));
     }
-    section(&mut text, "Services", services(&status.services));
+    if let Some(site) = &status.site {
+        section(&mut text, "Site", site::draw(site));
+    }
+    let is_mixed = status.site.is_some();
+    section(&mut text, "Services", services(&status.services, is_mixed));
     section(&mut text, "Connections", connections(&status.connections));
     section(
         &mut text,
@@ -115,11 +120,12 @@ fn attachment_cell(attachment: Attachment, reason: &str) -> Cell {
     Cell::left(format!("{mode}: {reason}"))
 }
 
-fn services(services: &[ServiceState]) -> String {
+/// Where some may be a file's, those that are not say so.
+fn services(services: &[ServiceState], is_mixed: bool) -> String {
     let mut table = Table::new("  ");
     table.row(["", "method", "weight", "active", "inactive", "next hop"].map(Cell::heading));
     for service in services {
-        table.row(service_row(service));
+        table.row(service_row(service, is_mixed));
         service
             .local_addresses
             .iter()
@@ -136,9 +142,12 @@ fn services(services: &[ServiceState]) -> String {
     }
 }
 
-fn service_row(service: &ServiceState) -> [Cell; 6] {
+fn service_row(service: &ServiceState, is_mixed: bool) -> [Cell; 6] {
     let mut row = [(); 6].map(|()| Cell::empty());
     row[0] = Cell::left(format!("{} {}", service.key, service.scheduler));
+    if is_mixed && !service.from_file {
+        row[1] = Cell::left("by hand");
+    }
     if service.destinations.is_empty() {
         row[5] = Cell::left("NO DESTINATION").styled(DOUBTFUL);
     }

@@ -33,6 +33,7 @@ use command::{Command, Listing, ServiceListing, Subject};
 use failure::Failure;
 pub use names::{Names, ServiceNames, SystemNames};
 use print::{ConnectionListing, Namer};
+pub(crate) use print::{Kept, server_options, service_options};
 pub(crate) use restore::Script;
 
 /// What `ipvsadm-save` prints when it does not know an option.

@@ -111,6 +111,7 @@ fn at_work() -> Status {
             interface("uplink", 3, Attachment::Tc, "the driver has no XDP"),
             interface("eth2", 14, Attachment::Detached, "the interface is down"),
         ],
+        site: None,
         marks: Some(MarkPath {
             device: "lvs0".to_owned(),
             rules: vec![
@@ -174,6 +175,7 @@ fn idle() -> Status {
         },
         interfaces: vec![],
         marks: None,
+        site: None,
         services: vec![],
         connections: vec![],
         passed: vec![],
@@ -205,6 +207,7 @@ fn service(port: u16, destinations: Vec<DestinationState>) -> ServiceState {
     ServiceState {
         key,
         scheduler: "wlc".to_owned(),
+        from_file: false,
         destinations,
         local_addresses: vec![],
     }

@@ -11,5 +11,6 @@ mod services;
 pub(super) use connections::ConnectionListing;
 pub(super) use local_addresses::local_addresses;
 pub(super) use name::Namer;
-pub(super) use save::{Kept, save};
+pub(super) use save::save;
+pub(crate) use save::{Kept, server_options, service_options};
 pub(super) use services::services;

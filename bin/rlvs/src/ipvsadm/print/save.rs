@@ -14,7 +14,7 @@ use crate::ipvsadm::scheduler_flags;
 
 /// What of each destination.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::ipvsadm) enum Kept {
+pub(crate) enum Kept {
     All,
     /// No thresholds.
     AsIpvsadm,
@@ -59,7 +59,7 @@ fn service_flag(key: &ServiceKey, names: Namer<'_>) -> String {
     format!("{} {name}", protocol.option())
 }
 
-fn service_options(service: &Service) -> String {
+pub(crate) fn service_options(service: &Service) -> String {
     let mut text = format!(" -s {}", service.scheduler);
     if let Some(persistence) = &service.persistence {
         text += &format!(" -p {}", persistence.timeout);
@@ -88,7 +88,7 @@ fn service_options(service: &Service) -> String {
     text
 }
 
-fn server_options(destination: &Destination, kept: Kept) -> String {
+pub(crate) fn server_options(destination: &Destination, kept: Kept) -> String {
     let method = match destination.method {
         ForwardingMethod::FullNat => "--fullnat",
         ForwardingMethod::Masquerade => "-m",

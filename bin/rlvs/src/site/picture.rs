@@ -1,0 +1,237 @@
+//! A plan as a person reads it: what comes, what goes, what becomes what, in ipvsadm's words.
+//!
+//! ```text
+//! + TCP 192.0.2.1:80         -s wlc -p 300
+//!   + 10.0.0.2:80            -m -w 1
+//!   TCP 192.0.2.9:80
+//!   ~ 10.0.0.3:80            -m -w 1 → -m -w 3
+//!   - 10.0.0.4:80
+//! - UDP 192.0.2.1:53
+//! ```
+
+use std::fmt::Display;
+
+use anstyle::{AnsiColor, Style};
+use rlvs_control::site::{Before, Plan, Step};
+use rlvs_control::{Change, ServiceKey};
+
+use crate::ipvsadm::{Kept, server_options, service_options};
+
+/// Where a line's words begin.
+const COLUMN: usize = 28;
+
+const ADD: (char, Style) = ('+', AnsiColor::Green.on_default());
+const CHANGE: (char, Style) = ('~', AnsiColor::Yellow.on_default());
+const DELETE: (char, Style) = ('-', AnsiColor::Red.on_default());
+
+/// The whole plan; `nothing` is said if it has no steps.
+pub(super) fn draw(plan: &Plan, nothing: &str) -> String {
+    let mut picture = Picture::default();
+    for step in &plan.steps {
+        picture.step(step);
+    }
+    let mut text = picture.text;
+    if plan.steps.is_empty() {
+        text = format!("{nothing}\n");
+    }
+    for key in &plan.taken_over {
+        text += &format!("note: {key} was made by hand; it is the file's from then on\n");
+    }
+    for note in &plan.notes {
+        text += &format!("note: {note}\n");
+    }
+    text
+}
+
+#[derive(Default)]
+struct Picture {
+    text: String,
+    /// Whose lines come now.
+    service: Option<ServiceKey>,
+}
+
+impl Picture {
+    fn step(&mut self, step: &Step) {
+        match &step.change {
+            Change::AddService(service) => {
+                self.service = Some(service.key);
+                self.line(ADD, 0, &service.key, &service_options(service));
+            }
+            Change::EditService(service) => {
+                self.service = Some(service.key);
+                let before = match &step.before {
+                    Some(Before::Service(before)) => service_options(before),
+                    _ => String::new(),
+                };
+                let words = becomes(&before, &service_options(service));
+                self.line(CHANGE, 0, &service.key, &words);
+            }
+            Change::DeleteService(key) => {
+                self.service = None;
+                self.line(DELETE, 0, key, "");
+            }
+            Change::AddDestination {
+                service,
+                destination,
+            } => {
+                let words = server_options(destination, Kept::All);
+                self.member(*service, ADD, &destination.key, &words);
+            }
+            Change::EditDestination {
+                service,
+                destination,
+            } => {
+                let before = match &step.before {
+                    Some(Before::Destination(before)) => server_options(before, Kept::All),
+                    _ => String::new(),
+                };
+                let words = becomes(&before, &server_options(destination, Kept::All));
+                self.member(*service, CHANGE, &destination.key, &words);
+            }
+            Change::DeleteDestination {
+                service,
+                destination,
+            } => self.member(*service, DELETE, destination, ""),
+            Change::AddLocalAddress { service, address } => {
+                self.member(*service, ADD, &format!("local {address}"), "");
+            }
+            Change::DeleteLocalAddress { service, address } => {
+                self.member(*service, DELETE, &format!("local {address}"), "");
+            }
+            Change::SetTimeouts { tcp, tcp_fin, udp } => {
+                self.service = None;
+                let words = format!("--set {tcp} {tcp_fin} {udp}");
+                self.line(CHANGE, 0, &"timeouts", &words);
+            }
+            // What a file does not say.
+            Change::Flush
+            | Change::Drain { .. }
+            | Change::Undrain { .. }
+            | Change::SetSysctl { .. }
+            | Change::Zero { .. } => {}
+        }
+    }
+
+    /// A line of something in a service, whose own line is before it.
+    fn member(
+        &mut self,
+        service: ServiceKey,
+        sign: (char, Style),
+        what: &dyn Display,
+        words: &str,
+    ) {
+        if self.service != Some(service) {
+            self.service = Some(service);
+            self.text += &format!("  {service}\n");
+        }
+        self.line(sign, 2, what, words);
+    }
+
+    fn line(
+        &mut self,
+        (sign, style): (char, Style),
+        depth: usize,
+        what: &dyn Display,
+        words: &str,
+    ) {
+        let what = what.to_string();
+        let width = COLUMN.saturating_sub(depth + 2);
+        let line = format!("{:depth$}{sign} {what:width$} {}", "", words.trim());
+        self.text += &format!("{style}{}{style:#}\n", line.trim_end());
+    }
+}
+
+fn becomes(before: &str, after: &str) -> String {
+    format!("{} → {}", before.trim(), after.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+    use rlvs_control::{Destination, DestinationKey, ForwardingMethod, Protocol, Service};
+
+    use super::*;
+
+    fn key(port: u16) -> ServiceKey {
+        ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            address: [192, 0, 2, 1].into(),
+            port,
+        }
+    }
+
+    fn service(port: u16, scheduler: &str) -> Service {
+        serde_json::from_value(serde_json::json!({
+            "key": key(port),
+            "scheduler": scheduler,
+        }))
+        .unwrap()
+    }
+
+    fn destination(last: u8, weight: u32) -> Destination {
+        Destination {
+            key: DestinationKey {
+                address: [10, 0, 0, last].into(),
+                port: 80,
+            },
+            method: ForwardingMethod::Masquerade,
+            weight,
+            upper_threshold: 0,
+            lower_threshold: 0,
+        }
+    }
+
+    fn step(change: Change) -> Step {
+        Step {
+            change,
+            before: None,
+        }
+    }
+
+    #[test]
+    fn a_plan_is_read_at_a_glance() {
+        let plan = Plan {
+            steps: vec![
+                step(Change::DeleteService(key(53))),
+                step(Change::AddService(service(80, "wlc"))),
+                step(Change::AddDestination {
+                    service: key(80),
+                    destination: destination(2, 1),
+                }),
+                Step {
+                    change: Change::EditDestination {
+                        service: key(443),
+                        destination: destination(3, 3),
+                    },
+                    before: Some(Before::Destination(destination(3, 1))),
+                },
+                step(Change::DeleteDestination {
+                    service: key(443),
+                    destination: destination(4, 1).key,
+                }),
+                Step {
+                    change: Change::EditService(service(21, "rr")),
+                    before: Some(Before::Service(service(21, "sh"))),
+                },
+            ],
+            taken_over: vec![key(80)],
+            notes: vec!["something else".to_owned()],
+        };
+        let text = draw(&plan, "");
+        assert_eq!(
+            strip_str(&text).to_string(),
+            "\
+- TCP 192.0.2.1:53
++ TCP 192.0.2.1:80           -s wlc
+  + 10.0.0.2:80              -m -w 1
+  TCP 192.0.2.1:443
+  ~ 10.0.0.3:80              -m -w 1 → -m -w 3
+  - 10.0.0.4:80
+~ TCP 192.0.2.1:21           -s sh → -s rr
+note: TCP 192.0.2.1:80 was made by hand; it is the file's from then on
+note: something else
+"
+        );
+        assert_eq!(draw(&Plan::default(), "nothing"), "nothing\n");
+    }
+}

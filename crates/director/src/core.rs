@@ -25,7 +25,7 @@ use crate::marks::MarkedWay;
 use crate::rates::Counted;
 use crate::roles::{Needs, Roles};
 use crate::server::Request;
-use crate::site::{self, Managed};
+use crate::site::Managed;
 use crate::supported;
 use crate::sweep::Swept;
 use crate::vlans::{Below, vlans};
@@ -163,7 +163,7 @@ impl Core {
         self.follow_needs();
         self.follow_marks();
         self.follow_own_addresses();
-        self.remember_health(site::OFTEN);
+        self.remember_health();
         let before = self.installed.addresses().count();
         self.end_drains();
         self.raise_weights();

@@ -16,7 +16,7 @@ use rlvs_probe::{Prober, Report};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::connections::Connections;
 use crate::core::Core;
@@ -29,8 +29,11 @@ use crate::{estimator, service_manager, sweep};
 
 const STATE: &str = "/run/rlvs";
 const TIDY: Duration = Duration::from_secs(1);
+/// After reports of checks, others have so much more time: where very many change at once, they are
+/// worked off together.
+const SHARE: u32 = 4;
 /// Reports of checks that are worked off before others have their turn.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 4096;
 const NEWS: Duration = Duration::from_secs(5);
 
 /// Runs a director in this network namespace until it is told to stop. Forwarding goes on then.
@@ -193,14 +196,18 @@ async fn work(
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
     let mut reload = signal(SignalKind::hangup()).map_err(Error::Runtime)?;
-    let mut reports = Vec::new();
+    let (mut reports, mut quiet_until) = (Vec::new(), Instant::now());
     loop {
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = reload.recv() => core.reload_site(configuration),
             Some(request) = events.requests.recv() => core.answer(request),
-            _ = events.reports.recv_many(&mut reports, AT_ONCE) => core.hear(&mut reports),
+            _ = hear_from(&mut events.reports, &mut reports, quiet_until) => {
+                let begun = Instant::now();
+                core.hear(&mut reports);
+                quiet_until = Instant::now() + SHARE * begun.elapsed();
+            }
             event = events.news.recv() => core.learn(event.ok_or(Error::NetworkEnded)?),
             Ok(()) = swept.changed() => core.take_sweep(swept.borrow_and_update().clone()),
             _ = tidy.tick() => {
@@ -210,6 +217,16 @@ async fn work(
             _ = estimate.tick() => core.estimate(),
         }
     }
+}
+
+/// Waits for reports of checks, but not before a moment.
+async fn hear_from(
+    queue: &mut mpsc::UnboundedReceiver<Report>,
+    reports: &mut Vec<Report>,
+    quiet_until: Instant,
+) {
+    sleep_until(quiet_until.into()).await;
+    queue.recv_many(reports, AT_ONCE).await;
 }
 
 fn ticking(period: Duration) -> tokio::time::Interval {

@@ -45,6 +45,9 @@ impl Needs {
                 let hop = installed.hop(&destination.key.address);
                 needs.leaving |= matches!(hop, Some(Hop::Local));
             }
+            if needs.leaving && needs.answers {
+                break;
+            }
         }
         needs
     }

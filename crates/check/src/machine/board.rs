@@ -188,6 +188,11 @@ impl<K: Clone + Eq + Hash + Ord> Board<K> {
         self.services.get(key).map_or(&[], |placed| &placed.members)
     }
 
+    /// A check that is made.
+    pub fn probe(&self, id: ProbeId) -> Option<&Probe> {
+        self.by_id.get(&id).map(|probe| &**probe)
+    }
+
     /// All checks that are made.
     pub fn probes(&self) -> impl Iterator<Item = (ProbeId, &Probe, &Standing)> {
         self.probes

@@ -1,7 +1,7 @@
 //! A site becomes what the director does; checks change it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use rlvs_check::machine::{Event, Wanted};
 use rlvs_config::{Reading, Site, written};
@@ -9,15 +9,12 @@ use rlvs_control::site::{Applied, Plan, Site as Request};
 use rlvs_control::{Change, Code, Error, ServiceKey, Timeouts, Transaction};
 use rlvs_probe::Report;
 
-use super::health::{self, Turn};
+use super::health;
 use super::target::{Target, all_up, targets};
 use super::{Configuration, Managed};
-use super::{changes, keep, keys, notify, plan};
+use super::{changes, keep, notify, plan};
 use crate::core::Core;
 use crate::desired::Desired;
-
-/// What is known of servers is written down no more often, for there may be many.
-pub(crate) const OFTEN: Duration = Duration::from_millis(500);
 
 impl Core {
     /// What applying a site would change.
@@ -63,8 +60,7 @@ impl Core {
             return Err(error);
         }
         self.take_settings(&site);
-        self.managed.owned = keys(&site).collect();
-        self.managed.site = site;
+        self.managed.take(site);
         self.managed.applied = Applied {
             number: self.managed.applied.number + 1,
             path: Some(request.path.clone()),
@@ -126,17 +122,16 @@ impl Core {
         }
     }
 
-    /// What checks say.
+    /// What checks say. However many they are, they make one transaction.
     pub(crate) fn hear(&mut self, reports: &mut Vec<Report>) {
+        let (mut turned, mut events) = (BTreeMap::new(), Vec::new());
         for report in reports.drain(..) {
-            log(self, &report);
-            let (events, turns) = self.managed.health.hear(&report);
-            for turn in turns {
-                self.turn(&turn);
-            }
-            self.tell(&events);
+            self.log(&report);
+            events.extend(self.managed.health.hear(&report, &mut turned));
         }
-        self.remember_health(OFTEN);
+        self.turn(&turned);
+        self.tell(&events);
+        self.remember_health();
     }
 
     /// Suspends checks of virtual addresses that are elsewhere.
@@ -145,23 +140,34 @@ impl Core {
         health.follow_addresses(&site.services);
     }
 
-    /// What is known of servers, for the next daemon: written down if it was not for a time.
-    pub(crate) fn remember_health(&mut self, pause: Duration) {
-        if let Some(state) = self.managed.health.news(pause) {
-            keep::write_health(&self.managed.directory, &state);
+    /// What is known of servers, for the next daemon.
+    pub(crate) fn remember_health(&mut self) {
+        let Managed {
+            directory, health, ..
+        } = &mut self.managed;
+        health.remember(|state| keep::write_health(directory, state));
+    }
+
+    /// Makes pools what they are to be; what they were is given.
+    fn turn(&mut self, turned: &BTreeMap<ServiceKey, Wanted>) {
+        let changes_of = |(key, before): (&ServiceKey, &Wanted)| {
+            let server = self.managed.server(key)?;
+            let after = self.managed.health.wanted(key)?;
+            Some(changes::by_checks(&self.desired, server, before, after))
+        };
+        let changes: Vec<Change> = turned.iter().filter_map(changes_of).flatten().collect();
+        if let Err(error) = self.apply_named(changes) {
+            tracing::error!(%error, "what checks say cannot be done");
         }
     }
 
-    fn turn(&mut self, turn: &Turn) {
-        let Some(server) = self.managed.server(&turn.key) else {
+    fn log(&self, report: &Report) {
+        let Some(reason) = &report.reason else {
             return;
         };
-        let changes = changes::by_checks(&self.desired, server, &turn.before, &turn.after);
-        if changes.is_empty() {
-            return;
-        }
-        if let Err(error) = self.apply(&Transaction { changes }) {
-            tracing::error!(service = %turn.key, %error, "what checks say cannot be done");
+        if let Some(probe) = self.managed.health.board().probe(report.id) {
+            let (target, check) = (probe.target, probe.check.kind.name());
+            tracing::info!(%target, check, reason, "check failed");
         }
     }
 
@@ -235,7 +241,8 @@ impl Core {
     pub(crate) fn end_site(&mut self) {
         let events = self.managed.health.stop();
         self.tell(&events);
-        self.remember_health(Duration::ZERO);
+        let state = self.managed.health.board().state();
+        keep::write_health(&self.managed.directory, &state);
     }
 
     fn tell(&self, events: &[(ServiceKey, Event)]) {
@@ -290,15 +297,4 @@ fn named(mut error: Error, changes: &[Change]) -> Error {
         error.message = format!("{whose}: {}", error.message);
     }
     error
-}
-
-fn log(core: &Core, report: &Report) {
-    let Some(reason) = &report.reason else {
-        return;
-    };
-    let mut probes = core.managed.health.board().probes();
-    if let Some((_, probe, _)) = probes.find(|(id, ..)| *id == report.id) {
-        let (target, check) = (probe.target, probe.check.kind.name());
-        tracing::info!(%target, check, reason, "check failed");
-    }
 }

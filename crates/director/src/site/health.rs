@@ -1,8 +1,8 @@
 //! The checks of a site's real servers, and what they have decided.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rlvs_check::machine::{
     Board, BoardState, Event, Member, NoVip, ProbeId, Reload, Server, ServiceSpec, Start, Wanted,
@@ -15,6 +15,9 @@ use rlvs_probe::{Prober, Report, Task};
 
 use super::target::all_up;
 
+/// Time without writing down what is known of servers, for the time that it took.
+const SHARE: u32 = 30;
+
 /// A virtual server goes by the first of its services.
 #[derive(Debug)]
 pub(super) struct Health {
@@ -26,15 +29,7 @@ pub(super) struct Health {
     reasons: HashMap<ProbeId, String>,
     /// Something is to be remembered.
     is_changed: bool,
-    remembered: Option<Instant>,
-}
-
-/// Two views of the pool, before and after.
-#[derive(Debug)]
-pub(super) struct Turn {
-    pub(super) key: ServiceKey,
-    pub(super) before: Wanted,
-    pub(super) after: Wanted,
+    quiet_until: Instant,
 }
 
 impl Health {
@@ -45,7 +40,7 @@ impl Health {
             wanted: HashMap::new(),
             reasons: HashMap::new(),
             is_changed: false,
-            remembered: None,
+            quiet_until: Instant::now(),
         }
     }
 
@@ -98,32 +93,31 @@ impl Health {
         Some(self.board.service(&name)?.servers().get(place)?.up())
     }
 
-    /// What a report says of whom, and what that makes of their pools.
-    pub(super) fn hear(&mut self, report: &Report) -> (Vec<(ServiceKey, Event)>, Vec<Turn>) {
+    /// What a report says of whom. Virtual servers whose pools are another then are noted in `turned`,
+    /// with what they were.
+    pub(super) fn hear(
+        &mut self,
+        report: &Report,
+        turned: &mut BTreeMap<ServiceKey, Wanted>,
+    ) -> Vec<(ServiceKey, Event)> {
         match &report.reason {
             Some(reason) => drop(self.reasons.insert(report.id, reason.clone())),
             None => drop(self.reasons.remove(&report.id)),
         }
         if !report.changed {
-            return (Vec::new(), Vec::new());
+            return Vec::new();
         }
         self.is_changed = true;
         let events = self.board.hear(report.id, &report.standing);
-        let mut turns: Vec<Turn> = Vec::new();
         for (key, _) in &events {
             let after = self.board.service(key).map(|it| it.wanted());
-            let (Some(after), Some(before)) = (after, self.wanted.get_mut(key)) else {
+            let (Some(after), Some(now)) = (after, self.wanted.get_mut(key)) else {
                 continue;
             };
-            if after != *before {
-                turns.push(Turn {
-                    key: *key,
-                    before: core::mem::replace(before, after.clone()),
-                    after,
-                });
-            }
+            let before = core::mem::replace(now, after);
+            turned.entry(*key).or_insert(before);
         }
-        (events, turns)
+        events
     }
 
     /// Checks are made while this machine has the virtual address, where that is wanted.
@@ -153,14 +147,16 @@ impl Health {
         }
     }
 
-    /// What is to be remembered, if it is another than before, and the last time was long enough ago.
-    pub(super) fn news(&mut self, pause: Duration) -> Option<BoardState<ServiceKey>> {
-        if !self.is_changed || self.remembered.is_some_and(|last| last.elapsed() < pause) {
-            return None;
+    /// Hands on what is to be remembered, if it is another than before. That is done at once, but never
+    /// takes more than a small part of the time, however many servers there are.
+    pub(super) fn remember(&mut self, write: impl FnOnce(&BoardState<ServiceKey>)) {
+        let begun = Instant::now();
+        if !self.is_changed || begun < self.quiet_until {
+            return;
         }
         self.is_changed = false;
-        self.remembered = Some(Instant::now());
-        Some(self.board.state())
+        write(&self.board.state());
+        self.quiet_until = Instant::now() + SHARE * begun.elapsed();
     }
 
     pub(super) fn board(&self) -> &Board<ServiceKey> {

@@ -14,7 +14,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use rlvs_config::model::VirtualServer;
@@ -23,7 +23,6 @@ use rlvs_control::ServiceKey;
 use rlvs_control::site::{Applied, Site as Request};
 use rlvs_control::status::SiteState;
 
-pub(crate) use apply::OFTEN;
 use health::Health;
 
 /// What a daemon is started with.
@@ -43,6 +42,8 @@ pub(crate) struct Managed {
     applied: Applied,
     site: Site,
     owned: HashSet<ServiceKey>,
+    /// Of virtual servers in the site.
+    places: HashMap<ServiceKey, usize>,
     health: Health,
 }
 
@@ -55,6 +56,7 @@ impl Managed {
         Self {
             directory: directory.to_owned(),
             owned: keys(&site).collect(),
+            places: places(&site),
             applied,
             site,
             health,
@@ -82,10 +84,15 @@ impl Managed {
         &self.applied
     }
 
+    fn take(&mut self, site: Site) {
+        self.owned = keys(&site).collect();
+        self.places = places(&site);
+        self.site = site;
+    }
+
     /// A virtual server, by what it goes by in [`Health`].
     fn server(&self, key: &ServiceKey) -> Option<&VirtualServer> {
-        let mut servers = self.site.services.iter();
-        servers.find(|server| health::name(server).as_ref() == Some(key))
+        self.site.services.get(*self.places.get(key)?)
     }
 
     /// Whether there ever was one.
@@ -113,4 +120,11 @@ fn keys(site: &Site) -> impl Iterator<Item = ServiceKey> {
         .iter()
         .flat_map(|server| server.keys())
         .copied()
+}
+
+fn places(site: &Site) -> HashMap<ServiceKey, usize> {
+    let names = site.services.iter().map(health::name).enumerate();
+    names
+        .filter_map(|(place, name)| Some((name?, place)))
+        .collect()
 }

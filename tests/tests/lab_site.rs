@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rlvs_lab::address::with_port;
+use rlvs_lab::director::CONFIGURATION;
+use rlvs_lab::real_server::dig;
 use rlvs_lab::{Get, Masquerading, RealServer, wait};
 use rlvs_tests::scene::status;
 use rustix::process::Signal;
@@ -199,4 +201,137 @@ fn signal_workers(server: &RealServer, signal: &str) -> Result<()> {
     let id = server.nginx.id();
     let command = format!("kill -{signal} $(cat /proc/{id}/task/{id}/children)");
     server.host.shell(&command).map(drop)
+}
+
+/// keepalived.conf as it is: a script's weight, DNS, notifiers and the FIFO.
+#[test]
+fn a_site_of_keepalived_is_done() -> Result<()> {
+    let mut lab = Masquerading::new(3)?;
+    lab.director.start_rlvs_with(CONFIGURATION)?;
+    let directory = lab.director.host.directory()?;
+    let (file, notes) = (directory.join("keepalived.conf"), directory.join("notes"));
+    fs::write(&file, keepalived_conf(&lab, &directory)?)?;
+    fs::write(directory.join("weight"), "5")?;
+    lab.director.rlvs(&format!("apply {}", file.display()))?;
+    let fifo = directory.join("fifo");
+    let reader = lab.director.host.spawn("reader", "cat", [&fifo])?;
+    let saved = |words: &str| {
+        wait::until(words, SOON, || {
+            Ok(lab.director.ipvsadm("-Sn")?.contains(words))
+        })
+    };
+    // A script's status less 2.
+    saved("-r 10.0.1.12:80 -m -w 3")?;
+    fs::write(directory.join("weight"), "9")?;
+    saved("-r 10.0.1.12:80 -m -w 7")?;
+    wait::until("names are told", SOON, || {
+        let vip = lab.vips()[0];
+        Ok(dig(&lab.client, vip, "TXT").is_ok_and(|name| name == "rs1" || name == "rs2"))
+    })?;
+
+    let servers = &mut lab.real_servers;
+    servers[1].dns.stop()?;
+    servers[0].nginx.stop()?;
+    fs::write(directory.join("weight"), "1")?;
+    let note = |words: &str| {
+        wait::until(words, SOON, || {
+            Ok(fs::read_to_string(&notes).is_ok_and(|notes| notes.contains(words)))
+        })
+    };
+    note("down 10.0.1.11\n")?;
+    note("quorum lost\n")?;
+    wait::until("the FIFO has it", SOON, || {
+        let lines = reader.log();
+        Ok(
+            lines.contains("RS [10.0.1.11]:tcp:80 [10.0.0.100]:tcp:80 DOWN\n")
+                && lines.contains("VS [10.0.0.100]:tcp:80 DOWN\n"),
+        )
+    })?;
+    let listed = || lab.director.ipvsadm("-Sn");
+    wait::until("the sorry server serves", SOON, || {
+        let listed = listed()?;
+        let names = listed.matches("-a -u").count();
+        Ok(listed.contains("-a -t 10.0.0.100:80 -r 10.0.1.13:80") && names == 1)
+    })?;
+    // The next daemon has its own file, and does what was applied.
+    lab.director.stop()?;
+    lab.director.start_rlvs_with(CONFIGURATION)?;
+    ensure!(lab.director.ipvsadm("-Sn")?.contains("-r 10.0.1.13:80"));
+    servers[0].restart_nginx()?;
+    note("up 10.0.1.11\n")?;
+    note("quorum gained\n")
+}
+
+fn keepalived_conf(lab: &Masquerading, directory: &Path) -> Result<String> {
+    let [vip, ..] = lab.vips();
+    let real: Vec<_> = lab
+        .real_servers
+        .iter()
+        .map(|it| it.host.address().v4)
+        .collect();
+    let directory = directory.display();
+    let note = |words: &str| format!("\"/bin/sh -c 'echo {words} >> {directory}/notes'\"");
+    Ok(format!(
+        "! As sites have it.
+global_defs {{
+    lvs_notify_fifo {directory}/fifo
+    script_user root
+}}
+virtual_server {vip} 80 {{
+    delay_loop 1
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    quorum_up {}
+    quorum_down {}
+    sorry_server {} 80
+    real_server {} 80 {{
+        weight 1
+        notify_up {}
+        notify_down {}
+        TCP_CHECK {{
+            connect_timeout 1
+            retry 0
+        }}
+    }}
+    real_server {} 80 {{
+        weight 1
+        MISC_CHECK {{
+            misc_path \"/bin/sh -c 'exit $(cat {directory}/weight)'\"
+            misc_dynamic
+        }}
+    }}
+}}
+virtual_server {vip} 53 {{
+    delay_loop 1
+    lb_kind NAT
+    protocol UDP
+    real_server {} 53 {{
+        DNS_CHECK {{
+            type A
+            name who.lab
+            retry 0
+            connect_timeout 1
+        }}
+    }}
+    real_server {} 53 {{
+        DNS_CHECK {{
+            type A
+            name who.lab
+            retry 0
+            connect_timeout 1
+        }}
+    }}
+}}
+",
+        note("quorum gained"),
+        note("quorum lost"),
+        real[2],
+        real[0],
+        note(&format!("up {}", real[0])),
+        note(&format!("down {}", real[0])),
+        real[1],
+        real[0],
+        real[1],
+    ))
 }

@@ -123,7 +123,7 @@ async fn serve(configuration: Configuration, cookie: u64, server: Server) -> Res
     };
     let outcome = work(&mut core, &tables, events, &configuration).await;
     service_manager::stopping();
-    core.end_site();
+    core.end_site().await;
     drop(stop);
     let _ = serving.await;
     tracing::info!("the director stops; forwarding goes on, `rlvs down` ends it");

@@ -104,15 +104,16 @@ impl Server {
 struct Door {
     access: Access,
     router: axum::Router,
+    of_members: axum::Router,
     strangers: Arc<Semaphore>,
 }
 
 impl Door {
     fn new(access: Access, handle: Handle) -> Self {
-        let router = routes::router(handle);
         Self {
             access,
-            router,
+            router: routes::router(handle.clone()),
+            of_members: routes::router_of_members(handle),
             strangers: Arc::new(Semaphore::new(STRANGERS)),
         }
     }
@@ -127,7 +128,7 @@ impl Door {
         let Ok(permit) = Arc::clone(&self.strangers).try_acquire_owned() else {
             return;
         };
-        let (access, router) = (self.access.clone(), self.router.clone());
+        let (access, router) = (self.access.clone(), self.of_members.clone());
         tokio::spawn(async move {
             if access.allows_member(uid, gid).await {
                 drop(permit);

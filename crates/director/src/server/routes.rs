@@ -7,7 +7,7 @@ use axum::http::header::{CONTENT_TYPE, SERVER, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use http_body_util::BodyExt;
 use rlvs_control::endpoint::{
     API, CONNECTIONS, DRAINS, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE, STATUS,
@@ -20,8 +20,31 @@ use serde::de::DeserializeOwned;
 use super::handle::Handle;
 use super::listing;
 
-/// Everything, for those who may.
+/// Everything, for root.
 pub(super) fn router(handle: Handle) -> Router {
+    let site = Router::new()
+        .route(SITE, get(site).put(apply_site))
+        .route(PLAN, post(plan));
+    finish(common().merge(site), handle)
+}
+
+/// What ipvsadm and `rlvs status` need, for members of the group. A site can name programs that are
+/// run as root, and has passwords.
+pub(super) fn router_of_members(handle: Handle) -> Router {
+    let refused = || any(refuse_site);
+    let site = Router::new().route(SITE, refused()).route(PLAN, refused());
+    finish(common().merge(site), handle)
+}
+
+fn finish(routes: Router<Handle>, handle: Handle) -> Router {
+    routes
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(map_response(sign))
+        .with_state(handle)
+}
+
+fn common() -> Router<Handle> {
     Router::new()
         .route(TRANSACTION, post(transaction))
         .route(SERVICES, get(services))
@@ -30,14 +53,8 @@ pub(super) fn router(handle: Handle) -> Router {
         .route(TIMEOUTS, get(timeouts))
         .route(SYSCTLS, get(sysctls))
         .route(DRAINS, get(drains))
-        .route(SITE, get(site).put(apply_site))
-        .route(PLAN, post(plan))
         .route(STATUS, get(status))
         .route(VERSION, get(version))
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(map_response(sign))
-        .with_state(handle)
 }
 
 /// Nothing, for those who may not.
@@ -116,14 +133,26 @@ async fn connections(State(handle): State<Handle>) -> Response {
         .into_response()
 }
 
-/// Reads the request to its end first: a socket closed with unread data would lose the answer.
 async fn refuse(request: Request) -> Refusal {
-    let mut body = request.into_body();
-    while let Some(Ok(_)) = body.frame().await {}
+    read_to_end(request).await;
     Refusal(Error::new(
         Code::PermissionDenied,
         "Permission denied (you must be root)",
     ))
+}
+
+async fn refuse_site(request: Request) -> Refusal {
+    read_to_end(request).await;
+    Refusal(Error::new(
+        Code::PermissionDenied,
+        "Permission denied: only root may see and apply a site, which can name programs to be run",
+    ))
+}
+
+/// A socket closed with unread data would lose the answer.
+async fn read_to_end(request: Request) {
+    let mut body = request.into_body();
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 async fn unknown_path(uri: Uri) -> Refusal {
@@ -242,5 +271,52 @@ fn status_of(code: Code) -> StatusCode {
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::TableFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::Unsupported => StatusCode::NOT_IMPLEMENTED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+    use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+    use crate::server::handle::ConnectionSource;
+
+    struct NoConnections;
+
+    impl ConnectionSource for NoConnections {
+        fn visit(&self, _each: &mut dyn FnMut(rlvs_control::ConnectionEntry) -> bool) {}
+    }
+
+    async fn answer(router: Router, method: Method, path: &str) -> StatusCode {
+        let request = axum::http::Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Full::new(Bytes::from_static(b"{}")))
+            .unwrap();
+        let service = TowerToHyperService::new(router);
+        service.call(request).await.unwrap().status()
+    }
+
+    /// A site can name programs that are run as root.
+    #[tokio::test]
+    async fn members_of_the_group_do_not_touch_the_site() {
+        let (handle, requests) = Handle::new(std::sync::Arc::new(NoConnections));
+        // Whatever gets through finds that the director is gone.
+        drop(requests);
+        let members = router_of_members(handle.clone());
+        for (method, path) in [
+            (Method::GET, SITE),
+            (Method::PUT, SITE),
+            (Method::POST, PLAN),
+        ] {
+            let status = answer(members.clone(), method.clone(), path).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}");
+            let status = answer(router(handle.clone()), method, path).await;
+            assert_ne!(status, StatusCode::FORBIDDEN);
+        }
+        let services = answer(members, Method::GET, SERVICES).await;
+        assert_eq!(services, StatusCode::SERVICE_UNAVAILABLE);
     }
 }

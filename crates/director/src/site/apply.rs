@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use rlvs_check::machine::{Event, Wanted};
 use rlvs_config::{Reading, Site, written};
 use rlvs_control::site::{Applied, Plan, Site as Request};
 use rlvs_control::{Change, Code, Error, ServiceKey, Timeouts, Transaction};
 use rlvs_probe::Report;
+use tokio::time::timeout;
 
 use super::health;
 use super::target::{Target, all_up, targets};
@@ -15,6 +17,9 @@ use super::{Configuration, Managed};
 use super::{changes, keep, notify, plan};
 use crate::core::Core;
 use crate::desired::Desired;
+
+/// Scripts that are told when the daemon ends have this time.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Core {
     /// What applying a site would change.
@@ -80,6 +85,7 @@ impl Core {
 
     /// Takes up the site: of the file that was applied last, or of the daemon's own.
     pub(crate) fn begin_site(&mut self, configuration: &Configuration) -> Result<(), crate::Error> {
+        log_warnings(&configuration.reading);
         let another = self
             .managed
             .path()
@@ -237,26 +243,27 @@ impl Core {
         self.follow_config();
     }
 
-    /// The daemon ends: what `omega` wants to be told then.
-    pub(crate) fn end_site(&mut self) {
+    /// The daemon ends: what `omega` wants to be told then is told.
+    pub(crate) async fn end_site(&mut self) {
         let events = self.managed.health.stop();
         self.tell(&events);
         let state = self.managed.health.board().state();
         keep::write_health(&self.managed.directory, &state);
+        let running = core::mem::take(&mut self.managed.notifying);
+        // Who takes longer is ended.
+        let _ = timeout(LAST_WORDS, running.join_all()).await;
     }
 
-    fn tell(&self, events: &[(ServiceKey, Event)]) {
+    fn tell(&mut self, events: &[(ServiceKey, Event)]) {
         for (key, event) in events {
             health::say(key, self.managed.health.board().members(key), event);
-            if let Some(server) = self.managed.server(key) {
-                notify::tell(&self.managed.site, server, event);
-            }
+            self.managed.tell(key, event);
         }
     }
 }
 
 /// The request that makes a site of this file.
-pub(crate) fn request_of(path: &Path, site: &Site) -> Request {
+fn request_of(path: &Path, site: &Site) -> Request {
     Request {
         path: path.to_owned(),
         text: written::write(site),
@@ -264,7 +271,7 @@ pub(crate) fn request_of(path: &Path, site: &Site) -> Request {
     }
 }
 
-pub(crate) fn log_warnings(reading: &Reading) {
+fn log_warnings(reading: &Reading) {
     for warning in reading.warnings.iter() {
         tracing::warn!("{}", warning.line(&reading.sources));
     }

@@ -17,6 +17,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use rlvs_check::machine::Event;
 use rlvs_config::model::VirtualServer;
 use rlvs_config::{Reading, Site};
 use rlvs_control::ServiceKey;
@@ -24,6 +25,7 @@ use rlvs_control::site::{Applied, Site as Request};
 use rlvs_control::status::SiteState;
 
 use health::Health;
+use tokio::task::JoinSet;
 
 /// What a daemon is started with.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub(crate) struct Managed {
     /// Of virtual servers in the site.
     places: HashMap<ServiceKey, usize>,
     health: Health,
+    /// Scripts that are told.
+    notifying: JoinSet<()>,
 }
 
 impl Managed {
@@ -60,6 +64,7 @@ impl Managed {
             applied,
             site,
             health,
+            notifying: JoinSet::new(),
         }
     }
 
@@ -93,6 +98,13 @@ impl Managed {
     /// A virtual server, by what it goes by in [`Health`].
     fn server(&self, key: &ServiceKey) -> Option<&VirtualServer> {
         self.site.services.get(*self.places.get(key)?)
+    }
+
+    fn tell(&mut self, key: &ServiceKey, event: &Event) {
+        let place = self.places.get(key);
+        if let Some(server) = place.and_then(|place| self.site.services.get(*place)) {
+            notify::tell(&self.site, server, event, &mut self.notifying);
+        }
     }
 
     /// Whether there ever was one.

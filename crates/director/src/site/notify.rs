@@ -17,14 +17,17 @@ use rlvs_config::model::{Command, Fifo, VirtualServer};
 use rlvs_control::ServiceKey;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
+use tokio::task::JoinSet;
 
 /// A script that is still there then is ended.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Tells of an event of a virtual server; its real servers are named by their place.
-pub(super) fn tell(site: &Site, server: &VirtualServer, event: &Event) {
+/// Tells of an event of a virtual server, whose real servers are named by their place. Scripts run
+/// among others.
+pub(super) fn tell(site: &Site, server: &VirtualServer, event: &Event, running: &mut JoinSet<()>) {
+    while running.try_join_next().is_some() {}
     for command in commands(server, event) {
-        run(command);
+        running.spawn(run(command));
     }
     let lines: String = lines(server, event).collect();
     for fifo in fifos(site).filter(|_| !lines.is_empty()) {
@@ -120,20 +123,20 @@ fn protocol(key: &ServiceKey) -> &'static str {
     }
 }
 
-fn run(command: &Command) {
+fn run(command: &Command) -> impl Future<Output = ()> + Send + use<> {
     let script = Script {
         user: command.user.clone(),
         group: command.group.clone(),
         timeout: Some(LONGEST),
         ..Script::new(command.words.iter().cloned())
     };
-    tokio::spawn(async move {
+    async move {
         let said = script.command.join(" ");
         match rlvs_probe::run_script(&script, LONGEST).await {
             Ok(()) => tracing::debug!(script = said, "done"),
             Err(problem) => tracing::warn!(script = said, problem, "notifier"),
         }
-    });
+    }
 }
 
 /// Not waiting for a reader.

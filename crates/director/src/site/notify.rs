@@ -119,7 +119,7 @@ fn protocol(key: &ServiceKey) -> &'static str {
             rlvs_control::Protocol::Udp => "udp",
             rlvs_control::Protocol::Sctp => "sctp",
         },
-        ServiceKey::Mark { .. } => "fwm",
+        ServiceKey::Mark { .. } => "none",
     }
 }
 
@@ -145,4 +145,110 @@ fn write(path: &Path, lines: &[u8]) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     let mut fifo = options.write(true).custom_flags(nonblocking).open(path)?;
     fifo.write_all(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use rlvs_config::written;
+
+    use super::*;
+
+    const SITE: &str = r#"
+[[service]]
+tcp = "192.0.2.1:80"
+quorum_up = "/bin/quorum up"
+quorum_down = "/bin/quorum down"
+
+[[service.real]]
+address = "10.0.0.1:8080"
+method = "nat"
+notify_up = "/bin/notify up 1"
+notify_down = "/bin/notify down 1"
+
+[[service.real]]
+address = "10.0.0.2:80"
+notify_down = "/bin/notify down 2"
+
+[[service]]
+mark = 7
+real = [{ address = "10.0.0.1" }]
+
+[[service]]
+group = "shop"
+udp = ["192.0.2.2-3:53"]
+real = [{ address = "10.0.0.1" }]
+"#;
+
+    fn site() -> Site {
+        let reading = written::read(Path::new("site.toml"), SITE.to_owned());
+        reading
+            .unwrap_or_else(|it| panic!("{}", it.pictures()))
+            .site
+    }
+
+    fn quorum(is_there: bool) -> Event {
+        let (weight, threshold, start) = (1, 1, false);
+        match is_there {
+            true => Event::QuorumGained {
+                weight,
+                threshold,
+                start,
+            },
+            false => Event::QuorumLost {
+                weight,
+                threshold,
+                start,
+            },
+        }
+    }
+
+    fn lines_of(server: &VirtualServer, event: &Event) -> String {
+        lines(server, event).collect()
+    }
+
+    #[test]
+    fn a_fifo_gets_keepaliveds_lines() {
+        let site = site();
+        let [tcp, mark, group] = &site.services[..] else {
+            panic!("three virtual servers");
+        };
+        let down = Event::ServerDown { server: 0 };
+        assert_eq!(
+            lines_of(tcp, &down),
+            "RS [10.0.0.1]:tcp:8080 [192.0.2.1]:tcp:80 DOWN\n"
+        );
+        assert_eq!(
+            lines_of(tcp, &Event::ServerUp { server: 1 }),
+            "RS [10.0.0.2]:tcp:80 [192.0.2.1]:tcp:80 UP\n"
+        );
+        assert_eq!(lines_of(tcp, &quorum(true)), "VS [192.0.2.1]:tcp:80 UP\n");
+        assert_eq!(lines_of(mark, &down), "RS [10.0.0.1]:none:0 FWM 7 DOWN\n");
+        assert_eq!(lines_of(group, &quorum(false)), "VS [shop]:53 DOWN\n");
+        assert_eq!(lines_of(tcp, &Event::SorryServerIn), "");
+        assert_eq!(lines_of(tcp, &Event::ServerUp { server: 9 }), "");
+    }
+
+    #[test]
+    fn scripts_are_those_of_the_event() {
+        let site = site();
+        let told = |event: &Event| -> Vec<String> {
+            let commands = commands(&site.services[0], event);
+            commands.iter().map(|it| it.text()).collect()
+        };
+        assert_eq!(told(&Event::ServerUp { server: 0 }), ["/bin/notify up 1"]);
+        assert_eq!(told(&Event::ServerUp { server: 1 }), [""; 0]);
+        assert_eq!(told(&quorum(true)), ["/bin/quorum up"]);
+        assert_eq!(told(&quorum(false)), ["/bin/quorum down"]);
+        let stopped = Event::Stopped {
+            servers: vec![0, 1],
+        };
+        assert_eq!(
+            told(&stopped),
+            [
+                "/bin/notify down 1",
+                "/bin/notify down 2",
+                "/bin/quorum down"
+            ]
+        );
+    }
 }

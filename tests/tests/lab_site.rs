@@ -215,6 +215,7 @@ fn a_site_of_keepalived_is_done() -> Result<()> {
     lab.director.rlvs(&format!("apply {}", file.display()))?;
     let fifo = directory.join("fifo");
     let reader = lab.director.host.spawn("reader", "cat", [&fifo])?;
+    let events = lab.director.host.spawn("events", "rlvs", ["events"])?;
     let saved = |words: &str| {
         wait::until(words, SOON, || {
             Ok(lab.director.ipvsadm("-Sn")?.contains(words))
@@ -247,6 +248,11 @@ fn a_site_of_keepalived_is_done() -> Result<()> {
                 && lines.contains("VS [10.0.0.100]:tcp:80 DOWN\n"),
         )
     })?;
+    let told = events.log();
+    ensure!(
+        told.contains("TCP 10.0.0.100:80: real server 10.0.1.11:80 is down"),
+        "{told}"
+    );
     let listed = || lab.director.ipvsadm("-Sn");
     wait::until("the sorry server serves", SOON, || {
         let listed = listed()?;

@@ -55,6 +55,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    Events(crate::events::Arguments),
     Completions(crate::manual::Completions),
     Manual(crate::manual::Manual),
 }
@@ -85,6 +86,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sysctl(arguments) => finish(crate::sysctl::start(&arguments)),
         Command::Down => finish(crate::run::down()),
         Command::Status { json } => finish(crate::status::run(json)),
+        Command::Events(arguments) => finish(crate::events::run(&arguments)),
         Command::Completions(arguments) => {
             finish(crate::manual::completions(&arguments, Cli::command()))
         }

@@ -6,6 +6,7 @@ mod configuration;
 mod director;
 mod doctor;
 mod drain;
+mod events;
 pub mod ipvsadm;
 mod manual;
 mod output;

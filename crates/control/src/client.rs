@@ -18,9 +18,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::drain::Drains;
 use crate::endpoint::{
-    CONNECTIONS, DRAINS, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE, STATUS, SYSCTLS,
-    TIMEOUTS, TRANSACTION, VERSION, Version,
+    CONNECTIONS, DRAINS, EVENTS, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE, STATUS,
+    SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
 };
+use crate::event::Event;
 use crate::site::{Applied, Plan, Site};
 use crate::{
     Code, ConnectionEntry, Director, Error, Overall, SOCKET, Services, Status, Timeouts,
@@ -62,6 +63,13 @@ impl Client {
     /// Destinations that are being drained.
     pub fn drains(&mut self) -> Result<Drains, Error> {
         self.get(DRAINS)
+    }
+
+    /// What happens from now on, for as long as `each` wants more.
+    pub fn events(&mut self, each: &mut dyn FnMut(Event) -> bool) -> Result<(), Error> {
+        self.exchange(get(EVENTS), async |response| {
+            answer::events(response, each).await
+        })
     }
 
     /// The site that was applied last.

@@ -30,6 +30,8 @@ pub const STATUS: &str = "/v1/status";
 pub const SITE: &str = "/v1/site";
 /// `POST`: a [`crate::site::Site`]; answers the [`crate::site::Plan`] that applying it would be.
 pub const PLAN: &str = "/v1/site/plan";
+/// `GET`: server-sent events, a [`crate::event::Event`] each, for as long as one listens.
+pub const EVENTS: &str = "/v1/events";
 /// `GET`: [`Version`].
 pub const VERSION: &str = "/v1/version";
 

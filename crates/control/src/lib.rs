@@ -20,6 +20,7 @@ pub mod client;
 pub mod drain;
 pub mod endpoint;
 pub mod error;
+pub mod event;
 mod flat;
 pub mod listing;
 pub mod model;

@@ -22,6 +22,7 @@ use crate::estimator::Estimator;
 use crate::installed::{Hop, Installed, Now, Steps, gcd_and_reach};
 use crate::journal::Journal;
 use crate::marks::MarkedWay;
+use crate::news::News;
 use crate::rates::Counted;
 use crate::roles::{Needs, Roles};
 use crate::server::Request;
@@ -44,6 +45,7 @@ pub(crate) struct Core {
     roles: Roles,
     pub(crate) marked_way: MarkedWay,
     pub(crate) managed: Managed,
+    pub(crate) news: News,
     pub(crate) links: Vec<Link>,
     pub(crate) swept: Swept,
     pub(crate) rates: Estimator<Counted>,
@@ -93,6 +95,7 @@ impl Core {
             roles: Roles::default(),
             marked_way: MarkedWay::new(daemon::state(cookie)),
             managed: Managed::restore(&daemon::state(cookie), prober),
+            news: News::new(),
             links: Vec::new(),
             swept: Swept::default(),
             rates: Estimator::default(),

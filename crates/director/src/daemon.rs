@@ -109,7 +109,10 @@ async fn serve(configuration: Configuration, cookie: u64, server: Server) -> Res
     let mut core = Core::begin(config, cookie, plane, desired, journal, network, prober)?;
     meet_links(&mut core, &mut news).await?;
     core.begin_site(&configuration)?;
-    let (handle, requests) = Handle::new(Arc::new(Connections(Arc::clone(&tables))));
+    let (handle, requests) = Handle::new(
+        Arc::new(Connections(Arc::clone(&tables))),
+        core.news.clone(),
+    );
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(access, handle, async {
         let _ = stopped.await;

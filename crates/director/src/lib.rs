@@ -28,6 +28,7 @@ pub mod estimator;
 pub mod installed;
 pub mod journal;
 mod marks;
+pub mod news;
 mod parameter;
 mod rates;
 mod report;

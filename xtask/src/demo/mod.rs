@@ -1,9 +1,11 @@
 //! `cargo xtask demo`: the classical walk through LVS-DR, on an XDP data plane; with
-//! `--three-tier` the set-up of director, web servers and storage behind them.
+//! `--health` a director from a file, which checks its real servers; with `--three-tier` the set-up of
+//! director, web servers and storage behind them.
 //!
 //! What is printed as a command is what is run, in the host that the prompt names. Every step is
 //! bounded in time, and whatever ends the walk, the lab is removed: see `rlvs_lab::warden`.
 
+mod health;
 mod narrate;
 mod table;
 mod three_tier;
@@ -31,6 +33,9 @@ pub(crate) struct Arguments {
     /// Remove a lab that was kept, and do nothing else
     #[arg(long, conflicts_with = "keep")]
     down: bool,
+    /// A director from a file: real servers die, hang and come back; the file changes
+    #[arg(long, conflicts_with_all = ["keep", "down", "three_tier"])]
+    health: bool,
     /// Director, web servers, and their content on an NFS server, in the emulated machine, whose
     /// kernel has both sides of NFS
     #[arg(long, conflicts_with_all = ["keep", "down"])]
@@ -46,6 +51,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if warden::exists(LAB) {
         bail!("the lab of an earlier demo is there: cargo xtask demo --down");
+    }
+    if arguments.health {
+        return health::run();
     }
     setup::run(&[setup::BUILD, setup::LAB])?;
     build()?;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::exchange::{broken_off, patiently};
 use super::lines::Lines;
 use crate::endpoint::PRODUCT;
+use crate::event::Event;
 use crate::{Code, ConnectionEntry, Error};
 
 /// The answer to a change.
@@ -28,6 +29,29 @@ pub(super) async fn value<T: DeserializeOwned>(response: Response<Incoming>) -> 
 pub(super) async fn entries(
     response: Response<Incoming>,
     each: &mut dyn FnMut(ConnectionEntry) -> bool,
+) -> Result<(), Error> {
+    lines(response, &mut |line| {
+        Ok(each(serde_json::from_slice(line)?))
+    })
+    .await
+}
+
+/// Server-sent events, for as long as `each` wants more.
+pub(super) async fn events(
+    response: Response<Incoming>,
+    each: &mut dyn FnMut(Event) -> bool,
+) -> Result<(), Error> {
+    // Between them are empty lines, and comments that keep the connection alive.
+    lines(response, &mut |line| match line.strip_prefix(b"data: ") {
+        Some(data) => Ok(each(serde_json::from_slice(data)?)),
+        None => Ok(true),
+    })
+    .await
+}
+
+async fn lines(
+    response: Response<Incoming>,
+    each: &mut dyn FnMut(&[u8]) -> serde_json::Result<bool>,
 ) -> Result<(), Error> {
     let response = accepted(response).await?;
     let director = director(response.headers());

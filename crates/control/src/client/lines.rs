@@ -2,9 +2,7 @@
 
 use serde::de::Error as _;
 
-use crate::ConnectionEntry;
-
-/// Bytes that a line may have; an entry has a few hundred.
+/// Bytes that a line may have; what comes has a few hundred.
 const LONGEST: usize = 64 << 10;
 
 /// The beginning of a line whose end has not come yet.
@@ -14,11 +12,11 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Hands all entries that end in `data` to `each`; answers false when that did.
+    /// Hands all lines that end in `data` to `each`; answers false when that did.
     pub(super) fn feed(
         &mut self,
         data: &[u8],
-        each: &mut dyn FnMut(ConnectionEntry) -> bool,
+        each: &mut dyn FnMut(&[u8]) -> serde_json::Result<bool>,
     ) -> serde_json::Result<bool> {
         for piece in data.split_inclusive(|&byte| byte == b'\n') {
             if self.begun.len() + piece.len() > LONGEST {
@@ -26,20 +24,24 @@ impl Lines {
             }
             if !piece.ends_with(b"\n") {
                 self.begun.extend_from_slice(piece);
-            } else if !each(self.complete(piece)?) {
+            } else if !self.complete(piece, each)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn complete(&mut self, end: &[u8]) -> serde_json::Result<ConnectionEntry> {
+    fn complete(
+        &mut self,
+        end: &[u8],
+        each: &mut dyn FnMut(&[u8]) -> serde_json::Result<bool>,
+    ) -> serde_json::Result<bool> {
         if self.begun.is_empty() {
-            return serde_json::from_slice(end);
+            return each(end);
         }
         self.begun.extend_from_slice(end);
-        let entry = serde_json::from_slice(&self.begun);
+        let more = each(&self.begun);
         self.begun.clear();
-        entry
+        more
     }
 }

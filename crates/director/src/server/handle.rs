@@ -7,12 +7,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use rlvs_control::drain::Drains;
+use rlvs_control::event::Event;
 use rlvs_control::site::{Applied, Plan, Site};
 use rlvs_control::status::Status;
 use rlvs_control::{
     Code, ConnectionEntry, Error, Overall, Services, Timeouts, Transaction, sysctl,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::news::News;
 
 /// How many requests may wait; further clients wait with theirs.
 const QUEUE: usize = 64;
@@ -49,18 +52,21 @@ pub trait ConnectionSource {
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     connections: Arc<dyn ConnectionSource + Send + Sync>,
+    news: News,
 }
 
 impl Handle {
     /// The handle and the core's end of its queue.
     pub fn new(
         connections: Arc<dyn ConnectionSource + Send + Sync>,
+        news: News,
     ) -> (Self, mpsc::Receiver<Request>) {
         let (requests, queue) = mpsc::channel(QUEUE);
         (
             Self {
                 requests,
                 connections,
+                news,
             },
             queue,
         )
@@ -108,6 +114,11 @@ impl Handle {
 
     pub(super) fn connections(&self) -> Arc<dyn ConnectionSource + Send + Sync> {
         Arc::clone(&self.connections)
+    }
+
+    /// What happens from now on.
+    pub(super) fn events(&self) -> broadcast::Receiver<Event> {
+        self.news.listen()
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Error> {

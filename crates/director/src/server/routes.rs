@@ -6,16 +6,20 @@ use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, SERVER, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::map_response;
+use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use futures::stream;
 use http_body_util::BodyExt;
 use rlvs_control::endpoint::{
-    API, CONNECTIONS, DRAINS, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE, STATUS,
-    SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
+    API, CONNECTIONS, DRAINS, EVENTS, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE,
+    STATUS, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
 };
+use rlvs_control::event::{Event, What};
 use rlvs_control::{Code, Error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::handle::Handle;
 use super::listing;
@@ -53,6 +57,7 @@ fn common() -> Router<Handle> {
         .route(TIMEOUTS, get(timeouts))
         .route(SYSCTLS, get(sysctls))
         .route(DRAINS, get(drains))
+        .route(EVENTS, get(events))
         .route(STATUS, get(status))
         .route(VERSION, get(version))
 }
@@ -122,6 +127,21 @@ async fn status(State(handle): State<Handle>) -> Answer<Response> {
 
 async fn version() -> Answer<Response> {
     json(StatusCode::OK, &Version::own())
+}
+
+/// A listener that is too slow is told how many it missed.
+async fn events(State(handle): State<Handle>) -> Response {
+    let events = stream::unfold(handle.events(), |mut events| async {
+        let event = match events.recv().await {
+            Ok(event) => event,
+            Err(RecvError::Lagged(events)) => Event::now(What::Missed { events }),
+            Err(RecvError::Closed) => return None,
+        };
+        Some((sse::Event::default().json_data(event), events))
+    });
+    Sse::new(events)
+        .keep_alive(KeepAlive::default())
+        .into_response()
 }
 
 async fn connections(State(handle): State<Handle>) -> Response {
@@ -302,7 +322,8 @@ mod tests {
     /// A site can name programs that are run as root.
     #[tokio::test]
     async fn members_of_the_group_do_not_touch_the_site() {
-        let (handle, requests) = Handle::new(std::sync::Arc::new(NoConnections));
+        let (handle, requests) =
+            Handle::new(std::sync::Arc::new(NoConnections), Default::default());
         // Whatever gets through finds that the director is gone.
         drop(requests);
         let members = router_of_members(handle.clone());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rlvs_check::machine::{Event, Wanted};
 use rlvs_config::{Reading, Site, written};
+use rlvs_control::event::What;
 use rlvs_control::site::{Applied, Plan, Site as Request};
 use rlvs_control::{Change, Code, Error, ServiceKey, Timeouts, Transaction};
 use rlvs_probe::Report;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use super::health;
 use super::target::{Target, all_up, targets};
 use super::{Configuration, Managed};
-use super::{changes, keep, notify, plan};
+use super::{changes, event, keep, notify, plan};
 use crate::core::Core;
 use crate::desired::Desired;
 
@@ -78,6 +79,11 @@ impl Core {
             number = self.managed.applied.number,
             "site applied"
         );
+        self.news.tell(What::SiteApplied {
+            path: request.path.clone(),
+            number: self.managed.applied.number,
+            changes: planned.steps.len(),
+        });
         notify::prepare(&self.managed.site);
         self.tell(&events);
         Ok(planned)
@@ -256,7 +262,14 @@ impl Core {
 
     fn tell(&mut self, events: &[(ServiceKey, Event)]) {
         for (key, event) in events {
-            health::say(key, self.managed.health.board().members(key), event);
+            let members = self.managed.health.board().members(key);
+            if let Some(event) = event::of(key, members, event) {
+                match event.what.is_bad() {
+                    true => tracing::warn!("{}: {}", event.service, event.what),
+                    false => tracing::info!("{}: {}", event.service, event.what),
+                }
+                self.news.tell(What::Server(event));
+            }
             self.managed.tell(key, event);
         }
     }

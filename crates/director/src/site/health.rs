@@ -272,37 +272,6 @@ pub(super) fn address(key: &DestinationKey) -> SocketAddr {
     SocketAddr::new(key.address, key.port)
 }
 
-/// Says an event in the log.
-pub(super) fn say(service: &ServiceKey, members: &[SocketAddr], event: &Event) {
-    let of = |place: &usize| members.get(*place).map(SocketAddr::to_string);
-    let one = |place: &usize| of(place).unwrap_or_default();
-    match event {
-        Event::ServerUp { server } => {
-            tracing::info!(%service, server = one(server), "real server is up");
-        }
-        Event::ServerDown { server } => {
-            tracing::warn!(%service, server = one(server), "real server is down");
-        }
-        Event::ServerKept { server } => tracing::warn!(
-            %service,
-            server = one(server),
-            "real server fails its checks, but is kept: too many are down"
-        ),
-        Event::ServerWeight { server, from, to } => {
-            tracing::info!(%service, server = one(server), from, to, "weight by checks");
-        }
-        Event::QuorumGained {
-            weight, threshold, ..
-        } => tracing::info!(%service, weight, threshold, "quorum gained"),
-        Event::QuorumLost {
-            weight, threshold, ..
-        } => tracing::warn!(%service, weight, threshold, "quorum lost"),
-        Event::SorryServerIn => tracing::warn!(%service, "the sorry server serves"),
-        Event::SorryServerOut => tracing::info!(%service, "the sorry server rests"),
-        Event::Stopped { .. } => {}
-    }
-}
-
 fn task(start: Start) -> Task {
     Task {
         id: start.id,

@@ -6,6 +6,7 @@
 
 mod apply;
 mod changes;
+mod event;
 mod health;
 mod keep;
 mod notify;

@@ -55,7 +55,7 @@ impl Fake {
     ) -> Self {
         let name = unused_name();
         let server = Server::bind(&name).unwrap();
-        let (handle, requests) = Handle::new(connections);
+        let (handle, requests) = Handle::new(connections, Default::default());
         let (stop, stopped) = oneshot::channel();
         let (began, slow) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {

@@ -1,0 +1,180 @@
+//! What happened: changes that someone may want to know of as they come.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ServiceKey;
+
+/// Something that happened.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Event {
+    /// Milliseconds since 1970.
+    pub at: u64,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+impl Event {
+    /// It happened just now.
+    pub fn now(what: What) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let at = since.map_or(0, |since| since.as_millis() as u64);
+        Self { at, what }
+    }
+}
+
+/// What it was.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum What {
+    /// A file's services are done; how many changes that took.
+    SiteApplied {
+        path: PathBuf,
+        number: u64,
+        changes: usize,
+    },
+    /// The last `changes` events are lost: the reader was too slow.
+    Missed { events: u64 },
+    #[serde(untagged)]
+    Server(ServerEvent),
+}
+
+/// What happened to a virtual server, named by the first of its services.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ServerEvent {
+    pub service: ServiceKey,
+    #[serde(flatten)]
+    pub what: ServerChange,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum ServerChange {
+    /// A real server serves.
+    ServerUp {
+        server: SocketAddr,
+    },
+    ServerDown {
+        server: SocketAddr,
+    },
+    /// Its checks fail, but it is kept: too many are down already.
+    ServerKept {
+        server: SocketAddr,
+    },
+    /// Checks give it another weight.
+    ServerWeight {
+        server: SocketAddr,
+        from: u32,
+        to: u32,
+    },
+    /// The real servers that are up have weight enough, and how much that is.
+    QuorumGained {
+        weight: u64,
+        threshold: u64,
+    },
+    QuorumLost {
+        weight: u64,
+        threshold: u64,
+    },
+    /// The sorry server serves instead of all.
+    SorryServerIn,
+    SorryServerOut,
+}
+
+impl ServerChange {
+    /// Whether it is a loss.
+    pub fn is_bad(&self) -> bool {
+        matches!(
+            self,
+            Self::ServerDown { .. }
+                | Self::ServerKept { .. }
+                | Self::QuorumLost { .. }
+                | Self::SorryServerIn
+        )
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SiteApplied {
+                path,
+                number,
+                changes,
+            } => write!(
+                f,
+                "{} applied (number {number}): {changes} changes",
+                path.display()
+            ),
+            Self::Missed { events } => write!(f, "{events} events were missed"),
+            Self::Server(ServerEvent { service, what }) => write!(f, "{service}: {what}"),
+        }
+    }
+}
+
+impl fmt::Display for ServerChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ServerUp { server } => write!(f, "real server {server} is up"),
+            Self::ServerDown { server } => write!(f, "real server {server} is down"),
+            Self::ServerKept { server } => write!(
+                f,
+                "real server {server} fails its checks, but is kept: too many are down"
+            ),
+            Self::ServerWeight { server, from, to } => {
+                write!(
+                    f,
+                    "real server {server} has weight {to} by its checks, not {from}"
+                )
+            }
+            Self::QuorumGained { weight, threshold } => {
+                write!(f, "quorum gained (weight {weight}, threshold {threshold})")
+            }
+            Self::QuorumLost { weight, threshold } => {
+                write!(f, "quorum lost (weight {weight}, threshold {threshold})")
+            }
+            Self::SorryServerIn => f.write_str("the sorry server serves"),
+            Self::SorryServerOut => f.write_str("the sorry server rests"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Protocol;
+
+    #[test]
+    fn events_survive_their_messages() {
+        let service = ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            address: [192, 0, 2, 1].into(),
+            port: 80,
+        };
+        let server = SocketAddr::from(([10, 0, 0, 1], 80));
+        let of_server = [
+            ServerChange::ServerUp { server },
+            ServerChange::ServerWeight {
+                server,
+                from: 1,
+                to: 3,
+            },
+            ServerChange::SorryServerIn,
+        ];
+        let all = of_server.map(|what| What::Server(ServerEvent { service, what }));
+        let missed = What::Missed { events: 7 };
+        for what in all.into_iter().chain([missed]) {
+            let event = Event { at: 1, what };
+            let text = serde_json::to_string(&event).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Event>(&text).unwrap(),
+                event,
+                "{text}"
+            );
+        }
+    }
+}

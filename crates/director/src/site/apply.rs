@@ -10,12 +10,11 @@ use rlvs_control::event::What;
 use rlvs_control::site::{Applied, Plan, Site as Request};
 use rlvs_control::{Change, Code, Error, ServiceKey, Timeouts, Transaction};
 use rlvs_probe::Report;
-use tokio::time::timeout;
 
 use super::health;
 use super::target::{Target, all_up, targets};
 use super::{Configuration, Managed};
-use super::{changes, event, keep, notify, plan};
+use super::{changes, event, keep, plan};
 use crate::core::Core;
 use crate::desired::Desired;
 
@@ -84,7 +83,7 @@ impl Core {
             number: self.managed.applied.number,
             changes: planned.steps.len(),
         });
-        notify::prepare(&self.managed.site);
+        self.managed.notifiers.follow(&self.managed.site);
         self.tell(&events);
         Ok(planned)
     }
@@ -255,9 +254,8 @@ impl Core {
         self.tell(&events);
         let state = self.managed.health.board().state();
         keep::write_health(&self.managed.directory, &state);
-        let running = core::mem::take(&mut self.managed.notifying);
         // Who takes longer is ended.
-        let _ = timeout(LAST_WORDS, running.join_all()).await;
+        self.managed.notifiers.end(LAST_WORDS).await;
     }
 
     fn tell(&mut self, events: &[(ServiceKey, Event)]) {

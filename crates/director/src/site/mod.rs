@@ -26,7 +26,7 @@ use rlvs_control::site::{Applied, Site as Request};
 use rlvs_control::status::SiteState;
 
 use health::Health;
-use tokio::task::JoinSet;
+use notify::Notifiers;
 
 /// What a daemon is started with.
 #[derive(Clone, Debug)]
@@ -48,8 +48,7 @@ pub(crate) struct Managed {
     /// Of virtual servers in the site.
     places: HashMap<ServiceKey, usize>,
     health: Health,
-    /// Scripts that are told.
-    notifying: JoinSet<()>,
+    notifiers: Notifiers,
 }
 
 impl Managed {
@@ -65,7 +64,7 @@ impl Managed {
             applied,
             site,
             health,
-            notifying: JoinSet::new(),
+            notifiers: Notifiers::default(),
         }
     }
 
@@ -104,7 +103,7 @@ impl Managed {
     fn tell(&mut self, key: &ServiceKey, event: &Event) {
         let place = self.places.get(key);
         if let Some(server) = place.and_then(|place| self.site.services.get(*place)) {
-            notify::tell(&self.site, server, event, &mut self.notifying);
+            self.notifiers.tell(server, event);
         }
     }
 

@@ -3,11 +3,11 @@
 //! As keepalived: a script gets the arguments that the configuration gives it, and runs beside all
 //! else; a FIFO gets a line, if somebody reads it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rlvs_check::machine::{Event, name};
@@ -18,38 +18,82 @@ use rlvs_control::ServiceKey;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// A script that is still there then is ended.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Tells of an event of a virtual server, whose real servers are named by their place. Scripts run
-/// among others.
-pub(super) fn tell(site: &Site, server: &VirtualServer, event: &Event, running: &mut JoinSet<()>) {
-    while running.try_join_next().is_some() {}
-    for command in commands(server, event) {
-        running.spawn(run(command));
-    }
-    let lines: String = lines(server, event).collect();
-    for fifo in fifos(site).filter(|_| !lines.is_empty()) {
-        if let Err(error) = write(&fifo.path, lines.as_bytes()) {
-            tracing::debug!(fifo = %fifo.path.display(), %error, "nobody reads");
+/// Those who are told.
+#[derive(Debug, Default)]
+pub(super) struct Notifiers {
+    /// Scripts that are told just now.
+    running: JoinSet<()>,
+    /// Open for reading, too, as keepalived has them: a reader need not come before a line, and its
+    /// end is not that of the FIFO.
+    fifos: Vec<Pipe>,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    path: PathBuf,
+    file: File,
+}
+
+impl Notifiers {
+    /// Makes FIFOs that are not there, and opens those that are not open.
+    pub(super) fn follow(&mut self, site: &Site) {
+        let wanted: Vec<_> = fifos(site).map(|fifo| &fifo.path).collect();
+        self.fifos.retain(|pipe| wanted.contains(&&pipe.path));
+        for path in wanted {
+            if self.fifos.iter().any(|pipe| pipe.path == *path) {
+                continue;
+            }
+            match open(path) {
+                Ok(file) => self.fifos.push(Pipe {
+                    path: path.clone(),
+                    file,
+                }),
+                Err(error) => tracing::warn!(fifo = %path.display(), %error, "cannot be used"),
+            }
         }
+    }
+
+    /// Tells of an event of a virtual server, whose real servers are named by their place. Scripts
+    /// run among others.
+    pub(super) fn tell(&mut self, server: &VirtualServer, event: &Event) {
+        while self.running.try_join_next().is_some() {}
+        for command in commands(server, event) {
+            self.running.spawn(run(command));
+        }
+        let lines: String = lines(server, event).collect();
+        for pipe in self.fifos.iter_mut().filter(|_| !lines.is_empty()) {
+            // Who does not read for so long that it is full misses some.
+            if let Err(error) = pipe.file.write_all(lines.as_bytes()) {
+                tracing::debug!(fifo = %pipe.path.display(), %error, "a line is lost");
+            }
+        }
+    }
+
+    /// Waits for scripts to end, for a time.
+    pub(super) async fn end(&mut self, patience: Duration) {
+        let running = core::mem::take(&mut self.running);
+        let _ = timeout(patience, running.join_all()).await;
     }
 }
 
-/// Makes FIFOs that are not there.
-pub(super) fn prepare(site: &Site) {
-    for fifo in fifos(site) {
-        match rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &fifo.path,
-            FileType::Fifo,
-            Mode::RUSR | Mode::WUSR,
-            0,
-        ) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => tracing::warn!(fifo = %fifo.path.display(), %error, "cannot be made"),
-        }
+fn open(path: &Path) -> std::io::Result<File> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    match rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, mode, 0) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    let file = options.custom_flags(flags.bits() as i32).open(path)?;
+    match file.metadata()?.file_type().is_fifo() {
+        true => Ok(file),
+        false => Err(std::io::Error::other("it is there, and no FIFO")),
     }
 }
 
@@ -137,14 +181,6 @@ fn run(command: &Command) -> impl Future<Output = ()> + Send + use<> {
             Err(problem) => tracing::warn!(script = said, problem, "notifier"),
         }
     }
-}
-
-/// Not waiting for a reader.
-fn write(path: &Path, lines: &[u8]) -> std::io::Result<()> {
-    let nonblocking = OFlags::NONBLOCK.bits() as i32;
-    let mut options = OpenOptions::new();
-    let mut fifo = options.write(true).custom_flags(nonblocking).open(path)?;
-    fifo.write_all(lines)
 }
 
 #[cfg(test)]

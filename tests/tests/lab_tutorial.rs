@@ -11,7 +11,8 @@ use anyhow::{Result, ensure};
 use rlvs_lab::command::{self, Finished};
 use rlvs_lab::{DirectRouting, Get, Host, wait, warden};
 
-const SOON: Duration = Duration::from_secs(10);
+/// Three times what one request may take that gets no answer.
+const SOON: Duration = Duration::from_secs(30);
 const URL: &str = "http://10.0.0.100/who";
 const SERVICE: &str = "-t 10.0.0.100:80";
 const RULES: &str = "\

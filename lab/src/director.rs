@@ -27,7 +27,8 @@ pub struct Director {
 }
 
 impl Director {
-    /// Links the program under test into the lab.
+    /// Links the program under test into the lab. What a daemon leaves in the kernel is removed with
+    /// the lab, whoever starts it and however that ends.
     pub fn new(host: Host) -> Result<Self> {
         let binary = rlvs_binary();
         ensure!(
@@ -36,6 +37,7 @@ impl Director {
             binary.display()
         );
         host.lab().install_rlvs(&binary)?;
+        warden::tell(&host, "directors")?;
         Ok(Self { daemon: None, host })
     }
 
@@ -54,7 +56,6 @@ impl Director {
     pub fn spawn_rlvs(&mut self, configuration: &str) -> Result<()> {
         let file = self.configuration_file()?;
         fs::write(&file, configuration)?;
-        self.tell_warden()?;
         let words = ["run".as_ref(), "--config".as_ref(), file.as_os_str()];
         self.daemon = Some(self.host.spawn("rlvs", "rlvs", words)?);
         Ok(())
@@ -115,10 +116,6 @@ impl Director {
     pub fn add_vips(&self, vips: &[IpAddr]) -> Result<()> {
         vips.iter()
             .try_for_each(|&vip| self.host.add_address(vip, "eth0"))
-    }
-
-    fn tell_warden(&self) -> Result<()> {
-        warden::tell(&self.host, "directors")
     }
 }
 

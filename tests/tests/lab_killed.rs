@@ -8,7 +8,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use rlvs_lab::{wait, warden};
+use rlvs_lab::director::CONFIGURATION;
+use rlvs_lab::{Director, Host, wait, warden};
 use rlvs_tests::scene::{Mode, SOON, Scene};
 use tempfile::NamedTempFile;
 
@@ -49,7 +50,7 @@ fn nothing_is_left(test: &str, end: &str) -> Result<()> {
     let told = told()?;
     let lines: Vec<_> = told.lines().collect();
     let (name, paths) = (lines[0], &lines[1..lines.len() - 1]);
-    ensure!(paths.len() == 3, "{paths:?}");
+    ensure!(paths.len() == 4, "{paths:?}");
     wait::until("the lab is removed", SOON * 4, || Ok(!warden::exists(name)))?;
     for path in paths {
         ensure!(!Path::new(path).exists(), "{path} is left");
@@ -57,13 +58,24 @@ fn nothing_is_left(test: &str, end: &str) -> Result<()> {
     Ok(())
 }
 
-/// Has a director with a service and a real server, says where they keep what, and ends badly.
+/// Has a director with a service and a real server, and one more that is started like any program; says
+/// where they keep what, and ends badly.
 fn be_ended(report: &Path) -> Result<()> {
     let scene = Scene::new(Mode::Tc, 1)?;
     scene.add_http(scene.vips()[0], "rr", &[1])?;
     let director = scene.director.host.cookie()?;
     let server = scene.real_servers[0].host.cookie()?;
+    let another = Director::new(Host::new(&scene.lab, "another")?)?;
+    let file = another.configuration_file()?;
+    fs::write(&file, CONFIGURATION)?;
+    let words = ["run".as_ref(), "--config".as_ref(), file.as_os_str()];
+    let mut daemon = another.host.spawn("rlvs", "rlvs", words)?;
+    daemon.wait_until(SOON * 4, |_| {
+        Ok(another.try_ipvsadm("-Ln")?.status.success())
+    })?;
+    let another = another.host.cookie()?;
     let paths = [
+        format!("/sys/fs/bpf/rlvs/{another}"),
         format!("/sys/fs/bpf/rlvs/{director}"),
         format!("/run/rlvs/{director}"),
         format!("/run/rlvs/realserver/{server}.json"),

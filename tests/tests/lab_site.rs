@@ -24,9 +24,9 @@ struct Site {
 }
 
 impl Site {
-    fn begin(more: &str) -> Result<Self> {
+    fn begin() -> Result<Self> {
         let mut lab = Masquerading::new(3)?;
-        let text = file(&lab, more);
+        let text = file(&lab);
         lab.director.start_rlvs_with(&text)?;
         Ok(Self { lab, text })
     }
@@ -71,7 +71,7 @@ impl Site {
 }
 
 /// A service for each virtual address with two real servers and a sorry server.
-fn file(lab: &Masquerading, more: &str) -> String {
+fn file(lab: &Masquerading) -> String {
     let mut text = "connections = 65536\n\n[interfaces]\nnames = [\"eth0\", \"eth1\"]\n".to_owned();
     for vip in lab.vips() {
         let [first, second, sorry] =
@@ -84,12 +84,12 @@ fn file(lab: &Masquerading, more: &str) -> String {
             with_port(vip, 80),
         );
     }
-    text + more
+    text
 }
 
 #[test]
 fn checks_take_real_servers_out_and_bring_them_back() -> Result<()> {
-    let mut site = Site::begin("")?;
+    let mut site = Site::begin()?;
     site.wait_for(&["rs1", "rs2"])?;
     // It dies; it hangs.
     site.lab.real_servers[0].nginx.stop()?;
@@ -118,7 +118,7 @@ fn checks_take_real_servers_out_and_bring_them_back() -> Result<()> {
 
 #[test]
 fn a_file_changes_what_is_another_in_it_and_nothing_else() -> Result<()> {
-    let mut site = Site::begin("")?;
+    let mut site = Site::begin()?;
     site.wait_for(&["rs1", "rs2"])?;
     let [vip, _] = site.lab.vips();
     ensure!(site.rlvs("plan")? == "nothing would change\n");
@@ -182,7 +182,7 @@ fn connections(site: &Site, vip: IpAddr) -> Result<u64> {
 
 #[test]
 fn a_reload_is_missed_by_nobody() -> Result<()> {
-    let mut site = Site::begin("")?;
+    let mut site = Site::begin()?;
     site.wait_for(&["rs1", "rs2"])?;
     let [vip, _] = site.lab.vips();
     let url = format!("http://{}/who", with_port(vip, 80));

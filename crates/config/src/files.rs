@@ -69,8 +69,8 @@ fn first_braces(text: &str) -> Option<(usize, usize)> {
     None
 }
 
-/// What commas outside inner braces separate.
-fn parts(text: &str) -> Vec<&str> {
+/// What commas outside of braces separate.
+pub(crate) fn parts(text: &str) -> Vec<&str> {
     let (mut parts, mut depth, mut start) = (Vec::new(), 0_usize, 0);
     for (index, byte) in text.bytes().enumerate() {
         match byte {

@@ -16,7 +16,7 @@ use crate::requests::Requests;
 
 /// Whatever the address.
 pub(crate) fn to_all(requests: &Requests, index: u32, family: AddressFamily) -> Result<(), Error> {
-    add(requests, route(index, family, TABLE, None))
+    add(requests, TABLE, route(index, family, TABLE, None))
 }
 
 /// From just these addresses, whatever was there.
@@ -29,7 +29,7 @@ pub(crate) fn to_addresses(
     let present = present(&requests, family)?;
     let to = |address: &IpAddr| route(index, family, ADDRESSES, Some(*address));
     for address in addresses.difference(&present) {
-        add(&requests, to(address))?;
+        add(&requests, ADDRESSES, to(address))?;
     }
     for address in present.difference(addresses) {
         let mut message = to(address);
@@ -98,15 +98,11 @@ fn route(index: u32, family: AddressFamily, table: u32, to: Option<IpAddr>) -> R
     message
 }
 
-fn add(requests: &Requests, message: RouteMessage) -> Result<(), Error> {
-    let table = message.attributes.iter().find_map(|it| match it {
-        RouteAttribute::Table(table) => Some(*table),
-        _ => None,
-    });
+fn add(requests: &Requests, table: u32, message: RouteMessage) -> Result<(), Error> {
     let message = RouteNetlinkMessage::NewRoute(message);
     match requests.change(message, NLM_F_CREATE | NLM_F_EXCL) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(error) => Err(refused(&named(table.unwrap_or_default()), error)),
+        Err(error) => Err(refused(&named(table), error)),
     }
 }
 

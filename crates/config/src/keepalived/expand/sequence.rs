@@ -3,6 +3,7 @@
 use super::super::tree::Line;
 use super::Expander;
 use super::parameters::Definition;
+use crate::files;
 use crate::problem::Problem;
 
 /// What a line is repeated with: names, and in each round their values.
@@ -122,7 +123,8 @@ fn number(text: &str) -> Option<i64> {
 }
 
 fn list(arguments: &str) -> Option<Rounds<'_>> {
-    let parts = elements(arguments);
+    let parts = files::parts(arguments);
+    let parts: Vec<_> = parts.into_iter().map(str::trim).collect();
     let (names, values) = parts.split_first()?;
     let names = group(names);
     let fits = |value: &&str| group(value).len() == names.len();
@@ -136,24 +138,6 @@ fn list(arguments: &str) -> Option<Rounds<'_>> {
         names,
         values: Box::new(values),
     })
-}
-
-/// What commas outside of braces separate.
-fn elements(text: &str) -> Vec<&str> {
-    let (mut parts, mut depth, mut start) = (Vec::new(), 0_usize, 0);
-    for (index, byte) in text.bytes().enumerate() {
-        match byte {
-            b'{' => depth += 1,
-            b'}' => depth = depth.saturating_sub(1),
-            b',' if depth == 0 => {
-                parts.push(text[start..index].trim());
-                start = index + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(text[start..].trim());
-    parts
 }
 
 /// `{a, b}`, or one alone.

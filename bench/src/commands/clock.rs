@@ -19,6 +19,8 @@ pub(super) struct Measured {
     pub(super) memory: u64,
     /// KiB by which the director's own memory had grown at its peak.
     pub(super) grown: u64,
+    /// False: it was ended when its time was over.
+    pub(super) finished: bool,
 }
 
 impl Measured {
@@ -29,16 +31,19 @@ impl Measured {
             time: runs[runs.len() / 2].time,
             memory: most(|run| run.memory),
             grown: most(|run| run.grown),
+            finished: runs.iter().all(|run| run.finished),
         }
     }
 }
 
-/// Runs `command` with `input`; what it prints goes to the file `output`. An error unless it succeeds.
+/// Runs `command` with `input`, for so long at most; what it prints goes to the file `output`. An error
+/// if it fails.
 pub(super) fn run(
     command: &mut Command,
     input: Option<&Path>,
     output: &Path,
     director: Option<u32>,
+    limit: Duration,
 ) -> Result<Measured> {
     let stdin = match input {
         Some(path) => File::open(path)?.into(),
@@ -51,15 +56,23 @@ pub(super) fn run(
     let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
     let ended = loop {
         if let Some(status) = child.try_wait()? {
-            break status;
+            break Some(status);
+        }
+        if begun.elapsed() >= limit {
+            child.kill()?;
+            child.wait()?;
+            break None;
         }
         memory = memory.max(status(child.id(), "VmHWM:"));
         most = most.max(own());
         thread::sleep(LOOK);
     };
     let time = begun.elapsed();
-    ensure!(ended.success(), "{command:?}: {ended}");
+    if let Some(status) = ended {
+        ensure!(status.success(), "{command:?}: {status}");
+    }
     Ok(Measured {
+        finished: ended.is_some(),
         time,
         memory,
         grown: most.saturating_sub(before),

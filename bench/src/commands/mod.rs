@@ -16,6 +16,7 @@ mod sync;
 mod table;
 
 use std::io::{stderr, stdout};
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -23,11 +24,11 @@ use rlvs_lab::{Lab, Vm, interrupt, vm};
 
 use clock::Measured;
 use rules::Rules;
-use sides::{Kernel, Ours, Side};
+use sides::{Kernel, LIMIT, Ours, Side};
 use table::Table;
 
 /// On a busy host it is half of that.
-const LIMIT: Duration = Duration::from_secs(3600);
+const MACHINE_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Measure ipvsadm beside the kernel's own, in an emulated machine
 #[derive(Clone, Debug, clap::Args)]
@@ -41,13 +42,15 @@ pub(crate) struct Arguments {
     /// How many destinations each of them has
     #[arg(long, value_name = "N", default_value_t = 20)]
     destinations: u32,
-    /// How many connections both list: the kernel's time grows with the square, and 100,000 take it
-    /// minutes
+    /// How many connections both list first
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     connections: u32,
-    /// How many connections ours lists besides
+    /// How many both list then
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    alone: u32,
+    most: u32,
+    /// When the kernel's listing of those is ended: its time grows with the square of their number
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    patience: u64,
     /// Measure ours alone, on this machine's kernel
     #[arg(long)]
     here: bool,
@@ -65,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .context("the program's path is not UTF-8")?;
     let mut words = vec![program.to_owned(), "commands".to_owned()];
     words.extend(arguments.words());
-    let machine = Vm::new().memory_mib(3072).limit(LIMIT);
+    let machine = Vm::new().memory_mib(3072).limit(MACHINE_LIMIT);
     let status = machine.run_into(&words, &mut stdout(), &mut stderr())?;
     ensure!(status == 0, "the bench in the machine ended with {status}");
     Ok(())
@@ -74,11 +77,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 impl Arguments {
     fn words(&self) -> Vec<String> {
         [
-            ("--runs", self.runs),
-            ("--services", self.services),
-            ("--destinations", self.destinations),
-            ("--connections", self.connections),
-            ("--alone", self.alone),
+            ("--runs", self.runs.into()),
+            ("--services", self.services.into()),
+            ("--destinations", self.destinations.into()),
+            ("--connections", self.connections.into()),
+            ("--most", self.most.into()),
+            ("--patience", self.patience),
         ]
         .into_iter()
         .flat_map(|(flag, number)| [flag.to_owned(), number.to_string()])
@@ -87,7 +91,7 @@ impl Arguments {
 }
 
 fn measure(arguments: &Arguments) -> Result<()> {
-    let most = arguments.connections.max(arguments.alone);
+    let most = arguments.connections.max(arguments.most);
     let rules = Rules::new(arguments.services, arguments.destinations)?;
     let lab = Lab::new()?;
     let sides = Sides {
@@ -101,9 +105,9 @@ fn measure(arguments: &Arguments) -> Result<()> {
         side.restore(&rules)
     })?;
     sides.row(&format!("-Ln, {rules}"), |side| {
-        side.list(&["-Ln"], rules.lines() + 3)
+        side.list(&["-Ln"], rules.lines() + 3, LIMIT)
     })?;
-    connections(arguments, &sides)
+    list_connections(arguments, &sides)
 }
 
 /// Whom to measure, and how.
@@ -114,21 +118,31 @@ struct Sides {
     table: Table,
 }
 
-fn connections(arguments: &Arguments, sides: &Sides) -> Result<()> {
+fn list_connections(arguments: &Arguments, sides: &Sides) -> Result<()> {
     let count = arguments.connections;
     for side in sides.all() {
         side.clear()?;
         side.balance_connections()?;
-        side.connect(0..count)?;
     }
+    sides.connect(0..count)?;
     let name = |count| format!("-Lcn, {count} connections");
-    let list = |count: u32| move |side: &dyn Side| side.list(&["-Lcn"], count as usize + 2);
-    sides.row(&name(count), list(count))?;
-    if arguments.alone <= count {
+    sides.row(&name(count), |side| list(side, count, LIMIT))?;
+    let most = arguments.most;
+    if most <= count {
         return Ok(());
     }
-    sides.ours.connect(count..arguments.alone)?;
-    sides.own_row(&name(arguments.alone), list(arguments.alone))
+    sides.connect(count..most)?;
+    let patience = Duration::from_secs(arguments.patience);
+    let kernel = sides.kernel.as_ref();
+    let theirs = kernel.map(|side| list(side, most, patience)).transpose()?;
+    let own = (0..sides.runs).map(|_| list(&sides.ours, most, LIMIT));
+    let own = Measured::median(own.collect::<Result<_>>()?);
+    sides.table.row(&name(most), theirs.as_ref(), &own);
+    Ok(())
+}
+
+fn list(side: &dyn Side, count: u32, limit: Duration) -> Result<Measured> {
+    side.list(&["-Lcn"], count as usize + 2, limit)
 }
 
 impl Sides {
@@ -152,10 +166,8 @@ impl Sides {
         Ok(())
     }
 
-    fn own_row(&self, name: &str, run: impl Fn(&dyn Side) -> Result<Measured>) -> Result<()> {
-        let own = (0..self.runs).map(|_| run(&self.ours));
-        let own = Measured::median(own.collect::<Result<_>>()?);
-        self.table.row(name, None, &own);
-        Ok(())
+    fn connect(&self, clients: Range<u32>) -> Result<()> {
+        self.all()
+            .try_for_each(|side| side.connect(clients.clone()))
     }
 }

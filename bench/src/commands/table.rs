@@ -25,13 +25,21 @@ impl Table {
         };
         println!(
             "{name:<28} {:>9} {own:>9.3} {:>9} {:>8} {:>8} {:>9}",
-            of_kernel(|it, _| format!("{:.3}", it.time.as_secs_f64())),
-            of_kernel(|it, own| format!("{:.3}", own / it.time.as_secs_f64())),
+            of_kernel(|it, _| format!("{}{:.3}", more(it), it.time.as_secs_f64())),
+            of_kernel(|it, own| format!("{}{:.3}", less(it), own / it.time.as_secs_f64())),
             of_kernel(|it, _| megabytes(it.memory)),
             megabytes(ours.memory),
             megabytes(ours.grown),
         );
     }
+}
+
+fn more(of: &Measured) -> &'static str {
+    if of.finished { "" } else { ">" }
+}
+
+fn less(of: &Measured) -> &'static str {
+    if of.finished { "" } else { "<" }
 }
 
 fn megabytes(kibibytes: u64) -> String {

@@ -263,8 +263,8 @@ fn transaction(key: ServiceKey, target: Target) -> Transaction {
     let changes = std::iter::once(Change::AddService(service))
         .chain(destinations)
         .chain(locals)
-        .collect();
-    Transaction { changes }
+        .collect::<Vec<_>>();
+    Transaction::from(changes)
 }
 
 /// The director's own address, in tunnels and for full NAT.

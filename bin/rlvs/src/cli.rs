@@ -41,7 +41,11 @@ enum Command {
     Apply(crate::site::Apply),
     Convert(crate::configuration::Convert),
     /// Print the JSON schema of rlvs.toml, for editors
-    Schema,
+    Schema {
+        /// The OpenAPI document of the director's API instead
+        #[arg(long)]
+        api: bool,
+    },
     Drain(crate::drain::Arguments),
     /// Let destinations that are being drained take connections again, with the weight they had
     Undrain(crate::drain::Which),
@@ -79,7 +83,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Apply(arguments) => report(crate::site::apply(&arguments)),
         Command::Check(arguments) => report(crate::configuration::check(&arguments)),
         Command::Convert(arguments) => report(crate::configuration::convert(&arguments)),
-        Command::Schema => finish(crate::configuration::schema()),
+        Command::Schema { api } => finish(crate::configuration::schema(api)),
         Command::Drain(arguments) => finish(crate::drain::drain(&arguments)),
         Command::Undrain(which) => finish(crate::drain::undrain(&which)),
         Command::Proc(arguments) => finish(crate::proc::start(&arguments)),

@@ -97,9 +97,13 @@ pub(crate) fn convert(arguments: &Convert) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the JSON schema of rlvs.toml.
-pub(crate) fn schema() -> Result<()> {
-    Ok(output::print(&written::schema())?)
+/// Prints the JSON schema of rlvs.toml, or what the API is.
+pub(crate) fn schema(api: bool) -> Result<()> {
+    let text = match api {
+        true => rlvs_director::server::openapi(),
+        false => written::schema(),
+    };
+    Ok(output::print(&text)?)
 }
 
 /// What is in a file of any kind; else what is wrong, for people.

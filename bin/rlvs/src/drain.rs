@@ -57,9 +57,9 @@ pub(crate) fn drain(arguments: &Arguments) -> Result<()> {
         deadline,
         keep_clients: arguments.keep_clients,
     };
-    client.apply(&Transaction {
-        changes: found.iter().map(change).collect(),
-    })?;
+    client.apply(&Transaction::from(
+        found.iter().map(change).collect::<Vec<_>>(),
+    ))?;
     match arguments.detach {
         true => Ok(()),
         false => watch::until_ended(&mut client, &found),
@@ -86,7 +86,7 @@ pub(crate) fn undrain(which: &Which) -> Result<()> {
             which.destination
         );
     }
-    Ok(client.apply(&Transaction { changes })?)
+    Ok(client.apply(&Transaction::from(changes))?)
 }
 
 fn seconds(deadline: Duration) -> Result<u32> {

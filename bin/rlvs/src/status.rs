@@ -39,7 +39,7 @@ pub(crate) fn run(json: bool) -> anyhow::Result<()> {
 
 fn render(status: &Status) -> String {
     let mut text = String::new();
-    daemon(&mut text, &status.daemon);
+    daemon(&mut text, &status.daemon, status.number);
     section(&mut text, "Interfaces", interfaces(&status.interfaces));
     if let Some(path) = &status.marks {
         section(&mut text, "Firewall marks", marks(path));
@@ -59,7 +59,7 @@ fn render(status: &Status) -> String {
     text
 }
 
-fn daemon(text: &mut String, daemon: &Daemon) {
+fn daemon(text: &mut String, daemon: &Daemon, number: u64) {
     let Daemon {
         version,
         pid,
@@ -71,7 +71,8 @@ fn daemon(text: &mut String, daemon: &Daemon) {
         Some(name) => format!("{name} ({})", network_namespace.cookie),
         None => network_namespace.cookie.to_string(),
     };
-    let line = format!("process {pid}, up {uptime}, network namespace {namespace}");
+    let line =
+        format!("process {pid}, up {uptime}, network namespace {namespace}, rules number {number}");
     let _ = writeln!(text, "{TITLE}rlvs {version}{TITLE:#}  {line}");
 }
 

@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments, director: &mut dyn Director) -> Result<String>
     };
     let changes: Vec<_> = wanted.iter().filter_map(Wanted::change).collect();
     if !changes.is_empty() {
-        director.apply(&Transaction { changes })?;
+        director.apply(&Transaction::from(changes))?;
     }
     let is_shown = |wanted: &&Wanted| !(arguments.quiet && wanted.value.is_some());
     let shown: Vec<_> = wanted.iter().filter(is_shown).collect();

@@ -1,11 +1,12 @@
 //! Destinations that are being drained, and what became of those that were.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{DestinationKey, ServiceKey};
 
 /// All of a director's.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Drains {
     /// By service, in the order they were added.
     pub running: Vec<RunningDrain>,
@@ -14,7 +15,7 @@ pub struct Drains {
 }
 
 /// A destination that takes no new connections, and is removed when it has none.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct RunningDrain {
     pub service: ServiceKey,
     pub destination: DestinationKey,
@@ -26,7 +27,7 @@ pub struct RunningDrain {
 }
 
 /// How a destination is being drained.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Draining {
     /// Since it began.
     pub seconds: u64,
@@ -40,7 +41,7 @@ pub struct Draining {
 }
 
 /// A destination that is drained no longer.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct EndedDrain {
     pub service: ServiceKey,
     pub destination: DestinationKey,
@@ -53,7 +54,7 @@ pub struct EndedDrain {
 }
 
 /// Why it ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
     /// It had no connection left, and was removed.

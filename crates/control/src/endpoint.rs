@@ -4,12 +4,13 @@
 //! for another number says which one it speaks, so a program that outlived an upgrade tells the
 //! operator what to do instead of misreading the answer.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of the API: the number in the paths.
 pub const API: u32 = 1;
 
-/// `POST`: a [`crate::Transaction`]; answers 204.
+/// `POST`: a [`crate::Transaction`]; answers [`crate::Made`].
 pub const TRANSACTION: &str = "/v1/transaction";
 /// `GET`: [`crate::Services`].
 pub const SERVICES: &str = "/v1/services";
@@ -32,6 +33,8 @@ pub const SITE: &str = "/v1/site";
 pub const PLAN: &str = "/v1/site/plan";
 /// `GET`: server-sent events, a [`crate::event::Event`] each, for as long as one listens.
 pub const EVENTS: &str = "/v1/events";
+/// `GET`: what of all this there is, as an OpenAPI document.
+pub const OPENAPI: &str = "/v1/openapi.json";
 /// `GET`: [`Version`].
 pub const VERSION: &str = "/v1/version";
 
@@ -42,7 +45,7 @@ pub const REQUEST_LIMIT: usize = 64 << 20;
 pub const PRODUCT: &str = concat!("rlvs/", env!("CARGO_PKG_VERSION"));
 
 /// Which director answers.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Version {
     /// Of the program: `0.1.0`.
     pub version: String,

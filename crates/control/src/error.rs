@@ -1,9 +1,10 @@
 //! Why a director refused.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A refused request.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     pub code: Code,
@@ -12,10 +13,13 @@ pub struct Error {
     /// Which change of a transaction is at fault, counted from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<usize>,
+    /// Of a conflict: the number that the rules, or the site, have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
 }
 
 /// The kinds of refusal that a program may want to tell apart.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
     /// What was expected to be there is no longer.
@@ -37,6 +41,8 @@ pub enum Code {
     ServiceExists,
     /// A table of the data plane is full.
     TableFull,
+    /// Who asks is not known: there is no token, or a wrong one.
+    Unauthorized,
     UnknownPersistenceEngine,
     UnknownScheduler,
     /// LVS has it, this director does not yet.
@@ -51,6 +57,7 @@ impl Error {
             code,
             message: message.into(),
             change: None,
+            number: None,
         }
     }
 }

@@ -3,13 +3,14 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::listing::{DestinationStatus, Statistics};
 use crate::model::{Destination, DestinationKey, ForwardingMethod};
 
 /// A [`Destination`] to be read.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct FlatDestination {
     address: IpAddr,
     port: u16,
@@ -22,7 +23,7 @@ pub(crate) struct FlatDestination {
 }
 
 /// A [`DestinationStatus`] to be read.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct FlatDestinationStatus {
     address: IpAddr,
     port: u16,

@@ -39,7 +39,7 @@ pub use model::{
     ClientAddress, Destination, DestinationKey, ForwardingMethod, Protocol, Service, ServiceKey,
 };
 pub use status::Status;
-pub use transaction::{Change, Transaction};
+pub use transaction::{Change, Made, Transaction};
 
 /// Name of the director's abstract unix socket, one in every network namespace.
 pub const SOCKET: &str = "rlvs";

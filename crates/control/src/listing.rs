@@ -2,21 +2,25 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::flat::FlatDestinationStatus;
 use crate::model::{Destination, Service, is_zero};
 
 /// All services of a director.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Services {
+    /// Counts the transactions that made the rules what they are.
+    #[serde(default)]
+    pub number: u64,
     /// How many connections the connection table is made for (`size=` in `ipvsadm -L`).
     pub table_size: u64,
     /// In the order they were added.
     pub services: Vec<ServiceStatus>,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct ServiceStatus {
     #[serde(flatten)]
     pub service: Service,
@@ -29,7 +33,7 @@ pub struct ServiceStatus {
 }
 
 /// An address of the director that stands for clients.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct LocalAddress {
     pub address: IpAddr,
     /// Connections from it, of all services that have it.
@@ -38,7 +42,7 @@ pub struct LocalAddress {
     pub conflicts: u64,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(from = "FlatDestinationStatus")]
 pub struct DestinationStatus {
     #[serde(flatten)]
@@ -54,7 +58,7 @@ pub struct DestinationStatus {
 }
 
 /// Totals since the start or the last `-Z`, and present rates per second. Messages leave out zeros.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Statistics {
     #[serde(skip_serializing_if = "is_zero")]
@@ -80,7 +84,7 @@ pub struct Statistics {
 }
 
 /// What all services count together, also those that are no longer there.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Overall {
     /// Since the start, or the last `-Z` of everything.
     pub statistics: Statistics,
@@ -89,7 +93,7 @@ pub struct Overall {
 }
 
 /// One live connection or persistence template.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct ConnectionEntry {
     /// `TCP`, `UDP`, `SCTP`, or `IP` for the templates of firewall-mark services.
     pub protocol: String,
@@ -109,7 +113,7 @@ pub struct ConnectionEntry {
 }
 
 /// Seconds after which idle connections end.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Timeouts {
     pub tcp: u32,
     pub tcp_fin: u32,

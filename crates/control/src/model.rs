@@ -5,12 +5,15 @@
 use core::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::flat::FlatDestination;
 
 /// The transport protocol of a virtual service.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     Tcp,
@@ -19,7 +22,9 @@ pub enum Protocol {
 }
 
 /// The IP version of a firewall-mark service.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     Ipv4,
@@ -27,7 +32,9 @@ pub enum Family {
 }
 
 /// What makes a packet one of a virtual service's.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceKey {
     /// It is sent to this virtual address and port.
@@ -41,7 +48,7 @@ pub enum ServiceKey {
 }
 
 /// A virtual service: what `ipvsadm -A` sets.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Service {
     pub key: ServiceKey,
     /// Name of the scheduler, `wlc` by default.
@@ -68,7 +75,7 @@ pub struct Service {
 
 /// How real servers under full NAT, which see an address of the director, learn who their client
 /// is. Only TCP has a way.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientAddress {
     /// By a TCP option, kind 254, which those who do not know it ignore.
@@ -81,7 +88,7 @@ pub enum ClientAddress {
 }
 
 /// `ipvsadm -p` and `-M`: a client's connections go to the same destination.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Persistence {
     /// Seconds that the choice outlives the last connection made by it.
     pub timeout: u32,
@@ -89,7 +96,7 @@ pub struct Persistence {
 }
 
 /// Which clients count as one for persistence.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Granularity {
     /// IPv4: the bits of the client's address that count; 255.255.255.255 by default.
@@ -99,7 +106,7 @@ pub enum Granularity {
 }
 
 /// A real server inside one service: what `ipvsadm -a` sets.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(from = "FlatDestination")]
 pub struct Destination {
     #[serde(flatten)]
@@ -116,14 +123,16 @@ pub struct Destination {
 }
 
 /// What tells the destinations of one service apart.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 pub struct DestinationKey {
     pub address: IpAddr,
     pub port: u16,
 }
 
 /// How packets reach a destination.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardingMethod {
     /// `-m`: addresses and ports are rewritten (NAT).
@@ -140,7 +149,7 @@ pub enum ForwardingMethod {
 }
 
 /// `--tun-type` and what belongs to it.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tunnel {
     Ipip,
@@ -149,7 +158,7 @@ pub enum Tunnel {
 }
 
 /// `--tun-csum`, `--tun-nocsum`, `--tun-remcsum` of a GUE tunnel.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GueChecksum {
     None,

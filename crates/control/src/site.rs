@@ -2,27 +2,28 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Destination, Service, ServiceKey};
 use crate::transaction::Change;
 
 /// What the services named in a file are to be from now on.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
     /// The file, which is read again at reload.
     pub path: PathBuf,
     /// As `rlvs convert` prints it, whatever the file's format.
     pub text: String,
-    /// Refused with [`Code::Conflict`](crate::Code::Conflict) unless the director's site has this
+    /// Refused with the code `conflict` unless the director's site has this
     /// number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<u64>,
 }
 
 /// What a director has of it.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Applied {
     /// Counts sites that were applied, and restarts.
     pub number: u64,
@@ -33,7 +34,7 @@ pub struct Applied {
 }
 
 /// What a site would change, or has changed.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Plan {
     pub steps: Vec<Step>,
     /// Services made by hand that the file names as well: they become the file's.
@@ -44,7 +45,7 @@ pub struct Plan {
 }
 
 /// One change.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Step {
     pub change: Change,
     /// What is there before an edit.
@@ -53,7 +54,7 @@ pub struct Step {
 }
 
 /// What an edit begins with.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Before {
     Service(Service),

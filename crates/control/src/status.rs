@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::drain::Draining;
@@ -14,9 +15,12 @@ use crate::listing::LocalAddress;
 use crate::model::{DestinationKey, Family, ForwardingMethod, ServiceKey};
 
 /// The state of a director.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Status {
     pub daemon: Daemon,
+    /// Counts the transactions that made the rules what they are.
+    #[serde(default)]
+    pub number: u64,
     pub interfaces: Vec<Interface>,
     /// Where services have firewall marks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +39,7 @@ pub struct Status {
 }
 
 /// The process that answers.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Daemon {
     pub version: String,
     pub pid: u32,
@@ -44,7 +48,7 @@ pub struct Daemon {
 }
 
 /// The network namespace that a director works in.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct NetworkNamespace {
     /// The kernel's cookie of it, which names the director's directories.
     pub cookie: u64,
@@ -54,7 +58,7 @@ pub struct NetworkNamespace {
 }
 
 /// A network interface that the director knows.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Interface {
     pub name: String,
     pub index: u32,
@@ -65,7 +69,7 @@ pub struct Interface {
 }
 
 /// How packets with the firewall marks of services get to the director.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct MarkPath {
     /// The interface that they are led to.
     pub device: String,
@@ -77,7 +81,7 @@ pub struct MarkPath {
 }
 
 /// A rule of routing that the director has set.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct MarkRule {
     pub family: Family,
     /// As `ip rule` prints it.
@@ -85,10 +89,10 @@ pub struct MarkRule {
 }
 
 /// The file whose services a director does, and the health of its real servers.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct SiteState {
     pub path: PathBuf,
-    /// [`crate::site::Applied::number`].
+    /// Counts sites that were applied, and restarts.
     pub number: u64,
     /// Health checks that are made; one for several services counts once.
     pub checks: usize,
@@ -98,7 +102,7 @@ pub struct SiteState {
 }
 
 /// A health check that fails.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct FailingCheck {
     pub target: SocketAddr,
     /// As in rlvs.toml: `http`, `tcp`.
@@ -109,7 +113,7 @@ pub struct FailingCheck {
 }
 
 /// A virtual server some of whose real servers do not serve, or that lacks its quorum.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct TroubledServer {
     /// The first of its services.
     pub service: ServiceKey,
@@ -125,7 +129,7 @@ pub struct TroubledServer {
 }
 
 /// How the director's program sits on an interface.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attachment {
     /// XDP in the driver.
@@ -139,7 +143,7 @@ pub enum Attachment {
 }
 
 /// A virtual service and where its packets go.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct ServiceState {
     pub key: ServiceKey,
     pub scheduler: String,
@@ -162,7 +166,7 @@ impl ServiceState {
 }
 
 /// A real server of one service.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct DestinationState {
     #[serde(flatten)]
     pub key: DestinationKey,
@@ -182,7 +186,7 @@ pub struct DestinationState {
 }
 
 /// A destination on the way to its weight.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct SlowStart {
     /// How much of its weight schedulers give it.
     pub percent: u32,
@@ -190,7 +194,7 @@ pub struct SlowStart {
 }
 
 /// Where a destination's frames are sent.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum NextHop {
     Resolved {
@@ -205,7 +209,7 @@ pub enum NextHop {
 }
 
 /// The connections of one IP version.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct ConnectionTable {
     pub family: Family,
     /// Connections in it now.
@@ -225,7 +229,7 @@ pub struct ConnectionTable {
 }
 
 /// Packets that met one fate.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Counter {
     /// Short and stable, for programs: `no-next-hop`.
     pub reason: String,

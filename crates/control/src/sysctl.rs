@@ -5,6 +5,7 @@
 //! before the stack cannot do stays at its default: another value is refused with the reason,
 //! never taken and ignored.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Code, Error};
@@ -13,9 +14,10 @@ use crate::{Code, Error};
 pub const PREFIX: &str = "net.ipv4.vs.";
 
 /// The present value of a setting.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "Sysctl")]
 pub struct Value {
-    /// Without [`PREFIX`].
+    /// Without `net.ipv4.vs.`
     pub name: String,
     pub value: String,
 }

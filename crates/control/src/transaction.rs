@@ -2,18 +2,31 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Code, Error};
 use crate::model::{Destination, DestinationKey, Service, ServiceKey};
 
 /// Changes that are made in this order, all of them or none.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Transaction {
     pub changes: Vec<Change>,
+    /// Refused with the code `conflict` unless the director's rules have this number, which listings
+    /// and status show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Made {
+    /// The number that the rules have with it.
+    pub number: u64,
 }
 
 /// One change, as one `ipvsadm` command makes it.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     AddService(Service),
@@ -64,7 +77,7 @@ pub enum Change {
         tcp_fin: u32,
         udp: u32,
     },
-    /// Sets a setting of [`crate::sysctl`] (`rlvs sysctl -w`).
+    /// Sets a setting of IPVS (`rlvs sysctl -w`).
     SetSysctl {
         name: String,
         value: String,
@@ -75,10 +88,36 @@ pub enum Change {
     },
 }
 
+impl Transaction {
+    /// Refuses it where the rules have another number than is expected.
+    pub fn expect(&self, number: u64) -> Result<(), Error> {
+        match self.expected {
+            Some(expected) if expected != number => Err(Error {
+                number: Some(number),
+                ..Error::new(
+                    Code::Conflict,
+                    format!(
+                        "The rules have the number {number}, not {expected}: they were changed \
+                         meanwhile; look at them, then try again"
+                    ),
+                )
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl From<Change> for Transaction {
     fn from(change: Change) -> Self {
+        vec![change].into()
+    }
+}
+
+impl From<Vec<Change>> for Transaction {
+    fn from(changes: Vec<Change>) -> Self {
         Self {
-            changes: vec![change],
+            changes,
+            expected: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use rlvs_config::settings::Settings;
-use rlvs_control::{Change, Code, Error, ServiceKey, Transaction};
+use rlvs_control::{Change, Code, Error, Made, ServiceKey, Transaction};
 use rlvs_engine::Tables;
 use rlvs_engine::connection::State;
 use rlvs_engine::settings::ticks;
@@ -112,7 +112,7 @@ impl Core {
     /// Answers a client.
     pub(crate) fn answer(&mut self, request: Request) {
         match request {
-            Request::Apply(transaction, reply) => reply.send(self.apply(&transaction)),
+            Request::Apply(transaction, reply) => reply.send(self.apply_expected(&transaction)),
             Request::Drains(reply) => reply.send(Ok(self.drains())),
             Request::Plan(site, reply) => reply.send(self.plan_site(&site)),
             Request::Site(reply) => reply.send(Ok(self.managed.applied().clone())),
@@ -174,6 +174,20 @@ impl Core {
         if self.installed.addresses().count() != before {
             self.watch();
         }
+    }
+
+    /// What a client wants, if the rules are what it has seen.
+    fn apply_expected(&mut self, transaction: &Transaction) -> Result<Made, Error> {
+        transaction.expect(self.number())?;
+        self.apply(transaction)?;
+        Ok(Made {
+            number: self.number(),
+        })
+    }
+
+    /// Counts transactions, also those of daemons before this one.
+    pub(crate) fn number(&self) -> u64 {
+        self.journal.sequence()
     }
 
     /// All changes, or none: written down first, so that a daemon that dies halfway finishes them

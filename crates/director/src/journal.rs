@@ -113,6 +113,11 @@ impl Journal {
         Ok((journal, state.desired))
     }
 
+    /// How many transactions there were, all daemons together.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     /// Writes `transaction` down; to be called before it is installed.
     pub fn append(&mut self, transaction: &Transaction, at: u64) -> Result<(), Error> {
         let line = LineRef {

@@ -27,6 +27,7 @@ impl Core {
     /// All services with their counters.
     pub(crate) fn services(&self) -> Services {
         Services {
+            number: self.number(),
             table_size: u64::from(self.plane.sizes().connections[0]),
             services: self
                 .desired
@@ -90,6 +91,7 @@ impl Core {
     pub(crate) fn status(&self) -> Status {
         Status {
             daemon: self.daemon(),
+            number: self.number(),
             interfaces: self.links.iter().map(|link| self.interface(link)).collect(),
             marks: self.marked_way.status(),
             site: self.managed.status(),

@@ -2,7 +2,10 @@
 //!
 //! * [`handle`]: the way to the daemon's core
 //! * [`access`]: who may speak
-//! * `routes`: what is answered
+//! * [`role`]: what they may do
+//! * `routes`: what is answered; `table`: how routes are made, guarded and described
+//! * `answer`: requests' bodies, and refusals
+//! * `openapi`: the description of it all
 //! * `listing`: connections as a stream
 //!
 //! Anyone in the namespace can connect to an abstract socket, so the peer's credentials are
@@ -10,9 +13,13 @@
 //! of them at a time: they cannot use up the daemon's file descriptors.
 
 pub mod access;
+mod answer;
 pub mod handle;
 mod listing;
+mod openapi;
+pub mod role;
 mod routes;
+mod table;
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -31,6 +38,8 @@ use tokio::time::{sleep, timeout};
 
 pub use access::Access;
 pub use handle::{ConnectionSource, Handle, Reply, Request};
+pub use openapi::text as openapi;
+pub use role::Role;
 
 /// How long open requests may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -104,7 +113,6 @@ impl Server {
 struct Door {
     access: Access,
     router: axum::Router,
-    of_members: axum::Router,
     strangers: Arc<Semaphore>,
 }
 
@@ -112,8 +120,7 @@ impl Door {
     fn new(access: Access, handle: Handle) -> Self {
         Self {
             access,
-            router: routes::router(handle.clone()),
-            of_members: routes::router_of_members(handle),
+            router: routes::router(handle),
             strangers: Arc::new(Semaphore::new(STRANGERS)),
         }
     }
@@ -122,13 +129,15 @@ impl Door {
         let Ok(peer) = stream.peer_cred() else { return };
         let (uid, gid) = (peer.uid(), peer.gid());
         if self.access.allows_user(uid) {
-            tokio::spawn(converse(stream, self.router.clone(), watcher));
+            let router = as_role(self.router.clone(), Role::Admin);
+            tokio::spawn(converse(stream, router, watcher));
             return;
         }
         let Ok(permit) = Arc::clone(&self.strangers).try_acquire_owned() else {
             return;
         };
-        let (access, router) = (self.access.clone(), self.of_members.clone());
+        let access = self.access.clone();
+        let router = as_role(self.router.clone(), Role::Member);
         tokio::spawn(async move {
             if access.allows_member(uid, gid).await {
                 drop(permit);
@@ -139,6 +148,11 @@ impl Door {
             }
         });
     }
+}
+
+/// The same for who has a role.
+fn as_role(router: axum::Router, role: Role) -> axum::Router {
+    router.layer(axum::Extension(role))
 }
 
 /// Serves one connection to its end; how it ended is the peer's affair.

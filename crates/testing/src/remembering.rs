@@ -12,6 +12,8 @@ use rlvs_director::supported;
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     pub desired: Desired,
+    /// Transactions so far.
+    pub number: u64,
     pub connections: Vec<ConnectionEntry>,
     pub overall: Overall,
     /// Refuse what the data plane cannot do yet.
@@ -20,6 +22,7 @@ pub struct Memory {
 
 impl Director for Memory {
     fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
+        transaction.expect(self.number)?;
         if self.strict {
             for (index, change) in transaction.changes.iter().enumerate() {
                 let at = |error| Error {
@@ -29,12 +32,15 @@ impl Director for Memory {
                 supported::check(change).map_err(at)?;
             }
         }
-        self.desired.apply(transaction, 0, &mut |_, _| ())
+        self.desired.apply(transaction, 0, &mut |_, _| ())?;
+        self.number += 1;
+        Ok(())
     }
 
     fn services(&mut self) -> Result<Services, Error> {
         let services = self.desired.services().map(service_status).collect();
         Ok(Services {
+            number: self.number,
             table_size: 4096,
             services,
         })

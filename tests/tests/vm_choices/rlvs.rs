@@ -73,9 +73,7 @@ impl Side for Rlvs {
     }
 
     fn apply(&mut self, changes: &[Change]) -> Result<()> {
-        let transaction = Transaction {
-            changes: changes.to_vec(),
-        };
+        let transaction = Transaction::from(changes.to_vec());
         let client = &mut self.client;
         self.place.within(|| Ok(client.apply(&transaction)?))
     }

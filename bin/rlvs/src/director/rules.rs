@@ -38,7 +38,7 @@ fn of_file(file: &Path) -> Result<String> {
 pub(super) fn desired(rules: &[Change]) -> Result<Desired, rlvs_control::Error> {
     let mut desired = Desired::default();
     let changes = rules.to_vec();
-    desired.apply(&Transaction { changes }, 0, &mut |_, _| ())?;
+    desired.apply(&Transaction::from(changes), 0, &mut |_, _| ())?;
     Ok(desired)
 }
 

@@ -39,7 +39,7 @@ pub(super) fn up(asked: &Asked) -> Result<()> {
     for family in forwards {
         forwarding::set(family, true)?;
     }
-    if let Err(error) = director.apply(&Transaction { changes }) {
+    if let Err(error) = director.apply(&Transaction::from(changes)) {
         // None of the rules holds.
         let forwards = saved.forwards;
         store.save(&Saved { forwards, ..before })?;
@@ -198,7 +198,7 @@ fn delete_services(saved: &mut Saved) -> Result<Vec<ServiceStatus>> {
     let mut changes = rules::deletions(&present, &saved.services, |_| false);
     changes.extend(timeouts_back(saved, director.timeouts()?));
     if !changes.is_empty() {
-        director.apply(&Transaction { changes })?;
+        director.apply(&Transaction::from(changes))?;
     }
     present.retain(|status| !saved.services.contains(&status.service.key));
     Ok(present)

@@ -24,9 +24,7 @@ pub(super) fn restore(
 ) -> Result<(), Failure> {
     let before = usize::from(first.is_some());
     let Script { changes, lines } = script(input, names)?;
-    let transaction = Transaction {
-        changes: first.into_iter().chain(changes).collect(),
-    };
+    let transaction = Transaction::from(first.into_iter().chain(changes).collect::<Vec<_>>());
     director.apply(&transaction).map_err(|error| {
         let at = error
             .change

@@ -40,7 +40,7 @@ fn first_words(text: &str) -> &str {
 }
 
 const AT_WORK: &str = "\
-rlvs 0.1.0  process 4711, up 1 h 2 min, network namespace director (42)
+rlvs 0.1.0  process 4711, up 1 h 2 min, network namespace director (42), rules number 7
 
 Interfaces
    2:  eth0    native: the driver runs XDP
@@ -79,7 +79,7 @@ Packets dropped
 ";
 
 const IDLE: &str = "\
-rlvs 0.1.0  process 4711, up 0 s, network namespace 42
+rlvs 0.1.0  process 4711, up 0 s, network namespace 42, rules number 7
 
 Interfaces
   none is known: no packet is balanced
@@ -101,6 +101,7 @@ fn at_work() -> Status {
     let name = Some("director".to_owned());
     let idle = idle();
     Status {
+        number: 7,
         daemon: Daemon {
             uptime_seconds: 3_725,
             network_namespace: NetworkNamespace { cookie: 42, name },
@@ -167,6 +168,7 @@ fn idle() -> Status {
     };
     let version = "0.1.0".to_owned();
     Status {
+        number: 7,
         daemon: Daemon {
             version,
             pid: 4711,

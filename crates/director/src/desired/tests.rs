@@ -35,22 +35,20 @@ fn a_failing_change_takes_all_back_and_is_named() {
     let mut steps = 0;
     let error = desired
         .apply(
-            &Transaction {
-                changes: vec![
-                    Change::DeleteDestination {
-                        service: key(80),
-                        destination: destination(1).key,
-                    },
-                    Change::SetTimeouts {
-                        tcp: 5,
-                        tcp_fin: 0,
-                        udp: 7,
-                    },
-                    Change::Flush,
-                    Change::AddService(service(80)),
-                    Change::AddService(service(80)),
-                ],
-            },
+            &Transaction::from(vec![
+                Change::DeleteDestination {
+                    service: key(80),
+                    destination: destination(1).key,
+                },
+                Change::SetTimeouts {
+                    tcp: 5,
+                    tcp_fin: 0,
+                    udp: 7,
+                },
+                Change::Flush,
+                Change::AddService(service(80)),
+                Change::AddService(service(80)),
+            ]),
             0,
             &mut |_, _| steps += 1,
         )
@@ -67,13 +65,11 @@ fn a_failing_change_takes_all_back_and_is_named() {
 fn each_step_sees_the_state_so_far() {
     let mut desired = with(&[service(80)]);
     let mut seen = Vec::new();
-    let transaction = Transaction {
-        changes: vec![
-            add(80, destination(1)),
-            add(80, destination(2)),
-            Change::Flush,
-        ],
-    };
+    let transaction = Transaction::from(vec![
+        add(80, destination(1)),
+        add(80, destination(2)),
+        Change::Flush,
+    ]);
     desired
         .apply(&transaction, 0, &mut |state, _| {
             seen.push(

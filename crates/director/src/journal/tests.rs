@@ -193,18 +193,16 @@ fn transactions() -> Vec<Transaction> {
             destination: destination(2),
         }
         .into(),
-        Transaction {
-            changes: vec![
-                Change::AddDestination {
-                    service: key,
-                    destination: destination(3),
-                },
-                Change::DeleteDestination {
-                    service: key,
-                    destination: key_of_added,
-                },
-            ],
-        },
+        Transaction::from(vec![
+            Change::AddDestination {
+                service: key,
+                destination: destination(3),
+            },
+            Change::DeleteDestination {
+                service: key,
+                destination: key_of_added,
+            },
+        ]),
         set_timeouts(90),
         Change::SetSysctl {
             name: "sloppy_tcp".to_owned(),

@@ -11,7 +11,7 @@ use rlvs_control::event::Event;
 use rlvs_control::site::{Applied, Plan, Site};
 use rlvs_control::status::Status;
 use rlvs_control::{
-    Code, ConnectionEntry, Error, Overall, Services, Timeouts, Transaction, sysctl,
+    Code, ConnectionEntry, Error, Made, Overall, Services, Timeouts, Transaction, sysctl,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -23,7 +23,7 @@ const QUEUE: usize = 64;
 /// What a client asks of the core.
 #[derive(Debug)]
 pub enum Request {
-    Apply(Transaction, Reply<()>),
+    Apply(Transaction, Reply<Made>),
     ApplySite(Site, Reply<Plan>),
     Plan(Site, Reply<Plan>),
     Site(Reply<Applied>),
@@ -72,7 +72,7 @@ impl Handle {
         )
     }
 
-    pub async fn apply(&self, transaction: Transaction) -> Result<(), Error> {
+    pub async fn apply(&self, transaction: Transaction) -> Result<Made, Error> {
         self.ask(|reply| Request::Apply(transaction, reply)).await
     }
 

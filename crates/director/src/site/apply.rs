@@ -188,7 +188,7 @@ impl Core {
             return Err(Error::new(Code::Unsupported, reason));
         }
         let changes = self.changes_for(site, |server| self.managed.health.expected(server));
-        let transaction = Transaction { changes };
+        let transaction = Transaction::from(changes);
         let tried = self.check(&transaction).and_then(|()| {
             let mut desired: Desired = self.desired.clone();
             desired.apply(&transaction, 0, &mut |_, _| {})
@@ -220,7 +220,7 @@ impl Core {
         if changes.is_empty() {
             return Ok(());
         }
-        let transaction = Transaction { changes };
+        let transaction = Transaction::from(changes);
         let applied = self.apply(&transaction);
         applied.map_err(|error| named(error, &transaction.changes))
     }
@@ -228,13 +228,16 @@ impl Core {
     fn expect(&self, expected: Option<u64>) -> Result<(), Error> {
         let number = self.managed.applied.number;
         match expected {
-            Some(expected) if expected != number => Err(Error::new(
-                Code::Conflict,
-                format!(
-                    "The site is number {number}, not {expected}: another was applied meanwhile; \
-                     look at what it changed, then apply yours again"
-                ),
-            )),
+            Some(expected) if expected != number => Err(Error {
+                number: Some(number),
+                ..Error::new(
+                    Code::Conflict,
+                    format!(
+                        "The site is number {number}, not {expected}: another was applied \
+                         meanwhile; look at what it changed, then apply yours again"
+                    ),
+                )
+            }),
             _ => Ok(()),
         }
     }

@@ -52,7 +52,7 @@ fn owned(site: &Site) -> HashSet<ServiceKey> {
 }
 
 fn make(desired: &mut Desired, changes: Vec<Change>) {
-    let transaction = Transaction { changes };
+    let transaction = Transaction::from(changes);
     desired.apply(&transaction, 0, &mut |_, _| {}).unwrap();
 }
 

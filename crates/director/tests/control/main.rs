@@ -3,6 +3,7 @@
 mod access;
 mod listing;
 mod nonsense;
+mod openapi;
 mod support;
 
 use rlvs_control::endpoint::{API, Version};
@@ -42,9 +43,7 @@ fn timeouts_status_and_version_are_answered() {
 fn a_refusal_keeps_its_code_and_place() {
     let fake = Fake::start();
     let change = Change::AddService(service(80));
-    let twice = Transaction {
-        changes: vec![change.clone(), change],
-    };
+    let twice = Transaction::from(vec![change.clone(), change]);
     let error = fake.client().apply(&twice).unwrap_err();
     assert_eq!((error.code, error.change), (Code::ServiceExists, Some(1)));
     assert!(fake.client().services().unwrap().services.is_empty());
@@ -65,9 +64,7 @@ fn settings_of_ipvs_are_set_together_or_not_at_all() {
     };
     let bad = [set("sloppy_tcp", "1"), set("drop_entry", "4")];
     let error = client
-        .apply(&Transaction {
-            changes: bad.into(),
-        })
+        .apply(&Transaction::from(Vec::from(bad)))
         .unwrap_err();
     assert_eq!((error.code, error.change), (Code::Range, Some(1)));
     assert_eq!(value(&mut client), "0");

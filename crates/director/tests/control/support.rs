@@ -8,14 +8,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rlvs_control::drain::{Draining, Drains, End, EndedDrain, RunningDrain};
+use rlvs_control::event::{ServerChange, ServerEvent, What};
+use rlvs_control::listing::Statistics;
+use rlvs_control::site::{Applied, Before, Plan, Step};
 use rlvs_control::status::{
-    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, MarkPath, MarkRule,
-    NetworkNamespace, NextHop, ServiceState,
+    Attachment, ConnectionTable, Counter, Daemon, DestinationState, FailingCheck, Interface,
+    MarkPath, MarkRule, NetworkNamespace, NextHop, ServiceState, SiteState, SlowStart,
+    TroubledServer,
 };
 use rlvs_control::{
-    Change, Client, ConnectionEntry, DestinationKey, Director, ForwardingMethod, Protocol, Service,
-    ServiceKey, Status, Transaction, model::Family,
+    Change, Client, ConnectionEntry, DestinationKey, Director, ForwardingMethod, Made, Overall,
+    Protocol, Service, ServiceKey, Status, Transaction, model::Family,
 };
+use rlvs_director::news::News;
 use rlvs_director::server::{Access, ConnectionSource, Handle, Request, Server};
 use rlvs_testing::remembering::Memory;
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +36,7 @@ pub(crate) struct Fake {
     stop: oneshot::Sender<()>,
     slow: std::sync::mpsc::Receiver<()>,
     thread: JoinHandle<()>,
+    pub(crate) news: News,
 }
 
 impl Fake {
@@ -55,7 +62,8 @@ impl Fake {
     ) -> Self {
         let name = unused_name();
         let server = Server::bind(&name).unwrap();
-        let (handle, requests) = Handle::new(connections, Default::default());
+        let news = News::new();
+        let (handle, requests) = Handle::new(connections, news.clone());
         let (stop, stopped) = oneshot::channel();
         let (began, slow) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
@@ -77,6 +85,7 @@ impl Fake {
             stop,
             slow,
             thread,
+            news,
         }
     }
 
@@ -99,6 +108,92 @@ impl Fake {
     }
 }
 
+fn plan() -> Plan {
+    Plan {
+        steps: vec![Step {
+            change: Change::EditService(service(80)),
+            before: Some(Before::Service(service(80))),
+        }],
+        taken_over: vec![service_key(80)],
+        notes: vec!["so it is".to_owned()],
+    }
+}
+
+fn applied() -> Applied {
+    Applied {
+        number: 3,
+        path: Some("/etc/rlvs/rlvs.toml".into()),
+        text: "services = 5".to_owned(),
+    }
+}
+
+fn drains() -> Drains {
+    let Status { services, .. } = status();
+    let destination = &services[0].destinations[0];
+    let ended = |end| EndedDrain {
+        service: service_key(80),
+        destination: destination.key,
+        end,
+        active_connections: 0,
+        inactive_connections: 1,
+        seconds_ago: 2,
+    };
+    Drains {
+        running: vec![RunningDrain {
+            service: service_key(80),
+            destination: destination.key,
+            draining: destination.draining.unwrap(),
+            active_connections: 1,
+            inactive_connections: 2,
+            persistent_connections: 3,
+        }],
+        ended: [End::Empty, End::Deadline, End::Cancelled, End::Deleted]
+            .map(ended)
+            .into(),
+    }
+}
+
+fn overall() -> Overall {
+    let statistics = Statistics {
+        connections: 1,
+        bytes_out_rate: u64::MAX,
+        ..Statistics::default()
+    };
+    Overall {
+        statistics,
+        cpus: vec![statistics, Statistics::default()],
+    }
+}
+
+/// One event of each kind.
+pub(crate) fn events() -> Vec<What> {
+    let server = ([192, 0, 2, 3], 80).into();
+    let of_server = [
+        ServerChange::ServerUp { server },
+        ServerChange::ServerWeight {
+            server,
+            from: 1,
+            to: 2,
+        },
+        ServerChange::QuorumLost {
+            weight: 1,
+            threshold: 2,
+        },
+        ServerChange::SorryServerIn,
+    ];
+    let service = service_key(80);
+    let of_server = of_server.map(|what| What::Server(ServerEvent { service, what }));
+    let applied = What::SiteApplied {
+        path: "/etc/rlvs/rlvs.toml".into(),
+        number: 3,
+        changes: 4,
+    };
+    [applied, What::Missed { events: 5 }]
+        .into_iter()
+        .chain(of_server)
+        .collect()
+}
+
 async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Sender<()>) {
     let mut director = Memory::default();
     while let Some(request) = requests.recv().await {
@@ -108,14 +203,17 @@ async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Send
                     slow.send(()).unwrap();
                     tokio::time::sleep(SLOW).await;
                 }
-                reply.send(director.apply(&transaction));
+                let made = director.apply(&transaction);
+                reply.send(made.map(|()| Made {
+                    number: director.number,
+                }));
             }
             Request::ApplySite(_, reply) | Request::Plan(_, reply) => {
-                reply.send(Ok(Default::default()));
+                reply.send(Ok(plan()));
             }
-            Request::Site(reply) => reply.send(Ok(Default::default())),
-            Request::Drains(reply) => reply.send(Ok(Default::default())),
-            Request::Overall(reply) => reply.send(Ok(Default::default())),
+            Request::Site(reply) => reply.send(Ok(applied())),
+            Request::Drains(reply) => reply.send(Ok(drains())),
+            Request::Overall(reply) => reply.send(Ok(overall())),
             Request::Services(reply) => reply.send(director.services()),
             Request::Status(reply) => reply.send(Ok(status())),
             Request::Timeouts(reply) => reply.send(director.timeouts()),
@@ -163,6 +261,28 @@ pub(crate) fn post(name: &str, path: &str, headers: &str, body: impl AsRef<[u8]>
     answer
 }
 
+/// Asks by hand, as HTTP/1.0 has it: the answer ends with the connection. Its status, and its body.
+pub(crate) fn ask(name: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    let mut stream = begin(name, method, path, body);
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
+
+/// Asks, and leaves the answer to be read.
+pub(crate) fn begin(name: &str, method: &str, path: &str, body: &str) -> UnixStream {
+    let mut stream = connect(name);
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    stream
+}
+
 pub(crate) fn connect(name: &str) -> UnixStream {
     let address = SocketAddr::from_abstract_name(name).unwrap();
     let stream = UnixStream::connect_addr(&address).unwrap();
@@ -203,8 +323,16 @@ pub(crate) fn status() -> Status {
         active_connections: 2,
         inactive_connections: 3,
         next_hop,
-        draining: None,
-        slow_start: None,
+        draining: Some(Draining {
+            seconds: 1,
+            seconds_left: Some(2),
+            keeps_clients: false,
+            weight: 3,
+        }),
+        slow_start: Some(SlowStart {
+            percent: 50,
+            seconds_left: 2,
+        }),
         path_mtu: Some(1500),
     };
     let interface = |name: &str, index, attachment| {
@@ -231,6 +359,7 @@ pub(crate) fn status() -> Status {
                 name: Some("d".to_owned()),
             },
         },
+        number: 7,
         interfaces: vec![
             interface("eth0", 2, Attachment::Native),
             interface("eth1", 3, Attachment::Generic),
@@ -245,7 +374,24 @@ pub(crate) fn status() -> Status {
             }],
             problem: None,
         }),
-        site: None,
+        site: Some(SiteState {
+            path: "/etc/rlvs/rlvs.toml".into(),
+            number: 3,
+            checks: 2,
+            failing: vec![FailingCheck {
+                target: ([192, 0, 2, 3], 80).into(),
+                kind: "tcp".to_owned(),
+                reason: Some("refused".to_owned()),
+            }],
+            troubled: vec![TroubledServer {
+                service: service_key(80),
+                quorum: true,
+                sorry: false,
+                down: vec![([192, 0, 2, 3], 80).into()],
+                kept: vec![],
+                servers: 2,
+            }],
+        }),
         services: vec![ServiceState {
             key: service_key(80),
             scheduler: "wlc".to_owned(),

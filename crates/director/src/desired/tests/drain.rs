@@ -43,9 +43,7 @@ fn a_drained_destination_that_is_deleted_and_added_is_not_drained() {
         service: key(80),
         destination: destination(1).key,
     };
-    let fails = Transaction {
-        changes: vec![delete.clone(), undrain()],
-    };
+    let fails = Transaction::from(vec![delete.clone(), undrain()]);
     desired.apply(&fails, 1001, &mut |_, _| ()).unwrap_err();
     assert_eq!(desired, drained);
     make(&mut desired, delete).unwrap();

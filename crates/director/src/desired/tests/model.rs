@@ -13,7 +13,7 @@ proptest! {
         for changes in transactions {
             let before = desired.clone();
             let expected = model.apply(&changes);
-            let made = desired.apply(&Transaction { changes }, 0, &mut |_, _| ());
+            let made = desired.apply(&Transaction::from(changes), 0, &mut |_, _| ());
             prop_assert_eq!(made.as_ref().err().map(|error| error.change.unwrap()), expected);
             if made.is_err() {
                 prop_assert_eq!(&desired, &before);

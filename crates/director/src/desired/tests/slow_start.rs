@@ -20,7 +20,7 @@ fn with_late(seconds: u32, weights: &[u32], late: u32) -> Desired {
     for (host, &weight) in (1..).zip(weights) {
         changes.push(add(80, weighing(host, weight)));
     }
-    let transaction = Transaction { changes };
+    let transaction = Transaction::from(changes);
     desired.apply(&transaction, BEGUN, &mut |_, _| ()).unwrap();
     at(&mut desired, BEGUN, add(80, weighing(99, late)));
     desired

@@ -14,6 +14,7 @@ mod http;
 mod http2;
 mod ldap;
 mod mailbox;
+mod patient;
 mod ping;
 mod postgresql;
 mod prober;

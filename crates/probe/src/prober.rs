@@ -15,10 +15,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use crate::ready::Answer;
-use crate::schedule::Schedule;
+use crate::schedule::{GRID, Schedule};
 
-/// Checks that are due within this time are begun together, at its end.
-const GRID: Duration = Duration::from_millis(5);
 /// Files that are left to the rest of the daemon.
 const FILES_KEPT: u64 = 256;
 

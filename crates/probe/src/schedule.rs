@@ -12,6 +12,12 @@ use crate::prober::Task;
 use crate::ready::{Answers, Ready};
 use crate::tools::Tools;
 
+/// Checks that are due within this time are begun together, at its end.
+pub(crate) const GRID: Duration = Duration::from_millis(5);
+/// Not more are begun at once, though more are due when the machine had no time for them: each takes
+/// memory until it is done.
+const AT_ONCE: usize = 200;
+
 /// All checks, by the time at which they are due.
 #[derive(Debug)]
 pub(crate) struct Schedule {
@@ -21,6 +27,8 @@ pub(crate) struct Schedule {
     running: usize,
     /// How many may run at once: as many as there are files for.
     most: usize,
+    /// How many were begun since then.
+    begun: (Duration, usize),
     tools: Arc<Tools>,
 }
 
@@ -39,6 +47,7 @@ impl Schedule {
             due: BinaryHeap::new(),
             running: 0,
             most,
+            begun: (Duration::ZERO, 0),
             tools: Arc::default(),
         }
     }
@@ -74,14 +83,22 @@ impl Schedule {
 
     /// When the next one is due; `None`: nothing waits, or nothing more may run now.
     pub(crate) fn next(&self) -> Option<Duration> {
-        match self.running < self.most {
-            true => self.due.peek().map(|Reverse((due, _))| *due),
-            false => None,
+        if self.running >= self.most {
+            return None;
         }
+        let Reverse((due, _)) = self.due.peek()?;
+        let (since, count) = self.begun;
+        Some(match count < AT_ONCE {
+            true => *due,
+            false => (since + GRID).max(*due),
+        })
     }
 
     /// Starts what is due.
     pub(crate) fn start(&mut self, now: Duration, answers: &Answers) {
+        if now >= self.begun.0 + GRID {
+            self.begun = (now, 0);
+        }
         while self.next().is_some_and(|due| due <= now) {
             let Some(Reverse((_, id))) = self.due.pop() else {
                 return;
@@ -97,6 +114,7 @@ impl Schedule {
             }
             entry.running = Some(entry.ready.start(id, entry.checker.step(), answers));
             self.running += 1;
+            self.begun.1 += 1;
         }
     }
 

@@ -2,8 +2,10 @@
 
 use rlvs_check::spec::Tls;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 use crate::fault::Result;
+use crate::patient::Patient;
 use crate::target::Target;
 use crate::tls::{self, Alpn};
 use crate::tools::Tools;
@@ -21,10 +23,13 @@ pub(crate) async fn connect(
     alpn: Alpn,
     tools: &Tools,
 ) -> Result<Box<dyn Stream>> {
-    let stream = target.tcp().await?;
+    let socket = target.connect().await?;
     match tls {
         // A handshake needs much room, which checks without TLS do not have to take.
-        Some(tls) => Box::pin(tls::begin(target, stream, tls, virtual_host, alpn, tools)).await,
-        None => Ok(Box::new(stream)),
+        Some(tls) => {
+            let stream = TcpStream::from_std(socket.into())?;
+            Box::pin(tls::begin(target, stream, tls, virtual_host, alpn, tools)).await
+        }
+        None => Ok(Box::new(Patient::new(socket.into()))),
     }
 }

@@ -7,10 +7,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use rlvs_check::machine::Probe;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::sleep;
 
 use crate::fault::{Fault, Result};
+use crate::patient::SOON;
 
 /// Where a probe goes, and how its sockets are made.
 #[derive(Clone, Debug)]
@@ -48,11 +51,27 @@ impl Target {
         }
     }
 
-    /// A connection.
+    /// A connection, watched by the runtime.
     pub(crate) async fn tcp(&self) -> Result<TcpStream> {
+        Ok(TcpStream::from_std(self.connect().await?.into())?)
+    }
+
+    /// A connection that does not block.
+    ///
+    /// Nearly all come about soon, so the socket is asked once after that time, and only one that still
+    /// waits is handed to the runtime.
+    pub(crate) async fn connect(&self) -> Result<Socket> {
         let socket = self.socket(Type::STREAM, Protocol::TCP)?;
-        let socket = TcpSocket::from_std_stream(socket.into());
-        self.wait("connecting", socket.connect(self.address)).await
+        let address = self.address.into();
+        if connected(&socket, &address)? {
+            return Ok(socket);
+        }
+        sleep(SOON).await;
+        if connected(&socket, &address)? {
+            return Ok(socket);
+        }
+        // Few get here, so the others' tasks have no room for it.
+        Box::pin(self.wait("connecting", established(socket))).await
     }
 
     /// A socket whose peer is the target: it hears of ICMP errors.
@@ -101,6 +120,27 @@ impl Target {
     /// How long a step may take.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
+    }
+}
+
+/// Begins to connect, or asks what has become of it (connect(2), EINPROGRESS and EALREADY).
+fn connected(socket: &Socket, address: &SockAddr) -> io::Result<bool> {
+    let Err(error) = socket.connect(address) else {
+        return Ok(true);
+    };
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::INPROGRESS | Errno::ALREADY) => Ok(false),
+        Some(Errno::ISCONN) => Ok(true),
+        _ => Err(error),
+    }
+}
+
+async fn established(socket: Socket) -> Result<Socket> {
+    let stream = TcpStream::from_std(socket.into())?;
+    stream.writable().await?;
+    match stream.take_error()? {
+        None => Ok(stream.into_std()?.into()),
+        Some(error) => Err(Fault::from(error)),
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! One call with one field each way; the message is framed by hand.
 
+use bytes::Bytes;
 use h2::client;
-use hyper::Request;
-use hyper::body::Bytes;
+use http::Request;
 use rlvs_check::machine::Adjust;
 use rlvs_check::spec::Grpc;
 

@@ -4,23 +4,17 @@ use core::future::Future;
 use core::pin::pin;
 use std::sync::Arc;
 
-use http_body_util::{BodyExt, Empty};
-use hyper::body::{Body, Bytes};
-use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST, USER_AGENT};
-use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
 use md5::{Digest as _, Md5};
 use rlvs_check::machine::Adjust;
 use rlvs_check::spec::{Http, Method, Url, Version};
 
 use crate::fault::{Fault, Result};
-use crate::http2;
 use crate::regex::Matcher;
-use crate::stream::{self, Stream};
+use crate::stream;
 use crate::target::Target;
 use crate::tls::Alpn;
 use crate::tools::Tools;
+use crate::{http1, http2};
 
 /// What servers see in their logs; keepalived's, for sites leave it out of statistics by its name.
 pub(crate) const AGENT: &str = "KeepAliveClient";
@@ -30,8 +24,6 @@ const MATCHED: usize = 1 << 20;
 const SUMMED: usize = 64 << 20;
 /// A body that nobody looks at is read to here, so that the server sees a well-behaved client.
 const PASSED: usize = 1 << 20;
-/// The header fields of an answer may have this many bytes.
-const HEAD: usize = 64 << 10;
 
 /// Asks for page number `step`.
 pub(crate) async fn run(
@@ -57,7 +49,10 @@ pub(crate) async fn run(
             let request = http2::get(&host, url, http.tls.is_some())?;
             Box::pin(http2::page(target, stream, request, wanted)).await
         }
-        version => page(target, stream, request(&host, url, version)?, wanted).await,
+        version => {
+            let request = http1::get(&host, url, version)?;
+            http1::page(target, stream, request, wanted).await
+        }
     }
 }
 
@@ -72,73 +67,6 @@ fn host(target: &Target, http: &Http) -> String {
     }
 }
 
-pub(crate) fn request(host: &str, url: &Url, version: Version) -> Result<Request<Empty<Bytes>>> {
-    let path: Uri = url
-        .path
-        .parse()
-        .map_err(|error| Fault::here(format!("path {:?}: {error}", url.path)))?;
-    let mut request = Request::builder()
-        .method(method(url))
-        .uri(path)
-        .version(match version {
-            Version::Http11 => hyper::Version::HTTP_11,
-            _ => hyper::Version::HTTP_10,
-        })
-        .header(USER_AGENT, AGENT);
-    if matches!(version, Version::Http10Close | Version::Http11) {
-        request = request.header(CONNECTION, "close");
-    }
-    request
-        .header(HOST, host)
-        .body(Empty::new())
-        .map_err(|error| Fault::here(format!("virtual host {host:?}: {error}")))
-}
-
-pub(crate) fn method(url: &Url) -> hyper::Method {
-    match url.method {
-        Method::Get => hyper::Method::GET,
-        Method::Head => hyper::Method::HEAD,
-    }
-}
-
-async fn page(
-    target: &Target,
-    stream: Box<dyn Stream>,
-    request: Request<Empty<Bytes>>,
-    mut wanted: Wanted<'_>,
-) -> Result<Adjust> {
-    let (mut sender, connection) = http1::Builder::new()
-        .title_case_headers(true)
-        .max_buf_size(HEAD)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(in_words)?;
-    let work = async {
-        let answer = target
-            .wait("the answer", sender.send_request(request))
-            .await?;
-        wanted.status(answer.status().as_u16())?;
-        let mut body = answer.into_body();
-        while !body.is_end_stream() && wanted.wants_more() {
-            match target.wait("the body", next(&mut body)).await? {
-                Some(part) => wanted.part(&part)?,
-                None => break,
-            }
-        }
-        wanted.end()
-    };
-    alongside(connection, work).await
-}
-
-async fn next(body: &mut hyper::body::Incoming) -> Result<Option<Bytes>> {
-    match body.frame().await {
-        Some(frame) => Ok(Some(
-            frame.map_err(in_words)?.into_data().unwrap_or_default(),
-        )),
-        None => Ok(None),
-    }
-}
-
 /// Lets a connection go on while it is worked with.
 pub(crate) async fn alongside<T>(connection: impl Future, work: impl Future<Output = T>) -> T {
     let (mut connection, mut work) = (pin!(connection), pin!(work));
@@ -146,20 +74,6 @@ pub(crate) async fn alongside<T>(connection: impl Future, work: impl Future<Outp
         biased;
         result = &mut work => result,
         _ = &mut connection => work.await,
-    }
-}
-
-impl From<hyper::Error> for Fault {
-    fn from(error: hyper::Error) -> Self {
-        in_words(error)
-    }
-}
-
-fn in_words(error: hyper::Error) -> Fault {
-    use core::error::Error;
-    match error.source() {
-        Some(source) => Fault::target(format!("{error}: {source}")),
-        None => Fault::target(error.to_string()),
     }
 }
 
@@ -182,6 +96,10 @@ impl<'a> Wanted<'a> {
             sum: Md5::new(),
             length: 0,
         })
+    }
+
+    pub(crate) fn method(&self) -> Method {
+        self.url.method
     }
 
     pub(crate) fn status(&self, status: u16) -> Result<()> {

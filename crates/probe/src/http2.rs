@@ -1,14 +1,14 @@
 //! Pages by HTTP/2.
 
+use bytes::Bytes;
 use h2::client;
-use hyper::body::Bytes;
-use hyper::header::USER_AGENT;
-use hyper::{Request, Version};
+use http::header::USER_AGENT;
+use http::{Request, Version};
 use rlvs_check::machine::Adjust;
-use rlvs_check::spec::Url;
+use rlvs_check::spec::{Method, Url};
 
 use crate::fault::{Fault, Result};
-use crate::http::{AGENT, Wanted, alongside, method};
+use crate::http::{AGENT, Wanted, alongside};
 use crate::stream::Stream;
 use crate::target::Target;
 
@@ -61,5 +61,12 @@ pub(crate) async fn page(
 impl From<h2::Error> for Fault {
     fn from(error: h2::Error) -> Self {
         Self::target(format!("HTTP/2: {error}"))
+    }
+}
+
+fn method(url: &Url) -> http::Method {
+    match url.method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
     }
 }

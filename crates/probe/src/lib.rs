@@ -11,6 +11,7 @@ mod file;
 mod ftp;
 mod grpc;
 mod http;
+mod http1;
 mod http2;
 mod ldap;
 mod mailbox;

@@ -5,7 +5,7 @@ use rlvs_check::spec::{Check, Http, Kind, Regex, Tls, Version};
 use crate::fault::{Fault, Result};
 use crate::regex::Matcher;
 use crate::tls::{self, Alpn};
-use crate::{dns, grpc, http, http2};
+use crate::{dns, grpc, http1, http2};
 
 /// What is wrong with a check on this machine, and how to mend it: expressions that cannot be
 /// compiled, certificates that cannot be read, paths that are none.
@@ -56,7 +56,7 @@ fn pages(http: &Http) -> Result<()> {
         let host = host.map_or("192.0.2.1", |host| host);
         match http.version {
             Version::Http2 => http2::get(host, url, http.tls.is_some()).map(drop)?,
-            version => http::request(host, url, version).map(drop)?,
+            version => http1::get(host, url, version).map(drop)?,
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
-use hyper::body::Bytes;
-use hyper::{HeaderMap, Response};
+use bytes::Bytes;
+use http::{HeaderMap, Response};
 use rlvs_check::spec::{Grpc, Kind};
 
 use crate::{UP, ask, assert_down, server};

@@ -121,6 +121,40 @@ async fn servers_that_do_not_serve() {
     assert_down(ask(get(), server::says(head).await).await, "too large");
 }
 
+/// A page whose MD5 sum is that of "all is well".
+fn well() -> Kind {
+    page(Url {
+        digest: Some("4409bb950a3826c313c34b46b429ac84".parse().unwrap()),
+        ..Url::new("/")
+    })
+}
+
+#[tokio::test]
+async fn bodies_in_chunks() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let says = |body: &str| server::says(format!("{head}{body}"));
+    let chunks = "4;a=b\r\nall \r\n7\r\nis well\r\n0\r\nTrailer: x\r\n\r\n";
+    assert_eq!(ask(well(), says(chunks).await).await, UP);
+    let longer = "4\r\nall \r\n8\r\nis well!\r\n0\r\n\r\n";
+    assert_down(ask(well(), says(longer).await).await, "MD5");
+    assert_down(ask(well(), says("4\r\nall ").await).await, "the body");
+    assert_down(ask(well(), says("four\r\n").await).await, "chunk");
+}
+
+#[tokio::test]
+async fn answers_before_the_final_one() {
+    let early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let last = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well and more";
+    assert_eq!(
+        ask(well(), server::says(format!("{early}{last}")).await).await,
+        UP
+    );
+    assert_down(
+        ask(get(), server::says(early.repeat(9)).await).await,
+        "no final answer",
+    );
+}
+
 /// Takes a request, and begins an answer.
 async fn heads(stream: &mut tokio::net::TcpStream) {
     let mut request = [0; 4096];
@@ -175,9 +209,9 @@ async fn http_2_without_tls() {
                 "/here" if request.uri().host() == Some("www.example.org") => 200,
                 _ => 404,
             };
-            let response = hyper::Response::builder().status(status).body(()).unwrap();
+            let response = http::Response::builder().status(status).body(()).unwrap();
             let mut body = respond.send_response(response, false).unwrap();
-            body.send_data(hyper::body::Bytes::from("all is well\n"), true)
+            body.send_data(bytes::Bytes::from("all is well\n"), true)
                 .unwrap();
         }
     })

@@ -36,7 +36,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let target = target_directory(&out);
     let bench = env::var_os("CARGO_FEATURE_BENCH").map(|_| "rlvs-bench");
-    for object in ["rlvs-ebpf", "rlvs-realserver", "rlvs-client"]
+    for object in ["rlvs-ebpf", "rlvs-path", "rlvs-realserver", "rlvs-client"]
         .into_iter()
         .chain(bench)
     {

@@ -10,6 +10,7 @@ mod marked;
 mod object;
 mod outcome;
 mod route;
+mod skb;
 mod stages;
 mod tagged;
 mod tc;

@@ -1,14 +1,8 @@
 //! tc: a packet in the kernel's general path, perhaps larger than any frame, in pieces, and with
 //! a checksum that is still to be filled in; given to the engine.
 
-use core::arch::asm;
-
 use aya_ebpf::EbpfContext;
-use aya_ebpf::bindings::{
-    __sk_buff, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6,
-    BPF_F_ADJ_ROOM_ENCAP_L4_GRE, BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0,
-    BPF_F_PSEUDO_HDR, TC_ACT_SHOT, TC_ACT_UNSPEC,
-};
+use aya_ebpf::bindings::{__sk_buff, BPF_F_INGRESS, TC_ACT_SHOT, TC_ACT_UNSPEC};
 use aya_ebpf::helpers::generated::{
     bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_neigh, bpf_skb_adjust_room,
     bpf_skb_change_head, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
@@ -32,13 +26,14 @@ use rlvs_engine::tunnelled;
 use rlvs_engine::tuple::{IP, Packet};
 use rlvs_engine::{Family, FamilyTables, Frame, Reason, Tables, V4, V6, Verdict};
 use rlvs_wire::ethernet::{self, Addresses};
-use rlvs_wire::{Checksum, Ethernet, Header, ipv4, ipv6, protocol};
+use rlvs_wire::{Checksum, Ethernet, Header, ipv4, ipv6};
 
 use crate::maps::{Maps, Place, moved, scratch};
 use crate::outcome::Relating;
+use crate::skb::{HEADERS, PULLED};
 use crate::stages::{seams, stages};
 use crate::window::Window;
-use crate::{outcome, route};
+use crate::{outcome, route, skb};
 
 /// The engine's verdict on a packet that came in, as a tc code.
 #[inline(always)]
@@ -107,30 +102,11 @@ fn redirect(interface: u32) -> i32 {
     unsafe { bpf_redirect(interface, 0) as i32 }
 }
 
-/// The same number, computed here and not later: the compiler would keep all that a sum is made of
-/// on the stack until a call wants it.
-#[inline(always)]
-fn settled(word: u32) -> u64 {
-    let mut word = u64::from(word);
-    // SAFETY: it is copied to itself.
-    unsafe { asm!("{word} = {word}", word = inout(reg) word, options(nomem, nostack)) };
-    word
-}
-
-/// Room between the Ethernet and the IP header (`enum bpf_adj_room_mode`).
-const BPF_ADJ_ROOM_MAC: u32 = 1;
-/// Room behind the IP header.
+/// Room behind the IP header (`enum bpf_adj_room_mode`).
 const BPF_ADJ_ROOM_NET: u32 = 0;
 
-/// Ethernet, IPv6 and TCP without options: as much must lie in the packet's first piece.
-const HEADERS: u32 = 74;
-/// So much is brought there if it is not.
-const PULLED: u32 = 192;
 /// What an ICMP error is made of: headers of a tunnel, and of a packet as much as is sent back.
 const RETURNED: u32 = 256;
-
-/// SCTP packets in one, each in a piece of its own that must stay whole (`GSO_BY_FRAGS`).
-const IN_PIECES: u32 = 0xffff;
 
 /// The loopback interface's index, in every network namespace (include/net/flow.h).
 const LOOPBACK: u32 = 1;
@@ -178,15 +154,7 @@ impl<const OUT: bool, const MARKED: bool> TcFrame<OUT, MARKED> {
     /// `needed`.
     #[inline(always)]
     fn with(context: TcContext, needed: u32, wanted: u32) -> Self {
-        let length = context.len();
-        let least = if length < needed { length } else { needed };
-        // SAFETY: the kernel passes a whole __sk_buff.
-        let is_in_pieces = unsafe { (*context.skb.skb).gso_size == IN_PIECES };
-        if !is_in_pieces && context.data() + least as usize > context.data_end() {
-            let wanted = if length < wanted { length } else { wanted };
-            // If it fails, reading fails, and the packet passes.
-            let _ = context.pull_data(wanted);
-        }
+        skb::bring(&context, needed, wanted);
         Self {
             window: Window::new(context.data(), context.data_end()),
             context,
@@ -270,24 +238,7 @@ impl<const OUT: bool, const MARKED: bool> Frame for TcFrame<OUT, MARKED> {
     /// By the kernel's helpers, which know whether the checksum is in its field.
     #[inline(always)]
     fn mend(&mut self, change: Change) -> Option<()> {
-        let (skb, field) = (self.context.skb.skb, change.field as u32);
-        let addresses = settled(change.addresses.to_word());
-        let header = settled(change.header.to_word());
-        let mangled = match change.is_udp {
-            true => BPF_F_MARK_MANGLED_0 as u64,
-            false => 0,
-        };
-        // What the kernel keeps is a sum over the packet: an IPv4 header's is always the same.
-        if change.is_ipv6 {
-            // SAFETY: the helper takes the program's own context.
-            unsafe { bpf_csum_update(skb, addresses as u32) };
-        }
-        let with_pseudo = mangled | BPF_F_PSEUDO_HDR as u64;
-        // SAFETY: as above.
-        let done = unsafe {
-            bpf_l4_csum_replace(skb, field, 0, addresses, with_pseudo) == 0
-                && bpf_l4_csum_replace(skb, field, 0, header, mangled) == 0
-        };
+        let done = skb::mend(self.context.skb.skb, change);
         self.refresh();
         done.then_some(())
     }
@@ -355,27 +306,14 @@ impl<const OUT: bool, const MARKED: bool> Frame for TcFrame<OUT, MARKED> {
     /// The kernel is told what is around the packet: if that is several in one, each gets it.
     #[inline(always)]
     fn encapsulate(&mut self, room: usize, outer: Outer) -> Option<()> {
-        let network = match outer.is_six {
-            true => BPF_F_ADJ_ROOM_ENCAP_L3_IPV6,
-            false => BPF_F_ADJ_ROOM_ENCAP_L3_IPV4,
-        };
-        let shim = match outer.protocol {
-            protocol::GRE => BPF_F_ADJ_ROOM_ENCAP_L4_GRE,
-            protocol::UDP => BPF_F_ADJ_ROOM_ENCAP_L4_UDP,
-            _ => 0,
-        };
-        let flags = (network | shim) as u64;
-        let skb = self.context.skb.skb;
-        // SAFETY: the helper takes the program's own context.
-        let done = unsafe { bpf_skb_adjust_room(skb, room as i32, BPF_ADJ_ROOM_MAC, flags) == 0 };
+        let done = skb::encapsulate(self.context.skb.skb, room, outer);
         self.refresh();
         done.then_some(())
     }
 
     #[inline(always)]
     fn is_in_segments(&self) -> bool {
-        // SAFETY: the kernel passes a whole __sk_buff.
-        unsafe { (*self.context.skb.skb).gso_size != 0 }
+        skb::is_in_segments(&self.context)
     }
 
     #[inline(always)]

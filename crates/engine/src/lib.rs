@@ -38,6 +38,7 @@ pub mod memory;
 pub mod outcome;
 pub mod path_mtu;
 pub mod process;
+pub mod real_path;
 pub mod reason;
 pub mod related;
 pub mod respond;

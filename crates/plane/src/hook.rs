@@ -28,7 +28,7 @@ use crate::mode::{Mode, Role};
 use crate::programs::Programs;
 
 /// Early, and nobody else's by habit.
-const PRIORITY: u16 = 108;
+pub(crate) const PRIORITY: u16 = 108;
 const HANDLE: u16 = 108;
 const FILTER: &str = "-filter";
 
@@ -160,7 +160,8 @@ impl Hook {
 
     fn replace_filter(&self, programs: &mut Programs) -> Result<(), Failed> {
         let program = programs.tc(self.role)?;
-        let id = program.attach_to_link(self.filter()?)?;
+        let filter = Filter::of(self.role).on(&name(self.index)?)?;
+        let id = program.attach_to_link(filter)?;
         Ok(program.take_link(id).map(mem::forget)?)
     }
 
@@ -168,22 +169,63 @@ impl Hook {
     fn add_filter(&self, program: &mut SchedClassifier) -> Result<(), Failed> {
         let name = name(self.index)?;
         fs::create_dir(&self.pin)?;
-        let added = add_filter(program, &name, self.role);
+        let added = Filter::of(self.role).add(program, &name);
         if added.is_err() {
             let _ = fs::remove_dir(&self.pin);
         }
-        added
+        // Dropped, it would take the filter away.
+        added.map(mem::forget)
     }
 
     fn remove_filter(&self) -> Result<(), String> {
-        let filter = self.filter().map_err(|error| error.to_string())?;
-        // The queue discipline stays: by now others may have filters there.
+        let name = name(self.index).map_err(|error| error.to_string())?;
+        Filter::of(self.role).remove(&name)
+    }
+}
+
+/// A filter's place among those of an interface's clsact queue discipline.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filter {
+    pub(crate) direction: TcAttachType,
+    pub(crate) priority: u16,
+    pub(crate) handle: TcHandle,
+}
+
+impl Filter {
+    fn of(role: Role) -> Self {
+        Self {
+            direction: direction(role),
+            priority: PRIORITY,
+            handle: handle(role),
+        }
+    }
+
+    pub(crate) fn add(
+        self,
+        program: &mut SchedClassifier,
+        name: &str,
+    ) -> Result<SchedClassifierLink, Failed> {
+        // It may be there, and what it lacks then, the filter tells.
+        if let Err(error) = qdisc_add_clsact(name) {
+            tracing::debug!(name, %error, "clsact");
+        }
+        let options = TcAttachOptions::Netlink(NlOptions {
+            priority: self.priority,
+            handle: self.handle,
+            classid: None,
+        });
+        let id = program.attach_with_options(name, self.direction, options)?;
+        Ok(program.take_link(id)?)
+    }
+
+    /// The queue discipline stays: by now others may have filters there.
+    pub(crate) fn remove(self, name: &str) -> Result<(), String> {
+        let filter = self.on(name).map_err(|error| error.to_string())?;
         Link::detach(filter).map_err(|error| chain(&error))
     }
 
-    fn filter(&self) -> io::Result<SchedClassifierLink> {
-        let (direction, handle) = (direction(self.role), handle(self.role));
-        SchedClassifierLink::attached(&name(self.index)?, direction, PRIORITY, handle, None)
+    fn on(self, name: &str) -> io::Result<SchedClassifierLink> {
+        SchedClassifierLink::attached(name, self.direction, self.priority, self.handle, None)
     }
 }
 
@@ -202,21 +244,6 @@ fn tcx(programs: &mut Programs, index: u32, role: Role) -> Result<FdLink, Failed
     Ok(FdLink::try_from(program.take_link(id)?)?)
 }
 
-fn add_filter(program: &mut SchedClassifier, name: &str, role: Role) -> Result<(), Failed> {
-    // It may be there, and what it lacks then, the filter tells.
-    if let Err(error) = qdisc_add_clsact(name) {
-        tracing::debug!(name, %error, "clsact");
-    }
-    let options = TcAttachOptions::Netlink(NlOptions {
-        priority: PRIORITY,
-        handle: handle(role),
-        classid: None,
-    });
-    let id = program.attach_with_options(name, direction(role), options)?;
-    // Dropped, it would take the filter away.
-    Ok(program.take_link(id).map(mem::forget)?)
-}
-
 fn direction(role: Role) -> TcAttachType {
     match role {
         Role::Leaving | Role::Marked => TcAttachType::Egress,
@@ -232,7 +259,7 @@ fn handle(role: Role) -> TcHandle {
 }
 
 /// Whether the kernel knows no such link: before Linux 6.6.
-fn is_unknown(error: &Failed) -> bool {
+pub(crate) fn is_unknown(error: &Failed) -> bool {
     match error {
         Failed::Program(ProgramError::SyscallError(error)) => {
             error.io_error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error())

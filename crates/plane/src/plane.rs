@@ -43,6 +43,9 @@ pub static REAL_SERVER_OBJECT: &[u8] =
 pub static CLIENT_OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-client"));
 
+/// Health checks by way of virtual addresses, see [`crate::real_path`].
+pub static PATH_OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-path"));
+
 /// Programs for the bench, with the same maps.
 #[cfg(feature = "bench")]
 pub static BENCH_OBJECT: &[u8] =

@@ -15,6 +15,8 @@ pub use direct_route::direct_route;
 pub use full_nat::{full_nat, tell};
 pub use masquerade::masquerade;
 pub use translate::mend_sctp;
+pub(crate) use translate::readdress;
+pub(crate) use tunnel::enter;
 pub use tunnel::{Outer, most as most_through, tunnel};
 
 use core::hint::black_box;

@@ -84,6 +84,18 @@ pub(super) fn replace_end<F: Packet, R: Frame>(
     })
 }
 
+/// Gives one end of a packet another address, and leaves its port.
+#[inline(always)]
+pub(crate) fn readdress<F: Packet, R: Frame>(
+    frame: &mut R,
+    brief: Brief,
+    side: Side,
+    address: F::Address,
+) -> Option<()> {
+    let changed = replace_end::<F, R>(frame, brief, side, address, |port| port)?;
+    mend::<F, R>(frame, brief, changed)
+}
+
 /// Carries the changes over to the checksum.
 #[inline(always)]
 pub(super) fn mend<F: Packet, R: Frame>(

@@ -44,6 +44,16 @@ pub fn tunnel<F: Packet, R: Frame, T: Tables>(
     hash: u32,
 ) -> Result<Verdict, Reason> {
     let destination = tables.destination(number).ok_or(Reason::Internal)?;
+    enter::<F, R>(frame, destination, hash)
+}
+
+/// The same, with the real server's record.
+#[inline(always)]
+pub(crate) fn enter<F: Packet, R: Frame>(
+    frame: &mut R,
+    destination: &Destination,
+    hash: u32,
+) -> Result<Verdict, Reason> {
     let flags = destination.flags.load();
     // Without an address of ours in front the packet could not be told from a forged one.
     if flags & Destination::RESOLVED == 0 || destination.outer_source[0].load() == 0 {

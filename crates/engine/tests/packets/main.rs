@@ -15,6 +15,7 @@ mod marked;
 mod persistence;
 mod plane;
 mod reading;
+mod real_path;
 mod schedulers;
 mod sctp;
 mod sysctls;

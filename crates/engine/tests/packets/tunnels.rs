@@ -95,7 +95,7 @@ pub(crate) fn shim(tunnel: Tunnel) -> usize {
 
 /// What is to be around `inner`, written down anew; checksums and the port of GUE's sender are
 /// checked on their own.
-fn outside(inner: &[u8], tunnel: Tunnel, outer6: bool) -> Vec<u8> {
+pub(crate) fn outside(inner: &[u8], tunnel: Tunnel, outer6: bool) -> Vec<u8> {
     let is_six = inner[0] >> 4 == 6;
     let (own, real) = (octets(own(outer6)), octets(real(outer6)));
     let shim = shim(tunnel);

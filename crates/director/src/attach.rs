@@ -10,7 +10,8 @@ use rlvs_network::Link;
 use rlvs_network::marks::DEVICE;
 use rlvs_plane::{Mode, Plane, Refused, Role, redirects_pieces};
 
-use choice::{Choice, choose, whole};
+pub(crate) use choice::whole;
+use choice::{Choice, choose};
 
 /// What the director knows of how its program is on interfaces.
 #[derive(Debug)]

@@ -24,6 +24,7 @@ use crate::journal::Journal;
 use crate::marks::MarkedWay;
 use crate::news::News;
 use crate::rates::Counted;
+use crate::real_path::RealPaths;
 use crate::roles::{Needs, Roles};
 use crate::server::Request;
 use crate::site::Managed;
@@ -45,6 +46,7 @@ pub(crate) struct Core {
     roles: Roles,
     pub(crate) marked_way: MarkedWay,
     pub(crate) managed: Managed,
+    pub(crate) real_paths: RealPaths,
     pub(crate) news: News,
     pub(crate) links: Vec<Link>,
     pub(crate) swept: Swept,
@@ -83,6 +85,7 @@ impl Core {
             true => Installed::adopt(&*tables, Instant::now())?,
             false => Installed::new(&*tables),
         };
+        let real_paths = RealPaths::begin();
         let mut core = Self {
             config,
             cookie,
@@ -94,7 +97,8 @@ impl Core {
             attachments: Attachments::new(),
             roles: Roles::default(),
             marked_way: MarkedWay::new(daemon::state(cookie)),
-            managed: Managed::restore(&daemon::state(cookie), prober),
+            managed: Managed::restore(&daemon::state(cookie), prober, real_paths.ways()),
+            real_paths,
             news: News::new(),
             links: Vec::new(),
             swept: Swept::default(),
@@ -134,6 +138,7 @@ impl Core {
                     .follow(&mut self.plane, &self.config, &self.links);
                 self.follow_attachments();
                 self.follow_marks();
+                self.real_paths.follow(&self.links);
             }
             Event::NextHop { address, hop } => {
                 let hop = match hop {

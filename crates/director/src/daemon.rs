@@ -25,7 +25,7 @@ use crate::journal::Journal;
 use crate::parameter::{ACCEPT_LOCAL, EARLY_DEMUX};
 use crate::server::{Access, Handle, Request, Server};
 use crate::site::Configuration;
-use crate::{estimator, service_manager, sweep};
+use crate::{estimator, real_path, service_manager, sweep};
 
 const STATE: &str = "/run/rlvs";
 const TIDY: Duration = Duration::from_secs(1);
@@ -54,6 +54,7 @@ pub fn down() -> Result<bool, Error> {
     }
     // Before the program: packets are led there no longer.
     rlvs_network::marks::remove().map_err(Error::Marks)?;
+    real_path::remove_leftovers();
     let was_there = rlvs_plane::remove_all(&bpffs::directory(cookie)?)?;
     for parameter in [ACCEPT_LOCAL, EARLY_DEMUX] {
         parameter

@@ -31,6 +31,7 @@ mod marks;
 pub mod news;
 mod parameter;
 mod rates;
+mod real_path;
 mod report;
 mod roles;
 pub mod server;

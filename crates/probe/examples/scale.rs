@@ -141,7 +141,7 @@ fn task(check: &Arc<Check>, target: u32, port: u16) -> Task {
             through: None,
         }),
         active: true,
-        mark: None,
+        ways: None,
     }
 }
 

@@ -51,9 +51,7 @@ async fn fetch(
     talk.expect(&[200]).await?;
     talk.say("EPSV").await?;
     let (_, line) = talk.expect(&[229]).await?;
-    let mut data = target.clone();
-    data.address
-        .set_port(port(&line).ok_or_else(|| unexpected(&line))?);
+    let data = target.at(port(&line).ok_or_else(|| unexpected(&line))?);
     talk.say(&format!("RETR {path}")).await?;
     let file = data.tcp().await?;
     talk.expect(&[125, 150]).await?;

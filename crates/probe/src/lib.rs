@@ -30,12 +30,14 @@ mod stream;
 mod talk;
 mod target;
 mod tcp;
+mod through;
 mod tls;
 mod tools;
 mod udp;
 mod validate;
 
 pub use prober::{Prober, Report, Task};
+pub use through::{Journey, Ways};
 
 use core::time::Duration;
 

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::ready::Answer;
 use crate::schedule::{GRID, Schedule};
+use crate::through::Ways;
 
 /// Files that are left to the rest of the daemon.
 const FILES_KEPT: u64 = 256;
@@ -34,9 +35,9 @@ pub struct Task {
     pub standing: Standing,
     /// False: it is not made until further notice.
     pub active: bool,
-    /// The mark by which this machine forwards the probe to its real server, if it goes to the
-    /// virtual address ([`Probe::through`]).
-    pub mark: Option<u32>,
+    /// Who sends packets by way of the virtual address, if the probe is to take that
+    /// ([`Probe::through`]).
+    pub ways: Option<Arc<dyn Ways>>,
 }
 
 /// What a check came to that someone may want to know.

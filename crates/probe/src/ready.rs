@@ -5,13 +5,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use rlvs_check::machine::{Adjust, Outcome, Probe, ProbeId};
+use rlvs_check::machine::{Adjust, Outcome, Probe, ProbeId, Through};
 use rlvs_check::spec::Kind;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
 use crate::fault::{Fault, Result, outcome};
 use crate::target::Target;
+use crate::through::{Crossing, Ways};
 use crate::tools::Tools;
 use crate::{
     dns, exchange, file, ftp, grpc, http, ldap, mailbox, ping, postgresql, redis, script, smtp,
@@ -23,6 +24,7 @@ use crate::{
 pub(crate) struct Ready {
     probe: Arc<Probe>,
     target: Target,
+    ways: Option<Arc<dyn Ways>>,
     tools: Arc<Tools>,
 }
 
@@ -37,11 +39,12 @@ pub(crate) struct Answer {
 pub(crate) type Answers = UnboundedSender<Answer>;
 
 impl Ready {
-    pub(crate) fn new(probe: Arc<Probe>, path: Option<u32>, tools: Arc<Tools>) -> Self {
-        let target = Target::new(&probe, path);
+    pub(crate) fn new(probe: Arc<Probe>, ways: Option<Arc<dyn Ways>>, tools: Arc<Tools>) -> Self {
+        let target = Target::new(&probe);
         Self {
             probe,
             target,
+            ways,
             tools,
         }
     }
@@ -57,18 +60,31 @@ impl Ready {
         let limit = self.limit();
         let answers = answers.clone();
         // Thousands of these may run at once, so they have a task that is no larger than they need.
-        match &self.probe.check.kind {
-            Kind::Tcp => ask(id, answers, async move { tcp::run(&it.target).await }),
+        match (&self.probe.check.kind, self.probe.through) {
+            (_, Some(through)) => ask(id, answers, async move {
+                it.run_through(through, limit, step).await
+            }),
+            (Kind::Tcp, None) => ask(id, answers, async move { tcp::run(&it.target).await }),
             _ => ask(
                 id,
                 answers,
-                bounded(limit, async move { it.run(step).await }),
+                bounded(limit, async move { it.run(&it.target, step).await }),
             ),
         }
     }
 
-    async fn run(&self, step: usize) -> Result<Adjust> {
-        let (target, tools) = (&self.target, &self.tools);
+    async fn run_through(&self, through: Through, limit: Duration, step: usize) -> Result<Adjust> {
+        let ways = self.ways.clone();
+        let ways =
+            ways.ok_or_else(|| Fault::here("nobody sends it by way of a virtual address"))?;
+        let crossing = Arc::new(Crossing::new(ways, through));
+        let target = self.target.crossing(crossing.clone());
+        let result = bounded(limit, self.run(&target, step)).await;
+        crossing.judge(&target, result)
+    }
+
+    async fn run(&self, target: &Target, step: usize) -> Result<Adjust> {
+        let tools = &self.tools;
         let work: futures::future::BoxFuture<Result<Adjust>> = match &self.probe.check.kind {
             Kind::Tcp => Box::pin(tcp::run(target)),
             Kind::Http(http) => Box::pin(http::run(target, http, step, tools)),

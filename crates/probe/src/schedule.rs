@@ -59,7 +59,7 @@ impl Schedule {
         self.due.push(Reverse((checker.due(), task.id)));
         let entry = Entry {
             checker,
-            ready: Arc::new(Ready::new(task.probe, task.mark, self.tools.clone())),
+            ready: Arc::new(Ready::new(task.probe, task.ways, self.tools.clone())),
             active: task.active,
             running: None,
         };

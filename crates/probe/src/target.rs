@@ -5,6 +5,7 @@ use core::net::Ipv6Addr;
 use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use rlvs_check::machine::Probe;
 use rustix::io::Errno;
@@ -14,22 +15,27 @@ use tokio::time::sleep;
 
 use crate::fault::{Fault, Result};
 use crate::patient::SOON;
+use crate::through::Crossing;
 
 /// Where a probe goes, and how its sockets are made.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
+    /// Whom clients would ask: the virtual address, if the probe goes that way.
     pub(crate) address: SocketAddr,
+    /// Whom sockets are connected with.
+    peer: SocketAddr,
     bind: Option<SocketAddr>,
     interface: Option<String>,
     mark: Option<u32>,
     /// How long a connection may take to come about, and each answer to begin.
     timeout: Duration,
+    /// Their packets go by way of the virtual address.
+    crossing: Option<Arc<Crossing>>,
 }
 
 impl Target {
-    /// Where this probe goes. `path` is the mark by which this machine forwards it to the real
-    /// server, if it goes to the virtual address.
-    pub(crate) fn new(probe: &Probe, path: Option<u32>) -> Self {
+    /// Where this probe goes.
+    pub(crate) fn new(probe: &Probe) -> Self {
         let connect = &probe.check.connect;
         let unspecified = match probe.target {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -42,13 +48,33 @@ impl Target {
                 port.unwrap_or(0),
             )),
         };
+        let peer = scoped(probe.target, connect.bind_interface.as_deref());
+        let virtual_address = probe.through.map(|through| through.virtual_address);
         Self {
-            address: scoped(probe.target, connect.bind_interface.as_deref()),
+            address: virtual_address.map_or(peer, |it| SocketAddr::new(it, peer.port())),
+            peer,
             bind,
             interface: connect.bind_interface.clone(),
-            mark: path.or(connect.mark),
+            mark: connect.mark,
             timeout: probe.check.timing.connect_timeout,
+            crossing: None,
         }
+    }
+
+    /// The same, with sockets whose packets go by way of the virtual address.
+    pub(crate) fn crossing(&self, crossing: Arc<Crossing>) -> Self {
+        Self {
+            crossing: Some(crossing),
+            ..self.clone()
+        }
+    }
+
+    /// Another port of the same server.
+    pub(crate) fn at(&self, port: u16) -> Self {
+        let mut other = self.clone();
+        other.address.set_port(port);
+        other.peer.set_port(port);
+        other
     }
 
     /// A connection, watched by the runtime.
@@ -62,7 +88,7 @@ impl Target {
     /// waits is handed to the runtime.
     pub(crate) async fn connect(&self) -> Result<Socket> {
         let socket = self.socket(Type::STREAM, Protocol::TCP)?;
-        let address = self.address.into();
+        let address = self.peer.into();
         if connected(&socket, &address)? {
             return Ok(socket);
         }
@@ -78,7 +104,7 @@ impl Target {
     pub(crate) async fn udp(&self) -> Result<UdpSocket> {
         let socket = self.socket(Type::DGRAM, Protocol::UDP)?;
         let socket = UdpSocket::from_std(socket.into())?;
-        socket.connect(self.address).await?;
+        socket.connect(self.peer).await?;
         Ok(socket)
     }
 
@@ -89,8 +115,11 @@ impl Target {
     }
 
     fn open(&self, kind: Type, protocol: Protocol) -> io::Result<Socket> {
-        let kind = kind.nonblocking().cloexec();
-        let socket = Socket::new(Domain::for_address(self.address), kind, Some(protocol))?;
+        let socket = Socket::new(
+            Domain::for_address(self.peer),
+            kind.nonblocking().cloexec(),
+            Some(protocol),
+        )?;
         if let Some(mark) = self.mark {
             socket.set_mark(mark)?;
         }
@@ -101,6 +130,9 @@ impl Target {
             // The port may still belong to the connection before.
             socket.set_reuse_address(address.port() != 0)?;
             socket.bind(&address.into())?;
+        }
+        if let Some(crossing) = &self.crossing {
+            crossing.take(&socket, kind, protocol, (self.peer, self.bind))?;
         }
         Ok(socket)
     }

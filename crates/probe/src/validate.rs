@@ -1,16 +1,57 @@
 //! Whether a check can be made at all, told before it is.
 
-use rlvs_check::spec::{Check, Http, Kind, Regex, Tls, Version};
+use rlvs_check::spec::{Check, Connect, Http, Kind, Regex, Tls, Udp, Version, Via};
 
 use crate::fault::{Fault, Result};
 use crate::regex::Matcher;
+use crate::through::SEGMENT;
 use crate::tls::{self, Alpn};
 use crate::{dns, grpc, http1, http2};
 
 /// What is wrong with a check on this machine, and how to mend it: expressions that cannot be
 /// compiled, certificates that cannot be read, paths that are none.
 pub fn validate(check: &Check) -> core::result::Result<(), String> {
-    examine(&check.kind).map_err(|fault| fault.to_string())
+    examine(&check.kind).map_err(|fault| fault.to_string())?;
+    match check.connect.via {
+        Via::Direct => Ok(()),
+        Via::Vip => may_go_through(check),
+    }
+}
+
+/// Whether it can be made by way of the virtual address, and proves something there.
+fn may_go_through(check: &Check) -> core::result::Result<(), String> {
+    let way = "`via = \"vip\"'";
+    let Connect {
+        address, bind_port, ..
+    } = check.connect;
+    let problem = match &check.kind {
+        Kind::Ping | Kind::Script(_) | Kind::File(_) => {
+            format!(
+                "it opens no connection, so it cannot go by way of the virtual address: leave out {way}"
+            )
+        }
+        Kind::Udp(Udp { reply: None, .. }) => format!(
+            "no answer is wanted, so by way of the virtual address it would prove nothing: have it \
+             want one, or leave out {way}"
+        ),
+        Kind::Udp(Udp {
+            payload: Some(payload),
+            ..
+        }) if payload.0.len() > SEGMENT as usize => format!(
+            "its payload of {} bytes may not fit a tunnel: make it at most {SEGMENT} bytes, or leave \
+             out {way}",
+            payload.0.len()
+        ),
+        _ if address.is_some() => {
+            format!("it can go to one place only: leave out `connect_ip', or {way}")
+        }
+        _ if bind_port.is_some() => format!(
+            "real servers' answers come from the same address, and only the port tells them apart: \
+             leave out `bind_port', or {way}"
+        ),
+        _ => return Ok(()),
+    };
+    Err(problem)
 }
 
 fn examine(kind: &Kind) -> Result<()> {
@@ -78,7 +119,7 @@ fn tls(tls: Option<&Tls>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use rlvs_check::spec::{Connect, Options, Script, Url};
+    use rlvs_check::spec::{Hex, Options, Reply, Script, Url};
 
     use super::*;
 
@@ -108,5 +149,35 @@ mod tests {
             ..Http::new(vec![Url::new("/")])
         };
         assert!(problem(Kind::Http(https)).contains("/nothing/here"));
+    }
+
+    #[test]
+    fn what_proves_nothing_by_way_of_the_virtual_address_is_said_before() {
+        let problem = |kind, connect| {
+            let check = Check::new(kind, connect, &Options::default());
+            validate(&check).err().unwrap_or_default()
+        };
+        let vip = || Connect {
+            via: Via::Vip,
+            ..Connect::default()
+        };
+        assert_eq!(problem(Kind::Tcp, vip()), "");
+        assert!(problem(Kind::Ping, vip()).contains("no connection"));
+        let elsewhere = Connect {
+            address: "192.0.2.1".parse().ok(),
+            ..vip()
+        };
+        assert!(problem(Kind::Tcp, elsewhere).contains("connect_ip"));
+        let from = Connect {
+            bind_port: Some(1),
+            ..vip()
+        };
+        assert!(problem(Kind::Tcp, from).contains("bind_port"));
+        let mut udp = Udp::default();
+        assert!(problem(Kind::Udp(udp.clone()), vip()).contains("no answer"));
+        udp.reply = Some(Reply::default());
+        assert_eq!(problem(Kind::Udp(udp.clone()), vip()), "");
+        udp.payload = Some(Hex(vec![0; 1400]));
+        assert!(problem(Kind::Udp(udp), vip()).contains("1400 bytes"));
     }
 }

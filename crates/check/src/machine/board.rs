@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::{Check, ServerPolicy, ServicePolicy};
 
-use super::probe::{Memory, NoVip, Probe, Question};
+use super::probe::{Forwarding, Memory, NoVip, Probe, Question};
 use super::{Event, Server, ServerState, Service, ServiceState, Standing};
 
 /// The number of a checker, given once.
@@ -33,6 +33,7 @@ pub struct ServiceSpec {
 #[derive(Clone, Debug)]
 pub struct Member {
     pub address: SocketAddr,
+    pub forwarding: Forwarding,
     pub policy: ServerPolicy,
 }
 
@@ -378,7 +379,7 @@ fn probe(
 ) -> Result<Probe, NoVip> {
     let shared = checks.get(check).cloned();
     let check = shared.unwrap_or_else(|| Arc::new(check.clone()));
-    Probe::new(check, member.address, spec.vip)
+    Probe::new(check, member.address, member.forwarding, spec.vip)
 }
 
 fn wanted_probes<K: Clone>(site: &[(K, ServiceSpec)], checks: &Checks) -> Result<Wants<K>, NoVip> {

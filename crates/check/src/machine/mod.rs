@@ -16,6 +16,6 @@ pub mod service;
 pub use board::{Board, BoardState, Member, ProbeId, Reload, ServiceSpec, Start};
 pub use checker::{Adjust, Checker, Heard, Outcome, Standing};
 pub use event::Event;
-pub use probe::{NoVip, Probe};
+pub use probe::{Forwarding, NoVip, Probe, Through};
 pub use server::Server;
 pub use service::{ServerState, Service, ServiceState, Wanted};

@@ -15,8 +15,27 @@ use super::Standing;
 pub struct Probe {
     pub check: Arc<Check>,
     pub target: SocketAddr,
-    /// With [`Via::Vip`]: the real server that packets to the target shall be forwarded to.
-    pub through: Option<IpAddr>,
+    /// With [`Via::Vip`], where that makes a difference.
+    pub through: Option<Through>,
+}
+
+/// The way of a virtual address's packets to the target.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Through {
+    pub virtual_address: IpAddr,
+    /// None: by direct routing. Else the packet path's word for the tunnel.
+    pub tunnel: Option<u32>,
+}
+
+/// How a service's packets get to a real server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Forwarding {
+    /// They become packets to its own address, or it is this host: a check by this way is like a
+    /// direct one.
+    ToItself,
+    Route,
+    /// With the packet path's word for it.
+    Tunnel(u32),
 }
 
 /// A check shall go to the virtual address, and there is none.
@@ -31,24 +50,41 @@ pub(super) struct Question {
     kind: Kind,
     connect: Connect,
     target: SocketAddr,
-    through: Option<IpAddr>,
+    through: Option<Through>,
 }
 
 impl Probe {
-    /// Where a check of this real server goes.
+    /// Where a check of this real server goes. Direct routing and tunnels change no ports, so by those
+    /// ways it goes to the virtual one.
     pub fn new(
         check: Arc<Check>,
         server: SocketAddr,
+        forwarding: Forwarding,
         vip: Option<SocketAddr>,
     ) -> Result<Self, NoVip> {
-        let (target, through) = match check.connect.via {
-            Via::Direct => (check.connect.target(server), None),
-            Via::Vip => (vip.ok_or(NoVip { server })?, Some(server.ip())),
+        let connect = &check.connect;
+        let tunnel = match (connect.via, forwarding) {
+            (Via::Direct, _) | (Via::Vip, Forwarding::ToItself) => {
+                let target = connect.target(server);
+                return Ok(Self {
+                    check,
+                    target,
+                    through: None,
+                });
+            }
+            (Via::Vip, Forwarding::Route) => None,
+            (Via::Vip, Forwarding::Tunnel(tunnel)) => Some(tunnel),
+        };
+        let vip = vip.ok_or(NoVip { server })?;
+        let target = SocketAddr::new(server.ip(), connect.port.unwrap_or(vip.port()));
+        let through = Through {
+            virtual_address: vip.ip(),
+            tunnel,
         };
         Ok(Self {
             check,
             target,
-            through,
+            through: Some(through),
         })
     }
 

@@ -312,7 +312,8 @@ fn ports(service: &Service, destination: &Desired) -> u32 {
     }
 }
 
-fn word(tunnel: model::Tunnel) -> Tunnel {
+/// As packets' records have it.
+pub(crate) fn word(tunnel: model::Tunnel) -> Tunnel {
     match tunnel {
         model::Tunnel::Ipip => Tunnel::new(Tunnel::IPIP, 0, 0),
         model::Tunnel::Gre { checksum: false } => Tunnel::new(Tunnel::GRE, 0, 0),

@@ -26,7 +26,7 @@ use rlvs_control::{DestinationKey, ServiceKey};
 use rlvs_plane::{IndexKey, Store};
 
 pub(crate) use cursor::gcd_and_reach;
-pub(crate) use destinations::key as destination_key;
+pub(crate) use destinations::{key as destination_key, word as tunnel_word};
 pub use hops::Hop;
 pub use services::{Now, Steps};
 pub use statistics::Totals;

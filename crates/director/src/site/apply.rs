@@ -12,6 +12,7 @@ use rlvs_control::{Change, Code, Error, ServiceKey, Timeouts, Transaction};
 use rlvs_probe::Report;
 
 use super::health;
+use super::real_path;
 use super::target::{Target, all_up, targets};
 use super::{Configuration, Managed};
 use super::{changes, event, keep, plan};
@@ -42,6 +43,10 @@ impl Core {
         self.expect(request.expected)?;
         let site = read(request)?;
         self.expected(&site)?;
+        // Before the first of them is made.
+        if real_path::is_wanted(&site.services) {
+            self.want_real_path(true)?;
+        }
         let events = self
             .managed
             .health
@@ -62,10 +67,12 @@ impl Core {
             // As it was: what is known of servers is remembered.
             let before = self.managed.site.services.clone();
             let _ = self.managed.health.follow(&before);
+            self.want_real_path(real_path::is_wanted(&before))?;
             return Err(error);
         }
         self.take_settings(&site);
         self.managed.take(site);
+        self.want_real_path(real_path::is_wanted(&self.managed.site.services))?;
         self.managed.applied = Applied {
             number: self.managed.applied.number + 1,
             path: Some(request.path.clone()),
@@ -86,6 +93,15 @@ impl Core {
         self.managed.notifiers.follow(&self.managed.site);
         self.tell(&events);
         Ok(planned)
+    }
+
+    /// Whether there are checks by way of virtual addresses.
+    fn want_real_path(&mut self, wanted: bool) -> Result<(), Error> {
+        let done = self.real_paths.set_wanted(wanted, &self.links);
+        done.map_err(|error| {
+            let what = "checks by way of virtual addresses cannot be made on this machine";
+            Error::new(Code::Unsupported, format!("{what}: {error}"))
+        })
     }
 
     /// Takes up the site: of the file that was applied last, or of the daemon's own.

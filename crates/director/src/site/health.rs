@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rlvs_check::machine::{
     Board, BoardState, Event, Member, NoVip, ProbeId, Reload, Server, ServiceSpec, Start, Wanted,
 };
-use rlvs_check::spec::{ServerPolicy, Via};
+use rlvs_check::spec::ServerPolicy;
 use rlvs_config::model::{RealServer, VirtualServer};
 use rlvs_control::status::{FailingCheck, TroubledServer};
 use rlvs_control::{DestinationKey, ServiceKey};
-use rlvs_probe::{Prober, Report, Task};
+use rlvs_probe::{Prober, Report, Task, Ways};
 
+use super::real_path::{self, forwarding};
 use super::target::all_up;
 
 /// Time without writing down what is known of servers, for the time that it took.
@@ -23,6 +25,7 @@ const SHARE: u32 = 30;
 pub(super) struct Health {
     board: Board<ServiceKey>,
     prober: Prober,
+    ways: Arc<dyn Ways>,
     /// What was last made of each.
     wanted: HashMap<ServiceKey, Wanted>,
     /// Why checks failed that are not up.
@@ -33,10 +36,15 @@ pub(super) struct Health {
 }
 
 impl Health {
-    pub(super) fn new(remembered: Option<BoardState<ServiceKey>>, prober: Prober) -> Self {
+    pub(super) fn new(
+        remembered: Option<BoardState<ServiceKey>>,
+        prober: Prober,
+        ways: Arc<dyn Ways>,
+    ) -> Self {
         Self {
             board: Board::new(remembered),
             prober,
+            ways,
             wanted: HashMap::new(),
             reasons: HashMap::new(),
             is_changed: false,
@@ -57,6 +65,7 @@ impl Health {
         } = self.board.apply(specs(servers).collect())?;
         stop.iter().for_each(|id| drop(self.reasons.remove(id)));
         self.prober.remove(stop);
+        let task = |start| task(start, &self.ways);
         self.prober.add(start.into_iter().map(task).collect());
         self.prober.set_active(activity);
         let wanted = self.board.services();
@@ -210,19 +219,24 @@ impl Health {
 
 /// Why a check cannot be made on this machine, of the first that cannot.
 pub(super) fn refused(servers: &[VirtualServer]) -> Option<String> {
-    let real = servers.iter().flat_map(|server| &server.real);
     let mut seen = HashSet::new();
-    let mut checks = real
-        .flat_map(|real| real.checks.iter().map(move |check| (real, check)))
-        .filter(|(_, check)| seen.insert(*check));
-    checks.find_map(|(real, check)| {
-        let reason = match check.connect.via {
-            Via::Vip => "rlvs cannot send it by way of the virtual address yet: leave out `via'",
-            Via::Direct => &rlvs_probe::validate(check).err()?,
+    let own = real_path::own_addresses(servers);
+    let checks = servers.iter().flat_map(|server| {
+        let real = server.real.iter();
+        real.flat_map(move |real| real.checks.iter().map(move |check| (server, real, check)))
+    });
+    for (server, real, check) in checks {
+        let problem = match seen.insert(check) {
+            true => rlvs_probe::validate(check).err(),
+            false => None,
         };
-        let (kind, key) = (check.kind.name(), real.destination.key);
-        Some(format!("check {kind} of {key}: {reason}"))
-    })
+        let way = || real_path::refused(server, real, check, &own);
+        if let Some(reason) = problem.or_else(way) {
+            let (kind, key) = (check.kind.name(), real.destination.key);
+            return Some(format!("check {kind} of {key}: {reason}"));
+        }
+    }
+    None
 }
 
 /// What a virtual server goes by here.
@@ -230,7 +244,7 @@ pub(super) fn name(server: &VirtualServer) -> Option<ServiceKey> {
     server.keys().next().copied()
 }
 
-fn own_addresses() -> nix::Result<HashSet<IpAddr>> {
+pub(super) fn own_addresses() -> nix::Result<HashSet<IpAddr>> {
     let addresses = nix::ifaddrs::getifaddrs()?.filter_map(|it| {
         let address = it.address?;
         let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
@@ -240,26 +254,24 @@ fn own_addresses() -> nix::Result<HashSet<IpAddr>> {
 }
 
 fn specs(servers: &[VirtualServer]) -> impl Iterator<Item = (ServiceKey, ServiceSpec)> {
+    let own = real_path::own_addresses(servers);
     servers
         .iter()
-        .filter_map(|server| Some((name(server)?, spec(server))))
+        .filter_map(move |server| Some((name(server)?, spec(server, &own))))
 }
 
-fn spec(server: &VirtualServer) -> ServiceSpec {
-    let vip = server.keys().find_map(|key| match *key {
-        ServiceKey::Address { address, port, .. } => Some(SocketAddr::new(address, port)),
-        ServiceKey::Mark { .. } => None,
-    });
+fn spec(server: &VirtualServer, own: &HashSet<IpAddr>) -> ServiceSpec {
     ServiceSpec {
         policy: server.policy.clone(),
-        vip,
-        servers: server.real.iter().map(member).collect(),
+        vip: real_path::vip(server),
+        servers: server.real.iter().map(|real| member(real, own)).collect(),
     }
 }
 
-fn member(real: &RealServer) -> Member {
+fn member(real: &RealServer, own: &HashSet<IpAddr>) -> Member {
     Member {
         address: address(&real.destination.key),
+        forwarding: forwarding(real, own),
         policy: ServerPolicy {
             weight: real.destination.weight,
             inhibit_on_failure: real.inhibit_on_failure,
@@ -272,12 +284,13 @@ pub(super) fn address(key: &DestinationKey) -> SocketAddr {
     SocketAddr::new(key.address, key.port)
 }
 
-fn task(start: Start) -> Task {
+fn task(start: Start, ways: &Arc<dyn Ways>) -> Task {
+    let through = start.probe.through;
     Task {
         id: start.id,
         probe: start.probe,
         standing: start.standing,
         active: start.active,
-        mark: None,
+        ways: through.map(|_| ways.clone()),
     }
 }

@@ -11,12 +11,14 @@ mod health;
 mod keep;
 mod notify;
 mod plan;
+mod real_path;
 mod target;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rlvs_check::machine::Event;
 use rlvs_config::model::VirtualServer;
@@ -24,6 +26,7 @@ use rlvs_config::{Reading, Site};
 use rlvs_control::ServiceKey;
 use rlvs_control::site::{Applied, Site as Request};
 use rlvs_control::status::SiteState;
+use rlvs_probe::{Prober, Ways};
 
 use health::Health;
 use notify::Notifiers;
@@ -53,10 +56,10 @@ pub(crate) struct Managed {
 
 impl Managed {
     /// What an earlier daemon left in `directory`, or nothing.
-    pub(crate) fn restore(directory: &Path, prober: rlvs_probe::Prober) -> Self {
+    pub(crate) fn restore(directory: &Path, prober: Prober, ways: Arc<dyn Ways>) -> Self {
         let applied = keep::read_applied(directory);
         let site = keep::site_of(&applied);
-        let health = Health::new(keep::read_health(directory), prober);
+        let health = Health::new(keep::read_health(directory), prober, ways);
         Self {
             directory: directory.to_owned(),
             owned: keys(&site).collect(),

@@ -66,7 +66,7 @@ fn task(id: u64, check: Check, target: SocketAddr) -> Task {
         }),
         standing,
         active: true,
-        mark: None,
+        ways: None,
     }
 }
 

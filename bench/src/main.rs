@@ -9,6 +9,7 @@
 //! * [`report`]: the table on the screen, the JSON file, the comparison
 //! * [`machine`]: the CPU
 //! * [`commands`]: what `ipvsadm` takes, beside the kernel's own
+//! * [`reload`]: what a large file takes that has changed, beside keepalived
 
 mod case;
 mod commands;
@@ -17,6 +18,7 @@ mod measure;
 mod packet;
 #[path = "../../crates/ebpf/src/plan.rs"]
 mod plan;
+mod reload;
 mod report;
 mod subject;
 
@@ -56,12 +58,14 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Instead {
     Commands(commands::Arguments),
+    Reload(reload::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.instead {
         Some(Instead::Commands(arguments)) => commands::run(arguments),
+        Some(Instead::Reload(arguments)) => reload::run(arguments),
         None => run(&arguments),
     };
     match outcome {

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: builds the package `bench` for speed, and runs it; `bench commands` measures
-//! the program itself, in the emulated machine.
+//! `cargo xtask bench`: builds the package `bench` for speed, and runs it; `bench commands` and `bench
+//! reload` measure the program itself, in the emulated machine.
 
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use crate::{progress, setup, workspace};
 
 const LIMIT: Duration = Duration::from_secs(1200);
-/// What the bench calls measuring commands.
-const COMMANDS: &str = "commands";
+/// What measures the program itself.
+const OF_PROGRAM: [&str; 2] = ["commands", "reload"];
 
 #[derive(clap::Args, Debug)]
 #[command(disable_help_flag = true)]
@@ -21,11 +21,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let of_commands = arguments.arguments.first().is_some_and(|it| it == COMMANDS);
+    let first = arguments.arguments.first();
+    let of_program = first.is_some_and(|first| OF_PROGRAM.contains(&first.as_str()));
     let mut build = workspace::cargo();
     build.args(["build", "--release", "--package", "rlvs-bench"]);
-    if of_commands {
-        setup::run(&[setup::BUILD, setup::VM])?;
+    if of_program {
+        setup::run(&[setup::BUILD, setup::VM, setup::BENCH])?;
         build.args(["--package", "rlvs"]);
     } else {
         setup::run(&[setup::BUILD])?;

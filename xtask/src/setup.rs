@@ -80,7 +80,13 @@ pub(crate) const STORAGE: Group = Group {
     packages: &["nfs-kernel-server", "nfs-common"],
 };
 
-pub(crate) const ALL: [Group; 4] = [BUILD, LAB, VM, STORAGE];
+/// Whom the bench compares with.
+pub(crate) const BENCH: Group = Group {
+    name: "bench",
+    packages: &["keepalived"],
+};
+
+pub(crate) const ALL: [Group; 5] = [BUILD, LAB, VM, STORAGE, BENCH];
 
 /// Downloads and compilation of one step.
 const LIMIT: Duration = Duration::from_secs(1800);

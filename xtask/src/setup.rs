@@ -54,6 +54,7 @@ pub(crate) const LAB: Group = Group {
         "procps",
         "hping3",
         "vsftpd",
+        "python3-aiosmtpd",
         "sip-tester",
         "net-tools",
         "ldirectord",

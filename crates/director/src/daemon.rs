@@ -40,7 +40,11 @@ const NEWS: Duration = Duration::from_secs(5);
 pub fn run(configuration: Configuration) -> Result<(), Error> {
     let cookie = prepare()?;
     let server = Server::bind(SOCKET)?;
-    runtime()?.block_on(serve(configuration, cookie, server))
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(serve(configuration, cookie, server));
+    // Whoever still looks up a name is not waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Ends forwarding in this network namespace: detaches all programs, removes all maps and the
@@ -109,6 +113,7 @@ async fn serve(configuration: Configuration, cookie: u64, server: Server) -> Res
     let (prober, reports) = Prober::start().map_err(Error::Checks)?;
     let mut core = Core::begin(config, cookie, plane, desired, journal, network, prober)?;
     meet_links(&mut core, &mut news).await?;
+    core.precede_site(&configuration).await;
     core.begin_site(&configuration)?;
     let (handle, requests) = Handle::new(
         Arc::new(Connections(Arc::clone(&tables))),

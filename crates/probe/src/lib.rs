@@ -48,4 +48,15 @@ pub async fn run_script(script: &Script, limit: Duration) -> Result<(), String> 
     let ended = script::run(script, limit).await;
     ended.map(drop).map_err(|fault| fault.to_string())
 }
+
+/// Runs a script until it ends, or until `ended` is there: then it is made to end, and None is the
+/// answer.
+pub async fn run_until<T>(
+    script: &Script,
+    ended: impl Future<Output = T>,
+) -> Option<Result<(), String>> {
+    let ended = async { drop(ended.await) };
+    let outcome = script::run_until(script, ended).await?;
+    Some(outcome.map(drop).map_err(|fault| fault.to_string()))
+}
 pub use validate::validate;

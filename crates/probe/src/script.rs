@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use nix::unistd::{Group, User, geteuid};
 use rlvs_check::machine::Adjust;
@@ -24,15 +24,7 @@ pub(crate) const ENDING: Duration = Duration::from_secs(5);
 
 /// Runs it, at most for `limit`.
 pub(crate) async fn run(script: &Script, limit: Duration) -> Result<Adjust> {
-    let prepared = script.clone();
-    // Looking up users and files may take its time.
-    let mut command = tokio::task::spawn_blocking(move || prepare(&prepared))
-        .await
-        .map_err(|_| Fault::here("preparing the script failed"))??;
-    let child = command
-        .spawn()
-        .map_err(|error| Fault::here(format!("{}: {error}", script.command[0])))?;
-    let mut group = Family::new(child)?;
+    let mut group = start(script).await?;
     let status = match timeout(script.timeout.unwrap_or(limit), group.child.wait()).await {
         Ok(status) => status?,
         Err(_) => {
@@ -41,6 +33,44 @@ pub(crate) async fn run(script: &Script, limit: Duration) -> Result<Adjust> {
         }
     };
     group.leader = None;
+    judge(script, status)
+}
+
+/// Runs it until it ends by itself, or until `ended` is there: then it is made to end, and there is
+/// nothing to say of it.
+pub(crate) async fn run_until(
+    script: &Script,
+    ended: impl Future<Output = ()>,
+) -> Option<Result<Adjust>> {
+    let mut group = match start(script).await {
+        Ok(group) => group,
+        Err(fault) => return Some(Err(fault)),
+    };
+    tokio::select! {
+        status = group.child.wait() => {
+            group.leader = None;
+            Some(status.map_err(Fault::from).and_then(|status| judge(script, status)))
+        }
+        () = ended => {
+            group.end().await;
+            None
+        }
+    }
+}
+
+async fn start(script: &Script) -> Result<Family> {
+    let prepared = script.clone();
+    // Looking up users and files may take its time.
+    let mut command = tokio::task::spawn_blocking(move || prepare(&prepared))
+        .await
+        .map_err(|_| Fault::here("preparing the script failed"))??;
+    let child = command
+        .spawn()
+        .map_err(|error| Fault::here(format!("{}: {error}", script.command[0])))?;
+    Family::new(child)
+}
+
+fn judge(script: &Script, status: ExitStatus) -> Result<Adjust> {
     match status.code() {
         Some(0) => Ok(Adjust::Keep),
         Some(code @ 2..=255) if script.dynamic => Ok(Adjust::Set(code as u32 - 2)),

@@ -1,9 +1,12 @@
 //! Who is told of changes.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use email_address::EmailAddress;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Command;
 
@@ -46,9 +49,13 @@ pub struct Alerts {
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct Mail {
+    #[serde(deserialize_with = "addresses")]
     pub to: Vec<String>,
     /// keepalived@HOST by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "perhaps_address",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub from: Option<String>,
     /// Address or name of the mail server, and its port; this machine by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,4 +90,28 @@ pub struct Fifo {
     /// Run with the path as its last argument.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Command>,
+}
+
+impl Mail {
+    /// What is wrong with a mail address.
+    pub(crate) fn wrong(address: &str) -> Option<String> {
+        let error = EmailAddress::from_str(address).err()?;
+        Some(format!("`{address}` is no mail address: {error}"))
+    }
+}
+
+fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let addresses = Vec::<String>::deserialize(deserializer)?;
+    match addresses.iter().find_map(|address| Mail::wrong(address)) {
+        Some(wrong) => Err(D::Error::custom(wrong)),
+        None => Ok(addresses),
+    }
+}
+
+fn perhaps_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let address = String::deserialize(deserializer)?;
+    match Mail::wrong(&address) {
+        Some(wrong) => Err(D::Error::custom(wrong)),
+        None => Ok(Some(address)),
+    }
 }

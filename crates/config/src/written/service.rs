@@ -104,7 +104,7 @@ with_options! {
         /// Real servers that fail get weight 0 rather than be taken out.
         #[serde(skip_serializing_if = "core::ops::Not::not")]
         pub(crate) inhibit_on_failure: bool,
-        /// Mail is sent when the quorum is gained or lost.
+        /// Mail is sent when the quorum is gained or lost, and when real servers go up or down.
         #[serde(skip_serializing_if = "core::ops::Not::not")]
         pub(crate) smtp_alert: bool,
         /// Checks of real servers that have none of their own.
@@ -144,9 +144,9 @@ with_options! {
         /// Run when it goes down.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub(crate) notify_down: Option<Command>,
-        /// Mail is sent when it goes up or down.
-        #[serde(skip_serializing_if = "core::ops::Not::not")]
-        pub(crate) smtp_alert: bool,
+        /// Mail is sent when it goes up or down; as with the service by default.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub(crate) smtp_alert: Option<bool>,
         /// Its checks; `[]`: none.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub(crate) check: Option<Checks>,

@@ -40,6 +40,7 @@ fn service(server: &VirtualServer) -> WrittenService {
         method: method.unwrap_or_default(),
         checks: checks.unwrap_or_default(),
         inhibit,
+        smtp_alert: server.smtp_alert,
     };
     let policy = &server.policy;
     let mut written = WrittenService {
@@ -81,6 +82,7 @@ struct Usual<'a> {
     method: Method,
     checks: &'a [Check],
     inhibit: bool,
+    smtp_alert: bool,
 }
 
 fn set_keys(written: &mut WrittenService, server: &VirtualServer) {
@@ -147,7 +149,7 @@ fn written_real(real: &RealServer, usual: &Usual<'_>) -> WrittenReal {
         inhibit_on_failure: differs(real.inhibit_on_failure, usual.inhibit),
         notify_up: real.notify_up.clone(),
         notify_down: real.notify_down.clone(),
-        smtp_alert: real.smtp_alert,
+        smtp_alert: differs(real.smtp_alert, usual.smtp_alert),
         check: (real.checks != usual.checks).then(|| written_checks(&real.checks)),
         ..WrittenReal::default()
     }

@@ -201,7 +201,8 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 fn alerts() -> impl Strategy<Value = Alerts> {
-    (of(text()), any::<bool>()).prop_map(|(from, no_faults)| Alerts {
+    let address = "[a-z][a-z=#']{0,4}@[a-z]{1,8}";
+    (of(address), any::<bool>()).prop_map(|(from, no_faults)| Alerts {
         mail: from.map(|from| Mail {
             to: vec![from.clone()],
             from: Some(from),

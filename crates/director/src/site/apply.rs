@@ -12,6 +12,7 @@ use rlvs_control::{Change, Code, Error, ServiceKey, Timeouts, Transaction};
 use rlvs_probe::Report;
 
 use super::health;
+use super::notify::{self, Cause};
 use super::real_path;
 use super::target::{Target, all_up, targets};
 use super::{Configuration, Managed};
@@ -91,7 +92,8 @@ impl Core {
             changes: planned.steps.len(),
         });
         self.managed.notifiers.follow(&self.managed.site);
-        self.tell(&events);
+        self.tell_first(&events);
+        self.tell(&events, None);
         Ok(planned)
     }
 
@@ -102,6 +104,18 @@ impl Core {
             let what = "checks by way of virtual addresses cannot be made on this machine";
             Error::new(Code::Unsupported, format!("{what}: {error}"))
         })
+    }
+
+    /// What the daemon's file wants run before anything else; forwarding by an earlier daemon's rules
+    /// goes on meanwhile.
+    pub(crate) async fn precede_site(&self, configuration: &Configuration) {
+        let mut another = self.managed.path().into_iter();
+        let alerts = match another.any(|path| path != configuration.path) {
+            true => &self.managed.site.alerts,
+            false => &configuration.reading.site.alerts,
+        };
+        let seconds = alerts.startup_script_timeout;
+        notify::run_once(alerts.startup_script.as_ref(), seconds).await;
     }
 
     /// Takes up the site: of the file that was applied last, or of the daemon's own.
@@ -151,13 +165,18 @@ impl Core {
 
     /// What checks say. However many they are, they make one transaction.
     pub(crate) fn hear(&mut self, reports: &mut Vec<Report>) {
-        let (mut turned, mut events) = (BTreeMap::new(), Vec::new());
+        let (mut turned, mut found) = (BTreeMap::new(), Vec::new());
         for report in reports.drain(..) {
             self.log(&report);
-            events.extend(self.managed.health.hear(&report, &mut turned));
+            let events = self.managed.health.hear(&report, &mut turned);
+            if !events.is_empty() {
+                found.push((events, self.cause(report)));
+            }
         }
         self.turn(&turned);
-        self.tell(&events);
+        for (events, cause) in found {
+            self.tell(&events, cause.as_ref());
+        }
         self.remember_health();
     }
 
@@ -186,6 +205,14 @@ impl Core {
         if let Err(error) = self.apply_named(changes) {
             tracing::error!(%error, "what checks say cannot be done");
         }
+    }
+
+    fn cause(&self, report: Report) -> Option<Cause> {
+        let probe = self.managed.health.board().probe(report.id)?;
+        Some(Cause {
+            check: probe.check.kind.name(),
+            reason: report.reason,
+        })
     }
 
     fn log(&self, report: &Report) {
@@ -270,14 +297,39 @@ impl Core {
     /// The daemon ends: what `omega` wants to be told then is told.
     pub(crate) async fn end_site(&mut self) {
         let events = self.managed.health.stop();
-        self.tell(&events);
+        self.tell(&events, None);
         let state = self.managed.health.board().state();
         keep::write_health(&self.managed.directory, &state);
         // Who takes longer is ended.
         self.managed.notifiers.end(LAST_WORDS).await;
+        let alerts = &self.managed.site.alerts;
+        let seconds = alerts.shutdown_script_timeout;
+        notify::run_once(alerts.shutdown_script.as_ref(), seconds).await;
     }
 
-    fn tell(&mut self, events: &[(ServiceKey, Event)]) {
+    /// With `rs_init_notifies`: real servers that are there from the start.
+    fn tell_first(&mut self, events: &[(ServiceKey, Event)]) {
+        if !self.managed.site.alerts.rs_init_notifies {
+            return;
+        }
+        let begins = |event: &Event| {
+            matches!(
+                event,
+                Event::QuorumGained { start: true, .. } | Event::QuorumLost { start: true, .. }
+            )
+        };
+        for (key, _) in events.iter().filter(|(_, event)| begins(event)) {
+            let service = self.managed.health.board().service(key);
+            let servers = service.map_or(&[][..], |service| service.servers());
+            let up = servers.iter().enumerate().filter(|(_, server)| server.up());
+            let up: Vec<_> = up.map(|(server, _)| Event::ServerUp { server }).collect();
+            for event in up {
+                self.managed.tell(key, &event, None);
+            }
+        }
+    }
+
+    fn tell(&mut self, events: &[(ServiceKey, Event)], cause: Option<&Cause>) {
         for (key, event) in events {
             let members = self.managed.health.board().members(key);
             if let Some(event) = event::of(key, members, event) {
@@ -287,7 +339,7 @@ impl Core {
                 }
                 self.news.tell(What::Server(event));
             }
-            self.managed.tell(key, event);
+            self.managed.tell(key, event, cause);
         }
     }
 }

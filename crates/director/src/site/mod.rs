@@ -29,7 +29,7 @@ use rlvs_control::status::SiteState;
 use rlvs_probe::{Prober, Ways};
 
 use health::Health;
-use notify::Notifiers;
+use notify::{Cause, Notifiers};
 
 /// What a daemon is started with.
 #[derive(Clone, Debug)]
@@ -103,10 +103,10 @@ impl Managed {
         self.site.services.get(*self.places.get(key)?)
     }
 
-    fn tell(&mut self, key: &ServiceKey, event: &Event) {
+    fn tell(&mut self, key: &ServiceKey, event: &Event, cause: Option<&Cause>) {
         let place = self.places.get(key);
         if let Some(server) = place.and_then(|place| self.site.services.get(*place)) {
-            self.notifiers.tell(server, event);
+            self.notifiers.tell(server, event, cause);
         }
     }
 

@@ -1,104 +1,119 @@
-//! Who is told what checks have found: scripts of the configuration, and its FIFOs.
+//! Who is told what checks have found: scripts of the configuration, its FIFOs, and people by mail.
 //!
 //! As keepalived: a script gets the arguments that the configuration gives it, and runs beside all
 //! else; a FIFO gets a line, if somebody reads it.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod fifo;
+mod letter;
+mod names;
+mod post;
+mod sender;
 
-use rlvs_check::machine::{Event, name};
+use std::time::{Duration, SystemTime};
+
+use rlvs_check::machine::Event;
 use rlvs_check::spec::Script;
 use rlvs_config::Site;
-use rlvs_config::model::{Command, Fifo, VirtualServer};
-use rlvs_control::ServiceKey;
-use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rlvs_config::model::{Alerts, Command, Fifo, VirtualServer};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use fifo::Pipe;
+use letter::Letter;
+use post::Post;
+
 /// A script that is still there then is ended.
 const LONGEST: Duration = Duration::from_secs(300);
+/// keepalived's time for a script at the start, and one at the end.
+const LONGEST_ONCE: u32 = 10;
+
+/// What a change of a real server comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Cause {
+    /// The kind of check.
+    pub(super) check: &'static str,
+    /// Why it failed.
+    pub(super) reason: Option<String>,
+}
 
 /// Those who are told.
 #[derive(Debug, Default)]
 pub(super) struct Notifiers {
-    /// Scripts that are told just now.
+    /// What is done just now: scripts, readers of FIFOs, mail.
     running: JoinSet<()>,
-    /// Open for reading, too, as keepalived has them: a reader need not come before a line, and its
-    /// end is not that of the FIFO.
-    fifos: Vec<Pipe>,
-}
-
-#[derive(Debug)]
-struct Pipe {
-    path: PathBuf,
-    file: File,
+    pipes: Vec<Pipe>,
+    post: Option<Post>,
+    no_checker_emails: bool,
 }
 
 impl Notifiers {
-    /// Makes FIFOs that are not there, and opens those that are not open.
+    /// Makes FIFOs that are not there, opens those that are not open, and sends mail as this site has
+    /// it.
     pub(super) fn follow(&mut self, site: &Site) {
-        let wanted: Vec<_> = fifos(site).map(|fifo| &fifo.path).collect();
-        self.fifos.retain(|pipe| wanted.contains(&&pipe.path));
-        for path in wanted {
-            if self.fifos.iter().any(|pipe| pipe.path == *path) {
+        let wanted: Vec<_> = fifos(&site.alerts).collect();
+        self.pipes
+            .retain(|pipe| wanted.iter().any(|fifo| pipe.is(fifo)));
+        for fifo in wanted {
+            if self.pipes.iter().any(|pipe| pipe.is(fifo)) {
                 continue;
             }
-            match open(path) {
-                Ok(file) => self.fifos.push(Pipe {
-                    path: path.clone(),
-                    file,
-                }),
-                Err(error) => tracing::warn!(fifo = %path.display(), %error, "cannot be used"),
+            match Pipe::open(fifo, &mut self.running) {
+                Ok(pipe) => self.pipes.push(pipe),
+                Err(error) => tracing::warn!(fifo = %fifo.path.display(), %error, "cannot be used"),
             }
+        }
+        self.no_checker_emails = site.alerts.no_checker_emails;
+        let mail = site.alerts.mail.as_ref().filter(|mail| !mail.to.is_empty());
+        let is_same = match (mail, &self.post) {
+            (Some(mail), Some(post)) => post.is(mail),
+            (mail, post) => mail.is_none() && post.is_none(),
+        };
+        if !is_same {
+            // What waits at the one before is sent by it.
+            self.post = mail.map(|mail| Post::open(mail, &mut self.running));
         }
     }
 
     /// Tells of an event of a virtual server, whose real servers are named by their place. Scripts
     /// run among others.
-    pub(super) fn tell(&mut self, server: &VirtualServer, event: &Event) {
+    pub(super) fn tell(&mut self, server: &VirtualServer, event: &Event, cause: Option<&Cause>) {
         while self.running.try_join_next().is_some() {}
         for command in commands(server, event) {
-            self.running.spawn(run(command));
+            let script = script(command, Some(LONGEST));
+            self.running.spawn(run(script));
         }
-        let lines: String = lines(server, event).collect();
-        for pipe in self.fifos.iter_mut().filter(|_| !lines.is_empty()) {
-            // Who does not read for so long that it is full misses some.
-            if let Err(error) = pipe.file.write_all(lines.as_bytes()) {
-                tracing::debug!(fifo = %pipe.path.display(), %error, "a line is lost");
-            }
+        if let Some(line) = fifo::line(server, event) {
+            self.pipes.iter_mut().for_each(|pipe| pipe.write(&line));
+        }
+        let Some(post) = &self.post else { return };
+        let is_real = matches!(event, Event::ServerUp { .. } | Event::ServerDown { .. });
+        if is_real && self.no_checker_emails {
+            return;
+        }
+        if let Some(letter) = Letter::new(server, event, cause, SystemTime::now()) {
+            post.hand_in(letter);
         }
     }
 
-    /// Waits for scripts to end, for a time.
+    /// Ends what goes on, and gives it a time.
     pub(super) async fn end(&mut self, patience: Duration) {
+        self.pipes.clear();
+        self.post = None;
         let running = core::mem::take(&mut self.running);
         let _ = timeout(patience, running.join_all()).await;
     }
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
-    let mode = Mode::RUSR | Mode::WUSR;
-    match rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, mode, 0) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    let file = options.custom_flags(flags.bits() as i32).open(path)?;
-    match file.metadata()?.file_type().is_fifo() {
-        true => Ok(file),
-        false => Err(std::io::Error::other("it is there, and no FIFO")),
+/// Runs the script of a daemon's start, or of its end, if there is one.
+pub(super) async fn run_once(command: Option<&Command>, seconds: Option<u32>) {
+    if let Some(command) = command {
+        let longest = Duration::from_secs(seconds.unwrap_or(LONGEST_ONCE).into());
+        run(script(command, Some(longest))).await;
     }
 }
 
-fn fifos(site: &Site) -> impl Iterator<Item = &Fifo> {
-    site.alerts.fifo.iter().chain(&site.alerts.lvs_fifo)
+fn fifos(alerts: &Alerts) -> impl Iterator<Item = &Fifo> {
+    alerts.fifo.iter().chain(&alerts.lvs_fifo)
 }
 
 fn commands<'s>(server: &'s VirtualServer, event: &Event) -> Vec<&'s Command> {
@@ -122,69 +137,27 @@ fn commands<'s>(server: &'s VirtualServer, event: &Event) -> Vec<&'s Command> {
     .collect()
 }
 
-fn lines<'s>(server: &'s VirtualServer, event: &'s Event) -> impl Iterator<Item = String> + 's {
-    let key = server.keys().next();
-    let service = key.map(|key| service_name(server, key));
-    let protocol = key.map_or("tcp", protocol);
-    let (place, up) = match event {
-        Event::ServerUp { server } => (Some(*server), true),
-        Event::ServerDown { server } => (Some(*server), false),
-        Event::QuorumGained { .. } => (None, true),
-        Event::QuorumLost { .. } => (None, false),
-        _ => return None.into_iter(),
-    };
-    let line = service.and_then(|service| match place {
-        None => Some(name::service_line(&service, up)),
-        Some(place) => {
-            let key = server.real.get(place)?.destination.key;
-            let address = SocketAddr::new(key.address, key.port);
-            let real = name::by_address(address, protocol);
-            Some(name::server_line(&real, &service, up))
-        }
-    });
-    line.into_iter()
-}
-
-fn service_name(server: &VirtualServer, key: &ServiceKey) -> String {
-    match (key, &server.group) {
-        (ServiceKey::Address { port, .. }, Some(group)) => name::by_group(group, *port),
-        (ServiceKey::Address { address, port, .. }, None) => {
-            name::by_address(SocketAddr::new(*address, *port), protocol(key))
-        }
-        (ServiceKey::Mark { .. }, Some(group)) => name::by_group(group, 0),
-        (ServiceKey::Mark { mark, .. }, None) => name::by_mark(*mark),
-    }
-}
-
-fn protocol(key: &ServiceKey) -> &'static str {
-    match key {
-        ServiceKey::Address { protocol, .. } => match protocol {
-            rlvs_control::Protocol::Tcp => "tcp",
-            rlvs_control::Protocol::Udp => "udp",
-            rlvs_control::Protocol::Sctp => "sctp",
-        },
-        ServiceKey::Mark { .. } => "none",
-    }
-}
-
-fn run(command: &Command) -> impl Future<Output = ()> + Send + use<> {
-    let script = Script {
+fn script(command: &Command, longest: Option<Duration>) -> Script {
+    Script {
         user: command.user.clone(),
         group: command.group.clone(),
-        timeout: Some(LONGEST),
+        timeout: longest,
         ..Script::new(command.words.iter().cloned())
-    };
-    async move {
-        let said = script.command.join(" ");
-        match rlvs_probe::run_script(&script, LONGEST).await {
-            Ok(()) => tracing::debug!(script = said, "done"),
-            Err(problem) => tracing::warn!(script = said, problem, "notifier"),
-        }
+    }
+}
+
+async fn run(script: Script) {
+    let said = script.command.join(" ");
+    match rlvs_probe::run_script(&script, LONGEST).await {
+        Ok(()) => tracing::debug!(script = said, "done"),
+        Err(problem) => tracing::warn!(script = said, problem, "notifier"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use rlvs_config::written;
 
     use super::*;
@@ -200,6 +173,7 @@ address = "10.0.0.1:8080"
 method = "nat"
 notify_up = "/bin/notify up 1"
 notify_down = "/bin/notify down 1"
+smtp_alert = true
 
 [[service.real]]
 address = "10.0.0.2:80"
@@ -207,22 +181,23 @@ notify_down = "/bin/notify down 2"
 
 [[service]]
 mark = 7
-real = [{ address = "10.0.0.1" }]
+real = [{ address = "10.0.0.1", smtp_alert = true }]
 
 [[service]]
 group = "shop"
 udp = ["192.0.2.2-3:53"]
+smtp_alert = true
 real = [{ address = "10.0.0.1" }]
 "#;
 
-    fn site() -> Site {
+    pub(super) fn site() -> Site {
         let reading = written::read(Path::new("site.toml"), SITE.to_owned());
         reading
             .unwrap_or_else(|it| panic!("{}", it.pictures()))
             .site
     }
 
-    fn quorum(is_there: bool) -> Event {
+    pub(super) fn quorum(is_there: bool) -> Event {
         let (weight, threshold, start) = (1, 1, false);
         match is_there {
             true => Event::QuorumGained {
@@ -239,7 +214,7 @@ real = [{ address = "10.0.0.1" }]
     }
 
     fn lines_of(server: &VirtualServer, event: &Event) -> String {
-        lines(server, event).collect()
+        fifo::line(server, event).unwrap_or_default()
     }
 
     #[test]
@@ -259,7 +234,7 @@ real = [{ address = "10.0.0.1" }]
         );
         assert_eq!(lines_of(tcp, &quorum(true)), "VS [192.0.2.1]:tcp:80 UP\n");
         assert_eq!(lines_of(mark, &down), "RS [10.0.0.1]:none:0 FWM 7 DOWN\n");
-        assert_eq!(lines_of(group, &quorum(false)), "VS [shop]:53 DOWN\n");
+        assert_eq!(lines_of(group, &quorum(false)), "VS [shop]:0 DOWN\n");
         assert_eq!(lines_of(tcp, &Event::SorryServerIn), "");
         assert_eq!(lines_of(tcp, &Event::ServerUp { server: 9 }), "");
     }

@@ -1,7 +1,7 @@
 //! What applying a site changes, for people to read before.
 
 use rlvs_config::Site;
-use rlvs_config::model::{Alerts, Vrrp};
+use rlvs_config::model::Vrrp;
 use rlvs_config::settings::Settings;
 use rlvs_control::site::{Before, Plan, Step};
 use rlvs_control::{Change, ServiceKey};
@@ -76,7 +76,7 @@ fn notes(settings: &Settings, site: &Site) -> Vec<String> {
     if settings.interfaces.loopback != wanted.interfaces.loopback {
         notes.push("interfaces.loopback takes effect when the daemon starts again".to_owned());
     }
-    if site.vrrp != Vrrp::default() {
+    if site.vrrp != Vrrp::default() || site.alerts.vrrp_fifo.is_some() {
         notes.push("VRRP is not there yet in rlvs: its instances do nothing".to_owned());
     }
     if !site.addresses.is_empty() {
@@ -84,14 +84,6 @@ fn notes(settings: &Settings, site: &Site) -> Vec<String> {
             "addresses of this machine are not set from a file yet: `rlvs director up' does"
                 .to_owned(),
         );
-    }
-    let told = Alerts {
-        fifo: site.alerts.fifo.clone(),
-        lvs_fifo: site.alerts.lvs_fifo.clone(),
-        ..Alerts::default()
-    };
-    if site.alerts != told {
-        notes.push("of [alerts], FIFOs alone are there yet: no mail is sent".to_owned());
     }
     notes
 }

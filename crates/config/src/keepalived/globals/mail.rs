@@ -2,18 +2,18 @@
 
 use super::super::block::{Keyword, block, value};
 use super::super::notes::{Notes, words};
-use super::super::tree::Statement;
+use super::super::tree::{Statement, Word};
 use super::Globals;
 use crate::model::Mail;
 
 pub(super) const MAIL: &[Keyword<Globals>] = &[
-    block(&["notification_email"], |it, _, line| {
-        mail(it)
-            .to
-            .extend(words(line).map(|word| word.text.clone()));
+    block(&["notification_email"], |it, notes, line| {
+        let addresses = words(line).filter_map(|word| address(notes, line, word));
+        mail(it).to.extend(addresses);
     }),
     value(&["notification_email_from"], |it, notes, line| {
-        mail(it).from = notes.text(line);
+        let word = notes.first(line);
+        mail(it).from = word.and_then(|word| address(notes, line, word));
     }),
     value(&["smtp_server"], smtp_server),
     value(&["smtp_helo_name"], |it, notes, line| {
@@ -30,6 +30,15 @@ pub(super) const MAIL: &[Keyword<Globals>] = &[
 
 fn mail(globals: &mut Globals) -> &mut Mail {
     globals.alerts.mail.get_or_insert_default()
+}
+
+/// Left out, where no mail could go there.
+fn address(notes: &mut Notes, line: &Statement, word: &Word) -> Option<String> {
+    if let Some(wrong) = Mail::wrong(&word.text) {
+        notes.warn(word.place, line.keyword(), wrong);
+        return None;
+    }
+    Some(word.text.clone())
 }
 
 fn smtp_server(it: &mut Globals, notes: &mut Notes, line: &Statement) {

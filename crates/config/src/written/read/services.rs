@@ -222,7 +222,7 @@ fn real_server(
         checks,
         notify_up: written.notify_up.clone(),
         notify_down: written.notify_down.clone(),
-        smtp_alert: written.smtp_alert,
+        smtp_alert: written.smtp_alert.unwrap_or(service.smtp_alert),
     })
 }
 

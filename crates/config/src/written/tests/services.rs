@@ -254,3 +254,23 @@ fn errors_are_pictures() {
 ";
     assert_eq!(parse(text).unwrap_err().pictures(), expected);
 }
+
+#[test]
+fn mail_is_inherited_and_its_addresses_are_looked_at() {
+    let text = format!("[alerts.mail]\nto = [\"ops@example.org\"]\n{SHORT}")
+        .replace("tcp =", "smtp_alert = true\ntcp =")
+        .replace("weight = 2", "smtp_alert = false");
+    let site = parse(&text).unwrap().site;
+    let [server] = &site.services[..] else {
+        panic!("one service");
+    };
+    let real: Vec<bool> = server.real.iter().map(|real| real.smtp_alert).collect();
+    assert!(server.smtp_alert && real == [true, false]);
+    let [error] = &errors(&text.replace("ops@", "ops at "))[..] else {
+        panic!("one error");
+    };
+    assert!(
+        error.contains("`ops at example.org` is no mail address"),
+        "{error}"
+    );
+}

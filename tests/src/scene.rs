@@ -2,6 +2,7 @@
 
 mod download;
 mod frames;
+mod held;
 mod listing;
 mod stream;
 mod transfer;
@@ -19,6 +20,7 @@ use rlvs_lab::{DirectRouting, Director, Get, wait};
 
 pub use download::Download;
 pub use frames::Frames;
+pub use held::Held;
 pub use listing::{Connection, Numbers, connections, counts, statistics};
 pub use stream::Stream;
 pub use transfer::Transfer;

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rlvs_control::status::NextHop;
 use rlvs_lab::address::with_port;
 use rlvs_lab::{Process, RealServer, wait};
-use rlvs_tests::scene::{Mode, SOON, Scene, connections, counts, http, next_hop, status};
+use rlvs_tests::scene::{Held, Mode, SOON, Scene, counts, http, next_hop, status};
 
 /// FIN_WAIT is over in two seconds; then the sweep has to see it, and the director.
 const END: Duration = Duration::from_secs(20);
@@ -220,37 +219,6 @@ fn whom(flow: &mut Process, not: Option<usize>) -> Result<usize> {
         Ok(now.is_some() && now != not)
     })?;
     number(&flow.log()).context("nobody answers")
-}
-
-/// A connection of the client's on which nothing is said.
-struct Held {
-    shell: Process,
-    stop: PathBuf,
-}
-
-impl Held {
-    fn open(scene: &Scene, vip: IpAddr) -> Result<Self> {
-        let stop = scene.client.directory()?.join("held.stop");
-        let script = format!(
-            "exec 3<>/dev/tcp/{vip}/80; echo open; until [ -e {} ]; do sleep 0.1; done",
-            stop.display()
-        );
-        let mut shell = scene.client.spawn("held", "bash", ["-c", &script])?;
-        shell.wait_until(SOON, |shell| Ok(shell.log().contains("open")))?;
-        Ok(Self { shell, stop })
-    }
-
-    fn destination(&self, scene: &Scene) -> Result<String> {
-        let mut connections = connections(&scene.director)?.into_iter();
-        let established = connections.find(|it| it.state == "ESTABLISHED");
-        Ok(established.context("it is not established")?.destination)
-    }
-
-    fn close(mut self) -> Result<()> {
-        fs::write(&self.stop, "")?;
-        ensure!(self.shell.wait(SOON)?.success());
-        Ok(())
-    }
 }
 
 fn start(scene: &Scene, words: &str) -> Result<Process> {

@@ -13,6 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub(crate) const MOST_CONNECTIONS: u32 = 1 << 26;
 pub(crate) const MOST_SERVICES: u32 = 1 << 16;
 pub(crate) const MOST_DESTINATIONS: u32 = 1 << 20;
+/// A day.
+pub(crate) const LONGEST_DRAIN: u32 = 86_400;
 const LOOPBACK: &str = "lo";
 /// Bytes of an interface's name (IFNAMSIZ, less its NUL).
 const LONGEST_NAME: usize = 15;
@@ -30,6 +32,7 @@ pub struct Settings {
     pub interfaces: Interfaces,
     pub control: Control,
     pub ipvsadm: Ipvsadm,
+    pub stop: Stop,
     /// Values of IPVS's settings where they are not the defaults, by name.
     pub sysctl: BTreeMap<&'static str, String>,
 }
@@ -84,6 +87,39 @@ pub struct Ipvsadm {
     pub strict: bool,
 }
 
+/// `[stop]`: what becomes of forwarding when the daemon ends.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct Stop {
+    pub forwarding: AtStop,
+    /// Seconds that connections have to end, with "drain".
+    #[serde(deserialize_with = "within::<1, LONGEST_DRAIN, _>")]
+    #[schemars(range(min = 1, max = LONGEST_DRAIN))]
+    pub drain_timeout: u32,
+}
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AtStop {
+    /// It goes on without the daemon.
+    #[default]
+    Leave,
+    /// New connections find no server; when those there are have ended, all is removed.
+    Drain,
+    /// All is removed at once, as by `rlvs down`.
+    Remove,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self {
+            forwarding: AtStop::Leave,
+            drain_timeout: 60,
+        }
+    }
+}
+
 impl Settings {
     /// Connections that the IPv6 table is made for.
     pub fn ipv6_connections(&self) -> u32 {
@@ -101,6 +137,7 @@ impl Default for Settings {
             interfaces: Interfaces::default(),
             ipvsadm: Ipvsadm::default(),
             control: Control::default(),
+            stop: Stop::default(),
             sysctl: BTreeMap::new(),
         }
     }

@@ -18,6 +18,7 @@ use crate::attach::Attachments;
 use crate::daemon;
 use crate::desired::Desired;
 use crate::drains::{Ended, now};
+use crate::ending::Ending;
 use crate::estimator::Estimator;
 use crate::installed::{Hop, Installed, Now, Steps, gcd_and_reach};
 use crate::journal::Journal;
@@ -55,6 +56,8 @@ pub(crate) struct Core {
     pub(crate) drains: Ended,
     /// Services some of whose weights rise.
     pub(crate) rising: HashSet<ServiceKey>,
+    /// None while it goes on.
+    pub(crate) ending: Option<Ending>,
     journal: Journal,
     network: Network,
 }
@@ -106,6 +109,7 @@ impl Core {
             rates_of_all: Estimator::default(),
             drains: Ended::default(),
             rising: HashSet::new(),
+            ending: None,
             journal,
             network,
         };
@@ -173,8 +177,10 @@ impl Core {
         self.follow_own_addresses();
         self.remember_health();
         let before = self.installed.addresses().count();
-        self.end_drains();
-        self.raise_weights();
+        if !self.is_ending() {
+            self.end_drains();
+            self.raise_weights();
+        }
         self.installed.tidy(&*self.tables, now);
         if self.installed.addresses().count() != before {
             self.watch();
@@ -198,6 +204,7 @@ impl Core {
     /// All changes, or none: written down first, so that a daemon that dies halfway finishes them
     /// when it is back.
     pub(crate) fn apply(&mut self, transaction: &Transaction) -> Result<(), Error> {
+        self.refuse_at_end()?;
         self.check(transaction)?;
         self.prepare(transaction)?;
         let now = now();
@@ -257,7 +264,7 @@ impl Core {
         prepared.map_err(|problem| at(index, Error::new(Code::Internal, problem)))
     }
 
-    fn desire(&mut self, transaction: &Transaction, now: u64) -> Result<Touched, Error> {
+    pub(crate) fn desire(&mut self, transaction: &Transaction, now: u64) -> Result<Touched, Error> {
         let mut touched = Touched::default();
         let before: Vec<_> = match transaction.changes.contains(&Change::Flush) {
             true => self

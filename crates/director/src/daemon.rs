@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rlvs_config::settings::Settings;
+use rlvs_config::settings::{AtStop, Settings, Stop};
 use rlvs_control::{Client, SOCKET};
 use rlvs_engine::table::buckets_for;
 use rlvs_network::{Event, Network, namespace};
 use rlvs_plane::{KernelTables, Plane, Sizes, bpffs};
 use rlvs_probe::{Prober, Report};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 
@@ -41,7 +41,20 @@ pub fn run(configuration: Configuration) -> Result<(), Error> {
     let cookie = prepare()?;
     let server = Server::bind(SOCKET)?;
     let runtime = runtime()?;
-    let outcome = runtime.block_on(serve(configuration, cookie, server));
+    let outcome = runtime.block_on(async {
+        let (forwarding, last) = serve(configuration, cookie, server).await?;
+        match forwarding {
+            AtStop::Leave => {
+                tracing::info!("the director stops; forwarding goes on, `rlvs down` ends it");
+            }
+            AtStop::Drain | AtStop::Remove => {
+                remove(cookie).await?;
+                tracing::info!("the director stops; nothing of it is left");
+            }
+        }
+        last.await;
+        Ok(())
+    });
     // Whoever still looks up a name is not waited for.
     runtime.shutdown_background();
     outcome
@@ -56,6 +69,11 @@ pub fn down() -> Result<bool, Error> {
             pid: status.daemon.pid,
         });
     }
+    runtime()?.block_on(remove(cookie))
+}
+
+/// Removes all that a director without a daemon has; whether there was anything.
+async fn remove(cookie: u64) -> Result<bool, Error> {
     // Before the program: packets are led there no longer.
     rlvs_network::marks::remove().map_err(Error::Marks)?;
     real_path::remove_leftovers();
@@ -66,7 +84,7 @@ pub fn down() -> Result<bool, Error> {
             .map_err(Error::Parameter)?;
     }
     let _ = std::fs::remove_dir_all(state(cookie));
-    runtime()?.block_on(release_neighbours())?;
+    release_neighbours().await?;
     Ok(was_there)
 }
 
@@ -100,7 +118,12 @@ pub(crate) fn state(cookie: u64) -> PathBuf {
     Path::new(STATE).join(cookie.to_string())
 }
 
-async fn serve(configuration: Configuration, cookie: u64, server: Server) -> Result<(), Error> {
+/// Until it is told to stop; what is to become of forwarding then, and what is to be done last.
+async fn serve(
+    configuration: Configuration,
+    cookie: u64,
+    server: Server,
+) -> Result<(AtStop, impl Future<Output = ()> + use<>), Error> {
     let config = configuration.reading.site.settings.clone();
     let access = Access::new(config.control.group.as_deref())?;
     let (journal, desired) = Journal::open(&state(cookie))?;
@@ -135,8 +158,7 @@ async fn serve(configuration: Configuration, cookie: u64, server: Server) -> Res
     core.end_site().await;
     drop(stop);
     let _ = serving.await;
-    tracing::info!("the director stops; forwarding goes on, `rlvs down` ends it");
-    outcome
+    outcome.map(|()| (core.config.stop.forwarding, core.follow_end()))
 }
 
 /// Without it the director serves all others.
@@ -208,11 +230,19 @@ async fn work(
     let (mut reports, mut quiet_until) = (Vec::new(), Instant::now());
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            Some(()) = wait_for_end(&mut terminate, &mut interrupt) => {
+                let Stop { forwarding, drain_timeout } = core.config.stop;
+                // Who says it twice does not want to wait.
+                if forwarding != AtStop::Drain || core.is_ending() {
+                    return Ok(());
+                }
+                let longest = Duration::from_secs(drain_timeout.into());
+                service_manager::stopping_within(longest);
+                core.begin_ending(longest);
+            }
             _ = reload.recv() => core.reload_site(configuration),
             Some(request) = events.requests.recv() => core.answer(request),
-            _ = hear_from(&mut events.reports, &mut reports, quiet_until) => {
+            _ = hear_from(&mut events.reports, &mut reports, quiet_until), if !core.is_ending() => {
                 let begun = Instant::now();
                 core.hear(&mut reports);
                 quiet_until = Instant::now() + SHARE * begun.elapsed();
@@ -222,9 +252,19 @@ async fn work(
             _ = tidy.tick() => {
                 core.tidy(Instant::now());
                 service_manager::alive();
+                if core.has_ended() {
+                    return Ok(());
+                }
             }
             _ = estimate.tick() => core.estimate(),
         }
+    }
+}
+
+async fn wait_for_end(terminate: &mut Signal, interrupt: &mut Signal) -> Option<()> {
+    tokio::select! {
+        told = terminate.recv() => told,
+        told = interrupt.recv() => told,
     }
 }
 

@@ -4,6 +4,7 @@
 //! * `server`: requests come in; `report` is what they are shown
 //! * `desired`: the services as they shall be; [`supported`]: what cannot be carried out yet
 //! * `drains`: destinations that leave when nobody is left there
+//! * `ending`: a director that ends when nobody is left
 //! * `journal`: the same on disk
 //! * `installed`: the services as records of the data plane's tables
 //! * `attach`: the program on interfaces; `roles`: others there; `vlans`: what XDP has to know of
@@ -23,6 +24,7 @@ mod daemon;
 pub mod defence;
 pub mod desired;
 mod drains;
+mod ending;
 mod error;
 pub mod estimator;
 pub mod installed;

@@ -19,6 +19,8 @@ use crate::model::{Alerts, Command, Fifo};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Globals {
     pub(super) alerts: Alerts,
+    /// `lvs_flush_on_stop`
+    pub(super) flushes: bool,
     pub(super) defaults: Defaults,
     pub(super) timeouts: Option<Timeouts>,
     pub(super) smtp_alert: Option<bool>,
@@ -122,6 +124,9 @@ const GLOBALS: &[Keyword<Globals>] = &[
     }),
     value(&["no_checker_emails"], |it, _, _| {
         it.alerts.no_checker_emails = true
+    }),
+    value(&["lvs_flush_on_stop", "lvs_flush_onstop"], |it, _, _| {
+        it.flushes = true
     }),
     // Both counted when the files were read.
     value(&["include_check", "random_seed"], |_, _, _| {}),

@@ -9,6 +9,7 @@ use super::vrrp;
 use crate::model::{Site, Vrrp};
 use crate::problem::{Problem, Problems};
 use crate::rules::{self, Subject};
+use crate::settings::AtStop;
 use crate::source::Place;
 
 /// All that is read.
@@ -53,6 +54,9 @@ impl Root {
     fn settle(&mut self, notes: &mut Notes) -> Places {
         self.site.alerts = self.globals.alerts.clone();
         self.site.timeouts = self.globals.timeouts;
+        if self.globals.flushes {
+            self.site.settings.stop.forwarding = AtStop::Remove;
+        }
         self.site.vrrp.defaults = self.globals.defaults.clone();
         if self.site.vrrp.defaults.smtp_alert.is_none() {
             self.site.vrrp.defaults.smtp_alert = self.globals.smtp_alert;

@@ -12,7 +12,7 @@ use crate::model::{Alerts, VirtualAddress, Vrrp};
 use crate::settings::sysctls::{sysctls, sysctls_schema};
 use crate::settings::{
     Control, Interfaces, Ipvsadm, MOST_CONNECTIONS, MOST_DESTINATIONS, MOST_SERVICES, Settings,
-    interfaces, perhaps_within, within,
+    Stop, interfaces, perhaps_within, within,
 };
 
 /// rlvs.toml
@@ -46,6 +46,8 @@ pub(crate) struct WrittenFile {
     pub(crate) control: Control,
     /// What `ipvsadm` looks up.
     pub(crate) ipvsadm: Ipvsadm,
+    /// What becomes of forwarding when the daemon ends.
+    pub(crate) stop: Stop,
     /// Settings of IPVS, without `net.ipv4.vs.`
     #[serde(deserialize_with = "sysctls")]
     #[schemars(schema_with = "sysctls_schema")]
@@ -129,6 +131,7 @@ impl WrittenFile {
             interfaces: settings.interfaces,
             control: settings.control,
             ipvsadm: settings.ipvsadm,
+            stop: settings.stop,
             sysctl: settings.sysctl,
             timeouts: None,
             check: Defaults::default(),
@@ -148,6 +151,7 @@ impl WrittenFile {
             interfaces: self.interfaces.clone(),
             control: self.control.clone(),
             ipvsadm: self.ipvsadm.clone(),
+            stop: self.stop,
             sysctl: self.sysctl.clone(),
         }
     }

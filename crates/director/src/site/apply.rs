@@ -41,6 +41,7 @@ impl Core {
     /// Makes the services of a site what it says, in one transaction; what is as it should be is not
     /// touched.
     pub(crate) fn apply_site(&mut self, request: &Request) -> Result<Plan, Error> {
+        self.refuse_at_end()?;
         self.expect(request.expected)?;
         let site = read(request)?;
         self.expected(&site)?;
@@ -291,6 +292,7 @@ impl Core {
         self.config.sysctl.clone_from(&site.settings.sysctl);
         self.config.interfaces.clone_from(&site.settings.interfaces);
         self.config.interfaces.loopback = loopback;
+        self.config.stop = site.settings.stop;
         self.follow_config();
     }
 
@@ -302,9 +304,13 @@ impl Core {
         keep::write_health(&self.managed.directory, &state);
         // Who takes longer is ended.
         self.managed.notifiers.end(LAST_WORDS).await;
+    }
+
+    /// What the site wants run last of all.
+    pub(crate) fn follow_end(&self) -> impl Future<Output = ()> + Send + use<> {
         let alerts = &self.managed.site.alerts;
         let seconds = alerts.shutdown_script_timeout;
-        notify::run_once(alerts.shutdown_script.as_ref(), seconds).await;
+        notify::run_once(alerts.shutdown_script.as_ref(), seconds)
     }
 
     /// With `rs_init_notifies`: real servers that are there from the start.

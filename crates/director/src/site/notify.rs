@@ -105,10 +105,16 @@ impl Notifiers {
 }
 
 /// Runs the script of a daemon's start, or of its end, if there is one.
-pub(super) async fn run_once(command: Option<&Command>, seconds: Option<u32>) {
-    if let Some(command) = command {
-        let longest = Duration::from_secs(seconds.unwrap_or(LONGEST_ONCE).into());
-        run(script(command, Some(longest))).await;
+pub(super) fn run_once(
+    command: Option<&Command>,
+    seconds: Option<u32>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let longest = Duration::from_secs(seconds.unwrap_or(LONGEST_ONCE).into());
+    let script = command.map(|command| script(command, Some(longest)));
+    async move {
+        if let Some(script) = script {
+            run(script).await;
+        }
     }
 }
 

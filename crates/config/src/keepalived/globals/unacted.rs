@@ -33,7 +33,7 @@ pub(super) const UNACTED: &[Keyword<Globals>] = &[
         "name interfaces in linkbeat_interfaces",
     ),
     unacted(
-        &["lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop"],
+        &["lvs_flush"],
         "services of the file replace those of the file before, others stay",
     ),
     unacted(

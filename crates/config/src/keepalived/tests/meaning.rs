@@ -219,3 +219,19 @@ const WORDS: &[&str] = &[
     "vrrp_script",
     "notify_up",
 ];
+
+#[test]
+fn what_becomes_of_forwarding_at_the_end_is_kept() {
+    let text = "global_defs {\n lvs_flush_on_stop\n}";
+    let reading = read(Path::new("x"), text.to_owned(), &Options::default());
+    let stop = reading.unwrap().site.settings.stop;
+    assert_eq!(stop.forwarding, crate::settings::AtStop::Remove);
+}
+
+#[test]
+fn mail_goes_to_addresses() {
+    assert_eq!(
+        said("global_defs {\n notification_email {\n  ops@example.org\n  ops\n }\n}"),
+        ["x:4:3: notification_email: `ops` is no mail address: Missing separator character '@'."]
+    );
+}

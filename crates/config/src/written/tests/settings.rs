@@ -133,7 +133,7 @@ const ERRORS: &[(&str, &str)] = &[
         "x = 1",
         "x.toml:1:1: x: unknown field `x`, expected one of `include`, `connections`, \
          `connections_ipv6`, `services`, `destinations`, `interfaces`, `control`, `ipvsadm`, \
-         `sysctl`, `timeouts`, `check`, `alerts`, `address`, `service`, `vrrp`",
+         `stop`, `sysctl`, `timeouts`, `check`, `alerts`, `address`, `service`, `vrrp`",
     ),
     (
         "[contrl]\ngroup = 'adm'",

@@ -18,7 +18,7 @@ const QUESTION: Duration = Duration::from_secs(60);
 /// Seconds for one input: an endless loop, not a slow machine.
 const LONGEST: u32 = 20;
 /// Bytes of an input.
-const LARGEST: u32 = 4096;
+const LARGEST: u32 = 8192;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {

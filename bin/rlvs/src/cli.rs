@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use rlvs_control::Client;
 
 use crate::ipvsadm::{Program, Surroundings, SystemNames};
+use crate::remote::Whom;
 
 /// The Linux Virtual Server on XDP.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ enum Command {
         /// Configuration file; /etc/rlvs/rlvs.toml if it is there, else the defaults
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        #[command(flatten)]
+        log: crate::log::Arguments,
     },
     Check(crate::configuration::Check),
     Plan(crate::site::Preview),
@@ -58,7 +60,10 @@ enum Command {
         /// Print all of it as JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        whom: Whom,
     },
+    Token(crate::token::Arguments),
     Events(crate::events::Arguments),
     Completions(crate::manual::Completions),
     Manual(crate::manual::Manual),
@@ -78,7 +83,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Director(arguments) => crate::director::run(&arguments),
         Command::Realserver(arguments) => crate::realserver::run(arguments),
         Command::Doctor(arguments) => crate::doctor::run(&arguments),
-        Command::Run { config } => finish(crate::run::run(config.as_deref())),
+        Command::Run { config, log } => finish(crate::run::run(config.as_deref(), &log)),
         Command::Plan(arguments) => report(crate::site::plan(&arguments)),
         Command::Apply(arguments) => report(crate::site::apply(&arguments)),
         Command::Check(arguments) => report(crate::configuration::check(&arguments)),
@@ -89,7 +94,8 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Proc(arguments) => finish(crate::proc::start(&arguments)),
         Command::Sysctl(arguments) => finish(crate::sysctl::start(&arguments)),
         Command::Down => finish(crate::run::down()),
-        Command::Status { json } => finish(crate::status::run(json)),
+        Command::Status { json, whom } => finish(crate::status::run(json, &whom)),
+        Command::Token(arguments) => finish(crate::token::run(&arguments)),
         Command::Events(arguments) => finish(crate::events::run(&arguments)),
         Command::Completions(arguments) => {
             finish(crate::manual::completions(&arguments, Cli::command()))
@@ -113,10 +119,10 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn ipvsadm(program: Program, arguments: &[OsString]) -> ExitCode {
-    let mut client = match Client::connect() {
+    let mut client = match Whom::of_environment().client() {
         Ok(client) => client,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{error:#}");
             return ExitCode::FAILURE;
         }
     };

@@ -11,9 +11,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Args;
 use rlvs_control::drain::{Draining, RunningDrain};
-use rlvs_control::{Change, Client, Director, Transaction};
+use rlvs_control::{Change, Director, Transaction};
 
 pub(crate) use which::Which;
+
+use crate::remote::Whom;
 
 /// Take a real server out of service: no new connections, and removal when none is left
 ///
@@ -41,11 +43,13 @@ pub(crate) struct Arguments {
     /// Do not wait for its end
     #[arg(short, long, requires = "destination")]
     detach: bool,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 /// Begins, and tells how it goes.
 pub(crate) fn drain(arguments: &Arguments) -> Result<()> {
-    let mut client = Client::connect()?;
+    let mut client = arguments.whom.client()?;
     let Some(destination) = &arguments.destination else {
         return list(&client.drains()?.running);
     };
@@ -68,7 +72,7 @@ pub(crate) fn drain(arguments: &Arguments) -> Result<()> {
 
 /// Takes it back.
 pub(crate) fn undrain(which: &Which) -> Result<()> {
-    let mut client = Client::connect()?;
+    let mut client = which.whom.client()?;
     let found = which::find(&which.destination, &which.service, &client.services()?)?;
     let running: BTreeSet<_> = client.drains()?.running.iter().map(place).collect();
     let change = |&(service, destination): &which::Place| Change::Undrain {

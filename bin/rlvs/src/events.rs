@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use clap::Args;
-use rlvs_control::Client;
 use rlvs_control::event::Event;
 
 use crate::output;
+use crate::remote::Whom;
 
 /// Tell what happens from now on: real servers that go down or come up, files that are applied
 #[derive(Debug, Args)]
@@ -13,11 +13,13 @@ pub(crate) struct Arguments {
     /// Print each event as a line of JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut outcome = Ok(());
-    Client::connect()?.events(&mut |event| {
+    arguments.whom.client()?.events(&mut |event| {
         outcome = line(&event, arguments.json).and_then(|line| Ok(output::print(&line)?));
         outcome.is_ok()
     })?;

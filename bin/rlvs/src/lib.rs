@@ -8,13 +8,16 @@ mod doctor;
 mod drain;
 mod events;
 pub mod ipvsadm;
+mod log;
 mod manual;
 mod output;
 pub mod proc;
 mod realserver;
+mod remote;
 mod run;
 mod site;
 mod status;
 pub mod sysctl;
+mod token;
 
 pub use cli::start;

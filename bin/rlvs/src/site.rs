@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 use rlvs_config::written;
-use rlvs_control::Client;
 use rlvs_control::site::{Plan, Site};
 
 use crate::configuration::{Source, read};
 use crate::output;
+use crate::remote::Whom;
 
 /// Show what `rlvs apply` would change, and change nothing
 #[derive(Debug, Args)]
@@ -22,6 +22,8 @@ pub(crate) struct Preview {
     /// Print it as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 /// Make the director's services those of a configuration file, all at once or not at all
@@ -35,6 +37,8 @@ pub(crate) struct Apply {
     /// Print what was changed as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 pub(crate) fn plan(arguments: &Preview) -> Result<ExitCode> {
@@ -42,7 +46,7 @@ pub(crate) fn plan(arguments: &Preview) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     };
     show(
-        &Client::connect()?.plan(&site)?,
+        &arguments.whom.client()?.plan(&site)?,
         arguments.json,
         "nothing would change",
     )
@@ -52,7 +56,7 @@ pub(crate) fn apply(arguments: &Apply) -> Result<ExitCode> {
     let Some(site) = site(&arguments.source, arguments.expect)? else {
         return Ok(ExitCode::FAILURE);
     };
-    let changed = Client::connect()?.apply_site(&site)?;
+    let changed = arguments.whom.client()?.apply_site(&site)?;
     show(&changed, arguments.json, "nothing had to be changed")
 }
 

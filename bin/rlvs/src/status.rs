@@ -10,7 +10,6 @@ mod units;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use rlvs_control::Client;
 use rlvs_control::drain::Draining;
 use rlvs_control::listing::LocalAddress;
 use rlvs_control::model::Family;
@@ -20,15 +19,16 @@ use rlvs_control::status::{
 };
 
 use crate::output;
+use crate::remote::Whom;
 use table::{Cell, Table};
 
 const TITLE: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 
-/// Asks the director of this network namespace and prints the answer.
-pub(crate) fn run(json: bool) -> anyhow::Result<()> {
-    let status = Client::connect()?.status()?;
+/// Asks a director and prints the answer.
+pub(crate) fn run(json: bool, whom: &Whom) -> anyhow::Result<()> {
+    let status = whom.client()?.status()?;
     let text = if json {
         serde_json::to_string_pretty(&status)? + "\n"
     } else {

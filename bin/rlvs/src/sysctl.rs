@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use rlvs_control::sysctl::{PREFIX, SETTINGS, Setting, find};
-use rlvs_control::{Change, Client, Director, Transaction};
+use rlvs_control::{Change, Director, Transaction};
 
 use crate::output;
+use crate::remote::Whom;
 
 /// Read and set the settings of IPVS (net.ipv4.vs), as sysctl does: NAME, NAME=VALUE, or all
 #[derive(Debug, Args)]
@@ -38,11 +39,13 @@ pub struct Arguments {
     /// Print all, which is what is done without a name
     #[arg(short, long, conflicts_with_all = ["settings", "load"])]
     all: bool,
+    #[command(flatten)]
+    whom: Whom,
 }
 
-/// Does what is asked for, at the director of this network namespace.
+/// Does what is asked for.
 pub(crate) fn start(arguments: &Arguments) -> Result<()> {
-    let text = run(arguments, &mut Client::connect()?)?;
+    let text = run(arguments, &mut arguments.whom.client()?)?;
     Ok(output::print(&text)?)
 }
 

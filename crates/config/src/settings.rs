@@ -1,5 +1,6 @@
 //! What is fixed for the life of a daemon: sizes of tables, interfaces, who may speak to it.
 
+pub(crate) mod doors;
 pub(crate) mod sysctls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +9,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+
+pub use doors::{Api, Listen, Log, LogFormat, LogLevel, Metrics};
 
 /// Connections that one table may be made for.
 pub(crate) const MOST_CONNECTIONS: u32 = 1 << 26;
@@ -31,6 +34,9 @@ pub struct Settings {
     pub destinations: u32,
     pub interfaces: Interfaces,
     pub control: Control,
+    pub api: Api,
+    pub metrics: Metrics,
+    pub log: Log,
     pub ipvsadm: Ipvsadm,
     pub stop: Stop,
     /// Values of IPVS's settings where they are not the defaults, by name.
@@ -138,6 +144,9 @@ impl Default for Settings {
             ipvsadm: Ipvsadm::default(),
             control: Control::default(),
             stop: Stop::default(),
+            api: Api::default(),
+            metrics: Metrics::default(),
+            log: Log::default(),
             sysctl: BTreeMap::new(),
         }
     }

@@ -7,6 +7,7 @@
 mod answer;
 mod exchange;
 mod lines;
+mod remote;
 
 use hyper::Method;
 use hyper::body::{Bytes, Incoming};
@@ -28,13 +29,23 @@ use crate::{
     Transaction, sysctl,
 };
 
-/// The way to the director of this network namespace.
+use exchange::Stream;
+pub use remote::Remote;
+
+/// The way to a director: of this network namespace, unless another is named.
 ///
 /// Not to be used inside an asynchronous runtime.
 #[derive(Debug)]
 pub struct Client {
     runtime: Runtime,
-    socket: String,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// The abstract socket of this name.
+    Socket(String),
+    Remote(Remote),
 }
 
 impl Client {
@@ -47,12 +58,20 @@ impl Client {
 
     /// To the director that listens on the abstract socket `name`.
     pub fn connect_to(name: &str) -> Result<Self, Error> {
+        Self::by(Way::Socket(name.to_owned()))
+    }
+
+    /// To a director elsewhere.
+    pub fn remote(remote: Remote) -> Result<Self, Error> {
+        Self::by(Way::Remote(remote))
+    }
+
+    fn by(way: Way) -> Result<Self, Error> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Error::new(Code::Internal, format!("Cannot wait for I/O: {error}")))?;
-        let socket = name.to_owned();
-        Ok(Self { runtime, socket })
+        Ok(Self { runtime, way })
     }
 
     /// How the director fares.
@@ -99,11 +118,17 @@ impl Client {
     /// Sends `request` and lets `read` make something of the answer.
     fn exchange<T>(
         &self,
-        request: Request<Bytes>,
+        mut request: Request<Bytes>,
         read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.runtime.block_on(async {
-            let stream = exchange::connect(&self.socket).await?;
+            let stream: Box<dyn Stream> = match &self.way {
+                Way::Socket(name) => Box::new(exchange::connect(name).await?),
+                Way::Remote(remote) => {
+                    remote.sign(request.headers_mut());
+                    remote.connect().await?
+                }
+            };
             exchange::converse(stream, request, read).await
         })
     }

@@ -9,28 +9,34 @@ use serde::Deserialize;
 use crate::listing::{DestinationStatus, Statistics};
 use crate::model::{Destination, DestinationKey, ForwardingMethod};
 
-/// A [`Destination`] to be read.
+/// A real server inside one service: what `ipvsadm -a` sets.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct FlatDestination {
     address: IpAddr,
     port: u16,
     method: ForwardingMethod,
+    /// 0 to 2^31 - 1; 0: no new connections.
     weight: u32,
+    /// No new connections at this many; 0: no limit.
     #[serde(default)]
     upper_threshold: u32,
+    /// New connections again below this many; 0: at 3/4 of the upper one.
     #[serde(default)]
     lower_threshold: u32,
 }
 
-/// A [`DestinationStatus`] to be read.
+/// A real server inside one service, what it has, and what it counted.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct FlatDestinationStatus {
     address: IpAddr,
     port: u16,
     method: ForwardingMethod,
+    /// 0 to 2^31 - 1; 0: no new connections.
     weight: u32,
+    /// No new connections at this many; 0: no limit.
     #[serde(default)]
     upper_threshold: u32,
+    /// New connections again below this many; 0: at 3/4 of the upper one.
     #[serde(default)]
     lower_threshold: u32,
     #[serde(default)]

@@ -13,7 +13,7 @@
 //!
 //! The messages are JSON over HTTP/1.1 on the abstract unix socket [`SOCKET`], which belongs to
 //! the network namespace: `ip netns exec X ipvsadm` reaches X's director with no option, as with
-//! the kernel's IPVS.
+//! the kernel's IPVS. The same goes over TLS to directors elsewhere, with a token.
 #![forbid(unsafe_code)]
 
 pub mod client;
@@ -30,7 +30,7 @@ pub mod status;
 pub mod sysctl;
 pub mod transaction;
 
-pub use client::Client;
+pub use client::{Client, Remote};
 pub use error::{Code, Error};
 pub use listing::{
     ConnectionEntry, DestinationStatus, LocalAddress, Overall, ServiceStatus, Services, Timeouts,

@@ -27,7 +27,8 @@ use crate::news::News;
 use crate::rates::Counted;
 use crate::real_path::RealPaths;
 use crate::roles::{Needs, Roles};
-use crate::server::Request;
+use crate::server::doors::Doors;
+use crate::server::{Handle, Request};
 use crate::site::Managed;
 use crate::supported;
 use crate::sweep::Swept;
@@ -49,6 +50,7 @@ pub(crate) struct Core {
     pub(crate) managed: Managed,
     pub(crate) real_paths: RealPaths,
     pub(crate) news: News,
+    pub(crate) doors: Doors,
     pub(crate) links: Vec<Link>,
     pub(crate) swept: Swept,
     pub(crate) rates: Estimator<Counted>,
@@ -78,10 +80,10 @@ impl Core {
         config: Settings,
         cookie: u64,
         plane: Plane,
-        desired: Desired,
-        journal: Journal,
+        (journal, desired): (Journal, Desired),
         network: Network,
         prober: Prober,
+        handle: Handle,
     ) -> Result<Self, rlvs_plane::Error> {
         let tables = Arc::clone(&plane.tables);
         let installed = match plane.adopted {
@@ -102,7 +104,8 @@ impl Core {
             marked_way: MarkedWay::new(daemon::state(cookie)),
             managed: Managed::restore(&daemon::state(cookie), prober, real_paths.ways()),
             real_paths,
-            news: News::new(),
+            news: handle.news().clone(),
+            doors: Doors::new(handle),
             links: Vec::new(),
             swept: Swept::default(),
             rates: Estimator::default(),
@@ -122,6 +125,7 @@ impl Core {
         match request {
             Request::Apply(transaction, reply) => reply.send(self.apply_expected(&transaction)),
             Request::Drains(reply) => reply.send(Ok(self.drains())),
+            Request::Figures(reply) => reply.send(Ok(Box::new(self.figures()))),
             Request::Plan(site, reply) => reply.send(self.plan_site(&site)),
             Request::Site(reply) => reply.send(Ok(self.managed.applied().clone())),
             Request::ApplySite(site, reply) => reply.send(self.apply_site(&site)),

@@ -22,6 +22,7 @@ use crate::connections::Connections;
 use crate::core::Core;
 use crate::error::Error;
 use crate::journal::Journal;
+use crate::news::News;
 use crate::parameter::{ACCEPT_LOCAL, EARLY_DEMUX};
 use crate::server::{Access, Handle, Request, Server};
 use crate::site::Configuration;
@@ -126,7 +127,7 @@ async fn serve(
 ) -> Result<(AtStop, impl Future<Output = ()> + use<>), Error> {
     let config = configuration.reading.site.settings.clone();
     let access = Access::new(config.control.group.as_deref())?;
-    let (journal, desired) = Journal::open(&state(cookie))?;
+    let kept = Journal::open(&state(cookie))?;
     let mut plane = Plane::open(&bpffs::directory(cookie)?, sizes(&config))?;
     plane.trace(cookie);
     warn_of_sizes(plane.sizes(), sizes(&config));
@@ -134,14 +135,12 @@ async fn serve(
     let (network, mut news) = Network::start()?;
     prepare_loopback(&config, &state(cookie));
     let (prober, reports) = Prober::start().map_err(Error::Checks)?;
-    let mut core = Core::begin(config, cookie, plane, desired, journal, network, prober)?;
+    let connections = Arc::new(Connections(Arc::clone(&tables)));
+    let (handle, requests) = Handle::new(connections, News::new());
+    let mut core = Core::begin(config, cookie, plane, kept, network, prober, handle.clone())?;
     meet_links(&mut core, &mut news).await?;
     core.precede_site(&configuration).await;
     core.begin_site(&configuration)?;
-    let (handle, requests) = Handle::new(
-        Arc::new(Connections(Arc::clone(&tables))),
-        core.news.clone(),
-    );
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(access, handle, async {
         let _ = stopped.await;

@@ -148,7 +148,7 @@ impl Core {
         }
     }
 
-    fn draining(&self) -> impl Iterator<Item = (Key, &Draining)> {
+    pub(crate) fn draining(&self) -> impl Iterator<Item = (Key, &Draining)> {
         self.desired.services().flat_map(|service| {
             let of_it =
                 |member: &DesiredDestination| (service.service().key, member.destination().key);

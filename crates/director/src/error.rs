@@ -19,6 +19,8 @@ pub enum Error {
     #[error(transparent)]
     Server(#[from] server::Error),
     #[error(transparent)]
+    Doors(#[from] server::doors::Error),
+    #[error(transparent)]
     Journal(#[from] journal::Error),
     #[error("data plane: {}", full(.0))]
     Plane(#[from] rlvs_plane::Error),

@@ -1,6 +1,7 @@
 //! The director daemon: the desired state, and the way from it to the installed one.
 //!
 //! * `daemon`: starts, runs and ends a director; `core` is its state
+//! * [`metrics`]: the same for Prometheus
 //! * `server`: requests come in; `report` is what they are shown
 //! * `desired`: the services as they shall be; [`supported`]: what cannot be carried out yet
 //! * `drains`: destinations that leave when nobody is left there
@@ -30,6 +31,7 @@ pub mod estimator;
 pub mod installed;
 pub mod journal;
 mod marks;
+pub mod metrics;
 pub mod news;
 mod parameter;
 mod rates;

@@ -1,12 +1,15 @@
-//! The API's server: HTTP/1.1 on the abstract unix socket of the network namespace.
+//! The API's server: HTTP/1.1 on the abstract unix socket of the network namespace, and over TCP.
 //!
 //! * [`handle`]: the way to the daemon's core
 //! * [`access`]: who may speak
 //! * [`role`]: what they may do
 //! * `routes`: what is answered; `table`: how routes are made, guarded and described
 //! * `answer`: requests' bodies, and refusals
+//! * `doors`: addresses over TCP; `gate`: who comes by them; `strangers`: who has not said yet who
+//!   it is; [`tokens`] and `tls`
+//! * `scrape`: numbers for Prometheus
 //! * `openapi`: the description of it all
-//! * `listing`: connections as a stream
+//! * `listing`: long answers as a stream
 //!
 //! Anyone in the namespace can connect to an abstract socket, so the peer's credentials are
 //! looked at before a byte is read. Those who may not speak get a short refusal, and only so many
@@ -14,12 +17,18 @@
 
 pub mod access;
 mod answer;
+pub(crate) mod doors;
+mod gate;
 pub mod handle;
 mod listing;
 mod openapi;
 pub mod role;
 mod routes;
+mod scrape;
+mod strangers;
 mod table;
+mod tls;
+pub mod tokens;
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;

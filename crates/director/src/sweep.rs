@@ -31,6 +31,8 @@ const REST: Duration = Duration::from_millis(200);
 pub struct Swept {
     /// Live entries of IPv4 and IPv6, templates too.
     pub entries: [u64; 2],
+    /// How long it took.
+    pub took: Duration,
     /// The filter of virtual addresses that live entries need.
     pub filter: Vec<u64>,
     /// Connections by full NAT of each local address.
@@ -47,7 +49,9 @@ pub fn spawn(tables: Arc<KernelTables>) -> watch::Receiver<Swept> {
             }
             let begun = Instant::now();
             thin_out(&tables, turn);
-            sender.send_replace(once(&tables));
+            let swept = once(&tables);
+            let took = begun.elapsed();
+            sender.send_replace(Swept { took, ..swept });
             thread::sleep(PERIOD.saturating_sub(begun.elapsed()).max(REST));
         }
     });
@@ -71,6 +75,7 @@ pub fn once(tables: &KernelTables) -> Swept {
         entries[1] = buckets::<V6, _>(tables, tables.buckets6(), &mut filter, &mut leases);
     }
     Swept {
+        took: Duration::ZERO,
         entries,
         filter,
         leases,

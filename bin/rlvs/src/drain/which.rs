@@ -7,6 +7,8 @@ use clap::Args;
 use rlvs_control::model::Family;
 use rlvs_control::{DestinationKey, Protocol, ServiceKey, Services};
 
+use crate::remote::Whom;
+
 /// A destination of a service.
 pub(crate) type Place = (ServiceKey, DestinationKey);
 
@@ -18,6 +20,8 @@ pub(crate) struct Which {
     pub(super) destination: String,
     #[command(flatten)]
     pub(super) service: ServiceArguments,
+    #[command(flatten)]
+    pub(super) whom: Whom,
 }
 
 /// The service that is meant; all of them without one.

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::options::with_options;
 use super::service::WrittenService;
 use crate::model::{Alerts, VirtualAddress, Vrrp};
+use crate::settings::doors::api;
 use crate::settings::sysctls::{sysctls, sysctls_schema};
 use crate::settings::{
-    Control, Interfaces, Ipvsadm, MOST_CONNECTIONS, MOST_DESTINATIONS, MOST_SERVICES, Settings,
-    Stop, interfaces, perhaps_within, within,
+    Api, Control, Interfaces, Ipvsadm, Log, MOST_CONNECTIONS, MOST_DESTINATIONS, MOST_SERVICES,
+    Metrics, Settings, Stop, interfaces, perhaps_within, within,
 };
 
 /// rlvs.toml
@@ -44,6 +45,10 @@ pub(crate) struct WrittenFile {
     #[serde(deserialize_with = "interfaces")]
     pub(crate) interfaces: Interfaces,
     pub(crate) control: Control,
+    #[serde(deserialize_with = "api")]
+    pub(crate) api: Api,
+    pub(crate) metrics: Metrics,
+    pub(crate) log: Log,
     /// What `ipvsadm` looks up.
     pub(crate) ipvsadm: Ipvsadm,
     /// What becomes of forwarding when the daemon ends.
@@ -130,6 +135,9 @@ impl WrittenFile {
             destinations: settings.destinations,
             interfaces: settings.interfaces,
             control: settings.control,
+            api: settings.api,
+            metrics: settings.metrics,
+            log: settings.log,
             ipvsadm: settings.ipvsadm,
             stop: settings.stop,
             sysctl: settings.sysctl,
@@ -150,6 +158,9 @@ impl WrittenFile {
             destinations: self.destinations,
             interfaces: self.interfaces.clone(),
             control: self.control.clone(),
+            api: self.api.clone(),
+            metrics: self.metrics.clone(),
+            log: self.log.clone(),
             ipvsadm: self.ipvsadm.clone(),
             stop: self.stop,
             sysctl: self.sysctl.clone(),

@@ -11,6 +11,7 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustix::process::geteuid;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -18,6 +19,11 @@ use crate::{Code, Error};
 
 /// How long a director may be silent; the largest transactions take it some seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A way to a director, whatever kind it is.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
 /// Connects to the director's socket, and to nobody else's.
 pub(super) async fn connect(socket: &str) -> Result<UnixStream, Error> {
@@ -42,7 +48,7 @@ pub(super) async fn connect(socket: &str) -> Result<UnixStream, Error> {
 ///
 /// Both end together: when `read` has enough, the rest is not waited for.
 pub(super) async fn converse<T>(
-    stream: UnixStream,
+    stream: Box<dyn Stream>,
     request: Request<Bytes>,
     read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Error>,
 ) -> Result<T, Error> {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rlvs_control::drain::Drains;
 use rlvs_control::event::Event;
@@ -13,12 +14,16 @@ use rlvs_control::status::Status;
 use rlvs_control::{
     Code, ConnectionEntry, Error, Made, Overall, Services, Timeouts, Transaction, sysctl,
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 
+use super::gate::Refused;
+use crate::metrics::{Figures, Outside};
 use crate::news::News;
 
 /// How many requests may wait; further clients wait with theirs.
 const QUEUE: usize = 64;
+/// How many are told all numbers at a time.
+const TURNS: usize = 2;
 
 /// What a client asks of the core.
 #[derive(Debug)]
@@ -28,6 +33,7 @@ pub enum Request {
     Plan(Site, Reply<Plan>),
     Site(Reply<Applied>),
     Drains(Reply<Drains>),
+    Figures(Reply<Box<Figures>>),
     Overall(Reply<Overall>),
     Services(Reply<Services>),
     Status(Reply<Status>),
@@ -53,6 +59,16 @@ pub struct Handle {
     requests: mpsc::Sender<Request>,
     connections: Arc<dyn ConnectionSource + Send + Sync>,
     news: News,
+    shared: Arc<Shared>,
+}
+
+/// What all who have a handle share.
+#[derive(Debug)]
+struct Shared {
+    refused: Refused,
+    with_destinations: AtomicBool,
+    /// Numbers are told to so many at a time.
+    turns: Arc<Semaphore>,
 }
 
 impl Handle {
@@ -67,6 +83,11 @@ impl Handle {
                 requests,
                 connections,
                 news,
+                shared: Arc::new(Shared {
+                    refused: Refused::default(),
+                    with_destinations: AtomicBool::new(true),
+                    turns: Arc::new(Semaphore::new(TURNS)),
+                }),
             },
             queue,
         )
@@ -90,6 +111,44 @@ impl Handle {
 
     pub async fn drains(&self) -> Result<Drains, Error> {
         self.ask(Request::Drains).await
+    }
+
+    /// What metrics are made of.
+    pub(super) async fn figures(&self) -> Result<Box<Figures>, Error> {
+        self.ask(Request::Figures).await
+    }
+
+    /// The rest of them.
+    pub(super) fn outside(&self) -> Outside {
+        let Shared {
+            refused,
+            with_destinations,
+            ..
+        } = &*self.shared;
+        Outside {
+            with_destinations: with_destinations.load(Ordering::Relaxed),
+            refused: refused.counts(),
+        }
+    }
+
+    pub(super) fn show_destinations(&self, shown: bool) {
+        let flag = &self.shared.with_destinations;
+        flag.store(shown, Ordering::Relaxed);
+    }
+
+    pub(super) fn refused(&self) -> &Refused {
+        &self.shared.refused
+    }
+
+    /// Waits until it is one's turn to be told all numbers.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let turns = Arc::clone(&self.shared.turns);
+        turns.acquire_owned().await.ok()
+    }
+
+    /// Where what happens is told.
+    pub(crate) fn news(&self) -> &News {
+        &self.news
     }
 
     pub async fn overall(&self) -> Result<Overall, Error> {

@@ -1,8 +1,7 @@
-//! Connections as a stream of lines: a million of them in flat memory.
+//! Long answers as a stream: a million connections in flat memory.
 //!
-//! A blocking thread walks the table and fills batches, a short queue holds it back while the
-//! reader is slow. A walk that fails ends the stream with an error, so that the client does not
-//! take half a listing for all of it.
+//! A blocking thread writes, a short queue holds it back while the reader is slow. A writer that fails
+//! ends the stream with an error, so that the client does not take half an answer for all of it.
 
 use std::io;
 use std::mem;
@@ -12,69 +11,82 @@ use axum::body::Bytes;
 use futures::Stream;
 use futures::stream::unfold;
 use rlvs_control::ConnectionEntry;
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::handle::ConnectionSource;
 
-/// Bytes after which a batch goes out.
-const BATCH: usize = 64 << 10;
-/// Batches that may wait for the reader.
+/// Bytes after which a piece goes out.
+const PIECE: usize = 64 << 10;
+/// Pieces that may wait for the reader.
 const QUEUE: usize = 2;
 
 /// All connections of `source`, a JSON object a line.
 pub(super) fn lines(
     source: Arc<dyn ConnectionSource + Send + Sync>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let (sender, batches) = mpsc::channel(QUEUE);
-    let walk = spawn_blocking(move || walk(&*source, sender));
-    unfold(Some((batches, walk)), next)
+    pieces(move |out| {
+        let mut end = Ok(());
+        source.visit(&mut |entry: ConnectionEntry| {
+            end = line(out, &entry);
+            end.is_ok()
+        });
+        end
+    })
+}
+
+fn line(out: &mut Pieces, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    io::Write::write_all(out, b"\n")
+}
+
+/// What `write` writes, as it comes.
+pub(super) fn pieces(
+    write: impl FnOnce(&mut Pieces) -> io::Result<()> + Send + 'static,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let thread = spawn_blocking(move || {
+        let mut out = Pieces {
+            sender,
+            begun: Vec::with_capacity(PIECE),
+        };
+        write(&mut out)?;
+        io::Write::flush(&mut out)
+    });
+    unfold(Some((receiver, thread)), next)
 }
 
 /// The receiving end and the thread that feeds it.
-type Walk = (mpsc::Receiver<Bytes>, JoinHandle<io::Result<()>>);
+type Writer = (mpsc::Receiver<Bytes>, JoinHandle<io::Result<()>>);
 
-async fn next(walk: Option<Walk>) -> Option<(io::Result<Bytes>, Option<Walk>)> {
-    let (mut batches, thread) = walk?;
-    if let Some(batch) = batches.recv().await {
-        return Some((Ok(batch), Some((batches, thread))));
+async fn next(writer: Option<Writer>) -> Option<(io::Result<Bytes>, Option<Writer>)> {
+    let (mut receiver, thread) = writer?;
+    if let Some(piece) = receiver.recv().await {
+        return Some((Ok(piece), Some((receiver, thread))));
     }
     let end = thread.await.map_err(io::Error::other).flatten();
     end.err().map(|error| (Err(error), None))
 }
 
-fn walk(source: &dyn ConnectionSource, sender: mpsc::Sender<Bytes>) -> io::Result<()> {
-    let mut batch = Batch {
-        sender,
-        lines: Vec::with_capacity(BATCH),
-        end: Ok(true),
-    };
-    source.visit(&mut |entry| {
-        batch.end = batch.push(&entry);
-        matches!(batch.end, Ok(true))
-    });
-    if batch.end? {
-        let _ = batch.sender.blocking_send(batch.lines.into());
-    }
-    Ok(())
-}
-
-/// Lines on their way.
-struct Batch {
+/// Takes what is written, and fails when the reader is gone.
+pub(super) struct Pieces {
     sender: mpsc::Sender<Bytes>,
-    lines: Vec<u8>,
-    /// Whether to go on: false when the reader is gone.
-    end: io::Result<bool>,
+    begun: Vec<u8>,
 }
 
-impl Batch {
-    fn push(&mut self, entry: &ConnectionEntry) -> io::Result<bool> {
-        serde_json::to_writer(&mut self.lines, entry)?;
-        self.lines.push(b'\n');
-        if self.lines.len() < BATCH {
-            return Ok(true);
+impl io::Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begun.extend_from_slice(bytes);
+        if self.begun.len() >= PIECE {
+            self.flush()?;
         }
-        let full = mem::replace(&mut self.lines, Vec::with_capacity(BATCH + BATCH / 8));
-        Ok(self.sender.blocking_send(full.into()).is_ok())
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let piece = mem::replace(&mut self.begun, Vec::with_capacity(PIECE + PIECE / 8));
+        let sent = self.sender.blocking_send(piece.into());
+        sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }

@@ -21,6 +21,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::answer::{Answer, Refusal, json, read_to_end};
 use super::handle::Handle;
 use super::role::Role;
+use super::scrape::{self, METRICS};
 use super::table::{Given, Route, Table, Take, shape};
 use super::{listing, openapi};
 
@@ -133,6 +134,15 @@ fn streams(table: Table) -> Table {
                 each: shape::<Event>,
             },
             |handle| async move { Ok(events(&handle)) },
+        )
+        .get_as(
+            read(
+                METRICS,
+                "metrics",
+                "Counters and gauges in Prometheus' text format",
+            ),
+            Given::Text("text/plain"),
+            scrape::answer,
         )
         .get_as(
             read(OPENAPI, "openapi", "This document"),

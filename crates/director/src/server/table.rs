@@ -45,6 +45,7 @@ pub(super) enum Given {
         media: &'static str,
         each: Shape,
     },
+    Text(&'static str),
     /// Any JSON.
     Document,
 }

@@ -45,6 +45,10 @@ impl Core {
         self.expect(request.expected)?;
         let site = read(request)?;
         self.expected(&site)?;
+        let doors = self
+            .doors
+            .prepare(&site.settings)
+            .map_err(|error| Error::new(Code::Invalid, error.to_string()))?;
         // Before the first of them is made.
         if real_path::is_wanted(&site.services) {
             self.want_real_path(true)?;
@@ -73,6 +77,7 @@ impl Core {
             return Err(error);
         }
         self.take_settings(&site);
+        self.doors.take(doors);
         self.managed.take(site);
         self.want_real_path(real_path::is_wanted(&self.managed.site.services))?;
         self.managed.applied = Applied {
@@ -128,6 +133,8 @@ impl Core {
             .filter(|path| *path != configuration.path);
         let request = match another.map(Path::to_owned) {
             None if !self.managed.has_site() && configuration.reading.site.services.is_empty() => {
+                let doors = self.doors.prepare(&self.config)?;
+                self.doors.take(doors);
                 return Ok(());
             }
             None => request_of(&configuration.path, &configuration.reading.site),

@@ -16,6 +16,7 @@ use rlvs_probe::{Prober, Report, Task, Ways};
 
 use super::real_path::{self, forwarding};
 use super::target::all_up;
+use crate::metrics::CheckedServer;
 
 /// Time without writing down what is known of servers, for the time that it took.
 const SHARE: u32 = 30;
@@ -175,6 +176,22 @@ impl Health {
     /// What `omega` tells when the daemon ends.
     pub(super) fn stop(&self) -> Vec<(ServiceKey, Event)> {
         self.board.stop()
+    }
+
+    /// Real servers with health checks, and what these say.
+    pub(super) fn checked_servers(&self, servers: &[VirtualServer]) -> Vec<CheckedServer> {
+        let all = servers
+            .iter()
+            .flat_map(|server| server.real.iter().map(move |real| (server, real)));
+        let checked = all.filter(|(_, real)| !real.checks.is_empty());
+        let of = |(server, real): (&VirtualServer, &RealServer)| {
+            Some(CheckedServer {
+                service: name(server)?,
+                server: address(&real.destination.key),
+                up: self.stands(server, &real.destination.key)?,
+            })
+        };
+        checked.filter_map(of).collect()
     }
 
     /// Checks that are not up, by target.

@@ -16,7 +16,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ use rlvs_control::site::{Applied, Site as Request};
 use rlvs_control::status::SiteState;
 use rlvs_probe::{Prober, Ways};
 
+use crate::metrics::CheckedServer;
 use health::Health;
 use notify::{Cause, Notifiers};
 
@@ -86,6 +87,22 @@ impl Managed {
             failing: self.health.failing(),
             troubled: self.health.troubled(),
         })
+    }
+
+    /// Real servers that have health checks.
+    pub(crate) fn checked_servers(&self) -> Vec<CheckedServer> {
+        self.health.checked_servers(&self.site.services)
+    }
+
+    /// How many health checks there are of each kind, and how many of them fail.
+    pub(crate) fn checks(&self) -> BTreeMap<&'static str, [usize; 2]> {
+        let mut counts = BTreeMap::<_, [usize; 2]>::new();
+        for (_, probe, standing) in self.health.board().probes() {
+            let [all, failing] = counts.entry(probe.check.kind.name()).or_default();
+            *all += 1;
+            *failing += usize::from(standing.known && !standing.up);
+        }
+        counts
     }
 
     pub(crate) fn applied(&self) -> &Applied {

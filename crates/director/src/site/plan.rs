@@ -73,6 +73,9 @@ fn notes(settings: &Settings, site: &Site) -> Vec<String> {
     if settings.control != wanted.control {
         notes.push("[control] takes effect when the daemon starts again".to_owned());
     }
+    if settings.log != wanted.log {
+        notes.push("[log] takes effect when the daemon starts again".to_owned());
+    }
     if settings.interfaces.loopback != wanted.interfaces.loopback {
         notes.push("interfaces.loopback takes effect when the daemon starts again".to_owned());
     }

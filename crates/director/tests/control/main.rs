@@ -2,6 +2,7 @@
 
 mod access;
 mod listing;
+mod metrics;
 mod nonsense;
 mod openapi;
 mod support;

@@ -21,6 +21,7 @@ use rlvs_control::{
     Change, Client, ConnectionEntry, DestinationKey, Director, ForwardingMethod, Made, Overall,
     Protocol, Service, ServiceKey, Status, Transaction, model::Family,
 };
+use rlvs_director::metrics::{CheckedServer, Figures};
 use rlvs_director::news::News;
 use rlvs_director::server::{Access, ConnectionSource, Handle, Request, Server};
 use rlvs_testing::remembering::Memory;
@@ -153,6 +154,23 @@ fn drains() -> Drains {
     }
 }
 
+fn figures(director: &mut Memory) -> Figures {
+    let checked = CheckedServer {
+        service: service_key(80),
+        server: ([192, 0, 2, 3], 80).into(),
+        up: true,
+    };
+    Figures {
+        status: status(),
+        services: director.services().unwrap(),
+        overall: overall(),
+        servers: vec![checked],
+        checks: [("http", [3, 1])].into(),
+        swept: Duration::from_millis(250),
+        drains: 2,
+    }
+}
+
 fn overall() -> Overall {
     let statistics = Statistics {
         connections: 1,
@@ -215,6 +233,7 @@ async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Send
             Request::Drains(reply) => reply.send(Ok(drains())),
             Request::Overall(reply) => reply.send(Ok(overall())),
             Request::Services(reply) => reply.send(director.services()),
+            Request::Figures(reply) => reply.send(Ok(Box::new(figures(&mut director)))),
             Request::Status(reply) => reply.send(Ok(status())),
             Request::Timeouts(reply) => reply.send(director.timeouts()),
             Request::Sysctls(reply) => reply.send(director.sysctls()),

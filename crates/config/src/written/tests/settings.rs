@@ -19,6 +19,9 @@ fn the_example_knows_every_key() {
     assert!(config.interfaces.wants("eth0") && !config.interfaces.wants("eth2"));
     assert_eq!(config.interfaces.mode_of("eth1"), Mode::Generic);
     assert_eq!(config.control.group.as_deref(), Some("adm"));
+    assert_eq!(config.api.listen.0, ["0.0.0.0:7443".parse().unwrap()]);
+    assert!(config.api.certificate.is_some() && config.api.tokens.is_some());
+    assert_eq!(config.metrics.listen.0.len(), 2);
     let keys = |of: &str| {
         schema()["$defs"][of]["properties"]
             .as_object()
@@ -132,8 +135,9 @@ const ERRORS: &[(&str, &str)] = &[
     (
         "x = 1",
         "x.toml:1:1: x: unknown field `x`, expected one of `include`, `connections`, \
-         `connections_ipv6`, `services`, `destinations`, `interfaces`, `control`, `ipvsadm`, \
-         `stop`, `sysctl`, `timeouts`, `check`, `alerts`, `address`, `service`, `vrrp`",
+         `connections_ipv6`, `services`, `destinations`, `interfaces`, `control`, `api`, \
+         `metrics`, `log`, `ipvsadm`, `stop`, `sysctl`, `timeouts`, `check`, `alerts`, `address`, \
+         `service`, `vrrp`",
     ),
     (
         "[contrl]\ngroup = 'adm'",
@@ -210,6 +214,37 @@ const ERRORS: &[(&str, &str)] = &[
         "services = 1\n[interfaces]\nnames = ['eth0']\nmodes.eth1 = 'native'",
         "x.toml:2:1: interfaces: `eth1` has a mode, but is not among the interfaces named by \
          `names`",
+    ),
+    (
+        "[api]\nlisten = '192.0.2.1'",
+        "x.toml:2:10: api.listen: `192.0.2.1` is no address with a port: write 127.0.0.1:7443 or \
+         [::1]:7443",
+    ),
+    (
+        "[api]\nlisten = ['[::1]:7443', '[::1]:7443']",
+        "x.toml:2:10: api.listen: `[::1]:7443` has the port 0, or is there twice",
+    ),
+    (
+        "[api]\nlisten = '[::1]:7443'",
+        "x.toml:1:1: api: who asks at [::1]:7443 says so by a token: name a file of `tokens`, which \
+         `rlvs token` makes",
+    ),
+    (
+        "[api]\nlisten = ['127.0.0.1:7443', '0.0.0.0:7443']\ntokens = '/t'",
+        "x.toml:1:1: api: 0.0.0.0:7443 can be reached from outside, and tokens must not be read on \
+         the way: name `certificate` and `key`, or listen at 127.0.0.1 or [::1]",
+    ),
+    (
+        "[api]\ncertificate = '/c.pem'",
+        "x.toml:1:1: api: `certificate` and `key` go together: name both files",
+    ),
+    (
+        "[api]\ntokens = 'tokens'",
+        "x.toml:1:1: api: `tokens` is no whole path: begin it with `/`",
+    ),
+    (
+        "[log]\nformat = 'xml'",
+        "x.toml:2:10: log.format: unknown variant `xml`, expected `text` or `json`",
     ),
     (
         "control = 5",

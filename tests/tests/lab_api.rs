@@ -301,6 +301,37 @@ fn answers_are_as_the_document_says() -> Result<()> {
     scene.end()
 }
 
+/// To journald the daemon says how important a line is, and leaves the time to it.
+#[test]
+fn the_log_is_as_journald_wants_it() -> Result<()> {
+    let lab = Lab::new()?;
+    let director = Director::new(Host::new(&lab, "director")?)?;
+    let file = director.configuration_file()?;
+    let text = CONFIGURATION.replace("\"eth0\"", "\"none0\"") + "\n[log]\nlevel = \"debug\"\n";
+    fs::write(&file, text)?;
+    // journald's stream is known by its device and inode.
+    let line = "exec env JOURNAL_STREAM=$(stat --dereference --format %d:%i /dev/stderr) \
+                rlvs run --config \"$0\" --log info";
+    let words = ["-c", line, file.to_str().context("a path")?];
+    let mut daemon = director.host.spawn("rlvs", "bash", words)?;
+    let host = &director.host;
+    daemon.wait_until(Duration::from_secs(240), |_| {
+        Ok(host.try_run("ipvsadm", ["-Ln"])?.status.success())
+    })?;
+    daemon.signal(Signal::HUP)?;
+    daemon.stop()?;
+    let log = daemon.log();
+    ensure!(log.contains("<6>INFO the director is ready"), "{log}");
+    let is_right = |line: &str| {
+        let rest = line.strip_prefix('<').and_then(|it| it.split_once('>'));
+        rest.is_some_and(|(priority, text)| {
+            matches!(priority, "3" | "4" | "6") && !text.contains("DEBUG")
+        })
+    };
+    ensure!(log.lines().all(is_right), "{log}");
+    director.rlvs("down").map(drop)
+}
+
 #[test]
 fn a_flood_of_idle_connections_hurts_nobody() -> Result<()> {
     let scene = Scene::begin()?;

@@ -27,8 +27,8 @@ use crate::news::News;
 use crate::rates::Counted;
 use crate::real_path::RealPaths;
 use crate::roles::{Needs, Roles};
+use crate::server::Request;
 use crate::server::doors::Doors;
-use crate::server::{Handle, Request};
 use crate::site::Managed;
 use crate::supported;
 use crate::sweep::Swept;
@@ -83,7 +83,7 @@ impl Core {
         (journal, desired): (Journal, Desired),
         network: Network,
         prober: Prober,
-        handle: Handle,
+        doors: Doors,
     ) -> Result<Self, rlvs_plane::Error> {
         let tables = Arc::clone(&plane.tables);
         let installed = match plane.adopted {
@@ -104,8 +104,8 @@ impl Core {
             marked_way: MarkedWay::new(daemon::state(cookie)),
             managed: Managed::restore(&daemon::state(cookie), prober, real_paths.ways()),
             real_paths,
-            news: handle.news().clone(),
-            doors: Doors::new(handle),
+            news: doors.news().clone(),
+            doors,
             links: Vec::new(),
             swept: Swept::default(),
             rates: Estimator::default(),

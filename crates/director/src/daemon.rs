@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::news::News;
 use crate::parameter::{ACCEPT_LOCAL, EARLY_DEMUX};
+use crate::server::doors::Doors;
 use crate::server::{Access, Handle, Request, Server};
 use crate::site::Configuration;
 use crate::{estimator, real_path, service_manager, sweep};
@@ -137,7 +138,8 @@ async fn serve(
     let (prober, reports) = Prober::start().map_err(Error::Checks)?;
     let connections = Arc::new(Connections(Arc::clone(&tables)));
     let (handle, requests) = Handle::new(connections, News::new());
-    let mut core = Core::begin(config, cookie, plane, kept, network, prober, handle.clone())?;
+    let doors = Doors::new(handle.clone()).map_err(Error::Runtime)?;
+    let mut core = Core::begin(config, cookie, plane, kept, network, prober, doors)?;
     meet_links(&mut core, &mut news).await?;
     core.precede_site(&configuration).await;
     core.begin_site(&configuration)?;

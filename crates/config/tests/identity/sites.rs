@@ -9,6 +9,7 @@ use rlvs_check::spec::{ServicePolicy, SorryServer};
 use rlvs_config::Site;
 use rlvs_config::model::vrrp::{Instance, Notify, Vrrp};
 use rlvs_config::model::{Alerts, Command, Mail, RealServer, VirtualAddress, VirtualServer};
+use rlvs_config::settings::{Api, Listen, Log, LogFormat, LogLevel, Metrics, Settings};
 use rlvs_control::model::{Family, Granularity, GueChecksum, Persistence, Tunnel};
 use rlvs_control::{
     ClientAddress, Destination, DestinationKey, ForwardingMethod, Protocol, Service, ServiceKey,
@@ -25,7 +26,8 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
 pub(crate) fn site() -> impl Strategy<Value = Site> {
     let services = prop::collection::vec(server(), 0..4);
     let timeouts = of((1..9999_u32, 1..9999_u32, 1..9999_u32));
-    (services, timeouts, alerts(), vrrp()).prop_map(|(mut services, timeouts, alerts, vrrp)| {
+    let parts = (services, timeouts, alerts(), vrrp(), settings());
+    parts.prop_map(|(mut services, timeouts, alerts, vrrp, settings)| {
         // Each with addresses of its own.
         for (index, server) in services.iter_mut().enumerate() {
             for service in &mut server.services {
@@ -33,12 +35,38 @@ pub(crate) fn site() -> impl Strategy<Value = Site> {
             }
         }
         Site {
+            settings,
             timeouts: timeouts.map(|(tcp, tcp_fin, udp)| Timeouts { tcp, tcp_fin, udp }),
             services,
             alerts,
             addresses: vec![VirtualAddress::new("192.0.2.1/32".parse().unwrap())],
             vrrp,
-            ..Site::default()
+        }
+    })
+}
+
+/// Those of the ways in, and of the log.
+fn settings() -> impl Strategy<Value = Settings> {
+    let ports = prop::collection::btree_set(1..9999_u16, 0..3);
+    let format = prop_oneof![Just(LogFormat::Text), Just(LogFormat::Json)];
+    (ports, any::<bool>(), format, text()).prop_map(|(ports, destinations, format, name)| {
+        let here = |port: &u16| (Ipv4Addr::LOCALHOST, *port).into();
+        let listen = Listen(ports.iter().map(here).collect());
+        Settings {
+            api: Api {
+                tokens: (!ports.is_empty()).then(|| format!("/{name}").into()),
+                listen: listen.clone(),
+                ..Api::default()
+            },
+            metrics: Metrics {
+                listen,
+                destinations,
+            },
+            log: Log {
+                format,
+                level: LogLevel::Warn,
+            },
+            ..Settings::default()
         }
     })
 }

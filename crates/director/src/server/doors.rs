@@ -1,7 +1,8 @@
 //! The ways in over TCP: `[api]`, with tokens and TLS, and `[metrics]`, which tells numbers alone.
 //!
 //! What a configuration wants is prepared first (files are read, addresses taken), so that one that
-//! cannot be had changes nothing. New certificates and tokens hold from the next connection and the
+//! cannot be had changes nothing. All that comes is attended to in a thread of its own: TLS takes time,
+//! and who floods a door must not keep the daemon from its work. New certificates and tokens hold from the next connection and the
 //! next request; who has lost a token loses its connections.
 
 use std::collections::HashMap;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 
 use rlvs_config::settings::{Api, Settings};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::gate::{Gate, Keys};
@@ -19,6 +22,7 @@ use super::handle::Handle;
 use super::scrape::Scrapes;
 use super::tokens::{self, Tokens};
 use super::{pause, tls};
+use crate::news::News;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +37,9 @@ pub(crate) struct Doors {
     metrics: HashMap<SocketAddr, Open>,
     gate: Arc<Gate>,
     scrapes: Arc<Scrapes>,
+    runtime: Runtime,
+    /// The thread ends with it.
+    _stop: oneshot::Sender<()>,
 }
 
 /// What is to be opened.
@@ -74,13 +81,28 @@ impl Drop for Open {
 
 impl Doors {
     /// Closed ones.
-    pub(crate) fn new(handle: Handle) -> Self {
-        Self {
+    pub(crate) fn new(handle: Handle) -> io::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runs = builder.enable_all().build()?;
+        let runtime = runs.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let run = move || drop(runs.block_on(stopped));
+        std::thread::Builder::new()
+            .name("api".to_owned())
+            .spawn(run)?;
+        Ok(Self {
+            runtime,
+            _stop: stop,
             api: HashMap::new(),
             metrics: HashMap::new(),
             scrapes: Arc::new(Scrapes::new(handle.clone())),
             gate: Arc::new(Gate::new(handle)),
-        }
+        })
+    }
+
+    /// Where what happens is told.
+    pub(crate) fn news(&self) -> &News {
+        self.gate.handle.news()
     }
 
     /// Reads and takes what `settings` need; nothing changes yet.
@@ -102,6 +124,7 @@ impl Doors {
             metrics,
             with_destinations,
         } = prepared;
+        let _inside = self.runtime.enter();
         self.gate.set_keys(keys);
         self.gate.handle.show_destinations(with_destinations);
         let gate = Arc::clone(&self.gate);

@@ -28,14 +28,16 @@ use tokio_rustls::TlsAcceptor;
 
 use super::answer::Refusal;
 use super::handle::Handle;
+use super::routes;
 use super::strangers::{Place, Strangers};
 use super::tokens::{Entry, Tokens};
-use super::{HEAD, routes};
 
 /// How many strangers there may be.
 const STRANGERS: usize = 64;
 /// How long one may be one.
 const STRANGE: Duration = Duration::from_secs(15);
+/// How long a guest may say nothing, or take to ask.
+const IDLE: Duration = Duration::from_secs(90);
 /// How many connections those with tokens may have.
 const GUESTS: usize = 256;
 /// How long a wrong token waits for its answer.
@@ -178,7 +180,7 @@ impl Gate {
             let (gate, peer) = (Arc::clone(&self), Arc::clone(&peer));
             async move { gate.answer(request, &peer).await }
         });
-        serve(stream, service, address).await;
+        serve(stream, service, address, IDLE).await;
     }
 
     async fn answer(
@@ -264,17 +266,18 @@ impl Peer {
     }
 }
 
-/// HTTP on a connection to its end; how it ended is the peer's affair.
+/// HTTP on a connection to its end, each request beginning within `head`; how it ended is the peer's affair.
 pub(super) async fn serve<S>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     service: S,
     peer: SocketAddr,
+    head: Duration,
 ) where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = std::convert::Infallible>,
 {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(head)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {

@@ -19,6 +19,7 @@ use rlvs_control::{Code, Error};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::HEAD;
 use super::answer::Refusal;
 use super::gate::{serve, watch_over};
 use super::handle::Handle;
@@ -58,7 +59,7 @@ impl Scrapes {
         watch_over(&stream);
         let service = TowerToHyperService::new(self.router.clone());
         self.peers.admit(peer.ip(), |place| async move {
-            let _ = timeout(LONGEST, serve(stream, service, peer)).await;
+            let _ = timeout(LONGEST, serve(stream, service, peer, HEAD)).await;
             drop(place);
         });
     }

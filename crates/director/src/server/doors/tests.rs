@@ -8,8 +8,6 @@ use std::time::Duration;
 use rlvs_config::settings::Listen;
 use rlvs_control::{Change, Client, Code, ConnectionEntry, Director, Made, Remote, Timeouts};
 use tempfile::TempDir;
-use tokio::runtime::Handle as Runtime;
-use tokio::sync::oneshot;
 
 use super::*;
 use crate::server::handle::{ConnectionSource, Request};
@@ -23,8 +21,7 @@ impl ConnectionSource for NoConnections {
 
 /// A director's doors, and the files of its `[api]`.
 struct Scene {
-    runtime: Runtime,
-    /// The runtime ends with it.
+    /// The core ends with it.
     _stop: oneshot::Sender<()>,
     doors: Doors,
     folder: TempDir,
@@ -35,11 +32,9 @@ impl Scene {
     fn begin() -> Self {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runs = builder.enable_all().build().unwrap();
-        let runtime = runs.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        std::thread::spawn(move || runs.block_on(stopped));
         let (handle, mut requests) = Handle::new(Arc::new(NoConnections), Default::default());
-        runtime.spawn(async move {
+        let core = async move {
             while let Some(request) = requests.recv().await {
                 match request {
                     Request::Timeouts(reply) => reply.send(Ok(Timeouts::default())),
@@ -48,10 +43,17 @@ impl Scene {
                     other => panic!("{other:?}"),
                 }
             }
+        };
+        std::thread::spawn(move || {
+            runs.block_on(async {
+                tokio::select! {
+                    _ = stopped => {}
+                    () = core => {}
+                }
+            });
         });
         let mut scene = Self {
-            doors: Doors::new(handle),
-            runtime,
+            doors: Doors::new(handle).unwrap(),
             _stop: stop,
             folder: tempfile::tempdir().unwrap(),
             settings: Settings::default(),
@@ -89,7 +91,6 @@ impl Scene {
     }
 
     fn take(&mut self) -> Result<(), Error> {
-        let _inside = self.runtime.enter();
         let prepared = self.doors.prepare(&self.settings)?;
         self.doors.take(prepared);
         Ok(())

@@ -37,6 +37,9 @@ pub struct Applied {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Plan {
     pub steps: Vec<Step>,
+    /// Addresses of this machine that come and go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressStep>,
     /// Services made by hand that the file names as well: they become the file's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_over: Vec<ServiceKey>,
@@ -59,4 +62,16 @@ pub struct Step {
 pub enum Before {
     Service(Service),
     Destination(Destination),
+}
+
+/// An address of this machine that comes or goes.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct AddressStep {
+    /// With the length of its network.
+    pub address: String,
+    /// Unless it goes where its network is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// It comes; else it goes.
+    pub comes: bool,
 }

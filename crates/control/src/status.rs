@@ -99,6 +99,24 @@ pub struct SiteState {
     pub failing: Vec<FailingCheck>,
     /// Virtual servers that are not whole.
     pub troubled: Vec<TroubledServer>,
+    /// Addresses that this machine has by the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressState>,
+}
+
+/// An address that this machine is to have.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct AddressState {
+    /// With the length of its network.
+    pub address: String,
+    /// Where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// The director has put it there, and takes it away; else it was there.
+    pub put: bool,
+    /// Why it is nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// A health check that fails.

@@ -102,7 +102,7 @@ impl Core {
             attachments: Attachments::new(),
             roles: Roles::default(),
             marked_way: MarkedWay::new(daemon::state(cookie)),
-            managed: Managed::restore(&daemon::state(cookie), prober, real_paths.ways()),
+            managed: Managed::restore(cookie, prober, real_paths.ways()),
             real_paths,
             news: doors.news().clone(),
             doors,

@@ -27,7 +27,7 @@ use crate::parameter::{ACCEPT_LOCAL, EARLY_DEMUX};
 use crate::server::doors::Doors;
 use crate::server::{Access, Handle, Request, Server};
 use crate::site::Configuration;
-use crate::{estimator, real_path, service_manager, sweep};
+use crate::{estimator, real_path, service_manager, site, sweep};
 
 const STATE: &str = "/run/rlvs";
 const TIDY: Duration = Duration::from_secs(1);
@@ -76,6 +76,9 @@ pub fn down() -> Result<bool, Error> {
 
 /// Removes all that a director without a daemon has; whether there was anything.
 async fn remove(cookie: u64) -> Result<bool, Error> {
+    site::addresses::take_away(cookie)
+        .await
+        .map_err(Error::Addresses)?;
     // Before the program: packets are led there no longer.
     rlvs_network::marks::remove().map_err(Error::Marks)?;
     real_path::remove_leftovers();

@@ -30,6 +30,8 @@ pub enum Error {
     NetworkEnded,
     #[error("net.ipv4.conf.lo.accept_local and net.ipv4.ip_early_demux cannot be set back: {0}")]
     Parameter(io::Error),
+    #[error("addresses of this machine: {0}")]
+    Addresses(rlvs_host::Error),
     #[error("the way of packets with firewall marks: {0}")]
     Marks(rlvs_network::marks::Error),
     #[error("health checks: {0}")]

@@ -1,15 +1,16 @@
 //! Interfaces and addresses, read and changed over netlink.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use futures::TryStreamExt;
 pub use rtnetlink::Handle;
 use rtnetlink::packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
+pub use rtnetlink::packet_route::address::AddressFlags;
 use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, CacheInfo,
+    AddressAttribute, AddressHeaderFlags, AddressMessage, CacheInfo,
 };
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -24,6 +25,8 @@ pub struct Interface {
     pub up: bool,
     /// Its packets have Ethernet headers.
     pub ethernet: bool,
+    /// Its hardware address, if that is an Ethernet one.
+    pub mac: Option<[u8; 6]>,
     /// With the lengths of their prefixes.
     pub addresses: Vec<(IpAddr, u8)>,
 }
@@ -69,31 +72,101 @@ pub async fn interfaces(handle: &Handle) -> Result<Vec<Interface>, Error> {
     Ok(interfaces)
 }
 
-/// Puts a virtual address on an interface. IPv6 without duplicate address detection, for others have
-/// the address too, and never as what this host sends from by itself.
-pub async fn add(handle: &Handle, vip: IpAddr, to: &Interface) -> Result<(), Error> {
-    let mut message = host(vip, to.index);
-    if vip.is_ipv6() {
-        message.header.flags = AddressHeaderFlags::Nodad;
-        let mut lives = CacheInfo::default();
-        lives.ifa_valid = u32::MAX;
-        message.attributes.extend([
-            AddressAttribute::Flags(AddressFlags::Nodad),
-            AddressAttribute::CacheInfo(lives),
-        ]);
+/// An address as an interface is to have it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Setting {
+    pub address: IpAddr,
+    pub length: u8,
+    /// At the other end, on a point-to-point interface.
+    pub peer: Option<(IpAddr, u8)>,
+    pub broadcast: Option<Ipv4Addr>,
+    pub label: Option<String>,
+    /// 0 (everywhere) to 255 (nowhere).
+    pub scope: u8,
+    /// Seconds for which this host sends from it by itself; for ever without.
+    pub preferred: Option<u32>,
+    pub flags: AddressFlags,
+}
+
+impl Setting {
+    /// A virtual address: IPv6 without duplicate address detection, for others have the address too,
+    /// and never as what this host sends from by itself.
+    pub fn of_vip(vip: IpAddr) -> Self {
+        let (preferred, flags) = match vip {
+            IpAddr::V4(_) => (None, AddressFlags::empty()),
+            IpAddr::V6(_) => (Some(0), AddressFlags::Nodad),
+        };
+        Self {
+            address: vip,
+            length: whole(vip),
+            peer: None,
+            broadcast: None,
+            label: None,
+            scope: 0,
+            preferred,
+            flags,
+        }
     }
-    let change = RouteNetlinkMessage::NewAddress(message);
-    let outcome = request(handle, change, NLM_F_CREATE | NLM_F_EXCL).await;
-    unless(outcome, io::ErrorKind::AlreadyExists)
-        .map_err(|error| Error::io(format!("adding {vip} to {}", to.name), error))
+
+    fn message(&self, index: u32) -> AddressMessage {
+        let at_end = self.peer.unwrap_or((self.address, self.length));
+        let mut message = named(self.address, at_end, index);
+        message.header.scope = self.scope.into();
+        message.header.flags = AddressHeaderFlags::from_bits_truncate(self.flags.bits() as u8);
+        let attributes = &mut message.attributes;
+        if !self.flags.is_empty() {
+            attributes.push(AddressAttribute::Flags(self.flags));
+        }
+        attributes.extend(self.broadcast.map(AddressAttribute::Broadcast));
+        attributes.extend(self.label.clone().map(AddressAttribute::Label));
+        if let Some(preferred) = self.preferred {
+            let mut lives = CacheInfo::default();
+            lives.ifa_preferred = preferred;
+            lives.ifa_valid = u32::MAX;
+            attributes.push(AddressAttribute::CacheInfo(lives));
+        }
+        message
+    }
+}
+
+/// Puts a virtual address on an interface.
+pub async fn add(handle: &Handle, vip: IpAddr, to: &Interface) -> Result<(), Error> {
+    put(handle, &Setting::of_vip(vip), to).await.map(drop)
+}
+
+/// Puts an address on an interface; whether it was not there.
+pub async fn put(handle: &Handle, setting: &Setting, to: &Interface) -> Result<bool, Error> {
+    let change = RouteNetlinkMessage::NewAddress(setting.message(to.index));
+    match request(handle, change, NLM_F_CREATE | NLM_F_EXCL).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => {
+            let action = format!("adding {} to {}", setting.address, to.name);
+            Err(Error::io(action, error))
+        }
+    }
 }
 
 /// Takes a virtual address from an interface.
 pub async fn remove(handle: &Handle, vip: IpAddr, from: &Interface) -> Result<(), Error> {
-    let change = RouteNetlinkMessage::DelAddress(host(vip, from.index));
-    let outcome = request(handle, change, 0).await;
-    unless(outcome, io::ErrorKind::AddrNotAvailable)
-        .map_err(|error| Error::io(format!("removing {vip} from {}", from.name), error))
+    take(handle, (vip, whole(vip)), from).await
+}
+
+/// Takes an address from an interface; it need not be there.
+pub async fn take(
+    handle: &Handle,
+    (address, length): (IpAddr, u8),
+    from: &Interface,
+) -> Result<(), Error> {
+    let message = named(address, (address, length), from.index);
+    let change = RouteNetlinkMessage::DelAddress(message);
+    match request(handle, change, 0).await {
+        Err(error) if error.kind() != io::ErrorKind::AddrNotAvailable => {
+            let action = format!("removing {address} from {}", from.name);
+            Err(Error::io(action, error))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn request(handle: &Handle, change: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
@@ -109,23 +182,20 @@ async fn request(handle: &Handle, change: RouteNetlinkMessage, flags: u16) -> io
         })
 }
 
-fn unless(outcome: io::Result<()>, expected: io::ErrorKind) -> io::Result<()> {
-    match outcome {
-        Err(error) if error.kind() == expected => Ok(()),
-        outcome => outcome,
-    }
-}
-
-fn host(vip: IpAddr, index: u32) -> AddressMessage {
+/// The local address, and the one at the other end with its network's length.
+fn named(local: IpAddr, (address, length): (IpAddr, u8), index: u32) -> AddressMessage {
     let mut message = AddressMessage::default();
-    message.header.family = if vip.is_ipv4() {
+    message.header.family = if local.is_ipv4() {
         AddressFamily::Inet
     } else {
         AddressFamily::Inet6
     };
-    message.header.prefix_len = whole(vip);
+    message.header.prefix_len = length;
     message.header.index = index;
-    message.attributes = vec![AddressAttribute::Local(vip), AddressAttribute::Address(vip)];
+    message.attributes = vec![
+        AddressAttribute::Local(local),
+        AddressAttribute::Address(address),
+    ];
     message
 }
 
@@ -142,6 +212,13 @@ fn interface(message: &LinkMessage) -> Option<Interface> {
         name: name?,
         up: message.header.flags.contains(LinkFlags::Up),
         ethernet: message.header.link_layer_type == LinkLayerType::Ether,
+        mac: message
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                LinkAttribute::Address(address) => address.as_slice().try_into().ok(),
+                _ => None,
+            }),
         addresses: Vec::new(),
     })
 }

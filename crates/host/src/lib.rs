@@ -2,10 +2,12 @@
 //! there before.
 //!
 //! * [`address`]: interfaces and addresses, read and changed
+//! * [`announce`]: neighbours are told
 //! * [`store`]: what was set up here, in one small file per network namespace
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod address;
+pub mod announce;
 mod error;
 pub mod store;
 

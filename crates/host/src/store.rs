@@ -74,6 +74,9 @@ impl<T: Default + DeserializeOwned + PartialEq + Serialize> Store<T> {
 }
 
 fn replace<T: Serialize>(path: &Path, saved: &T) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
     let new = path.with_extension("new");
     let mut file = File::create(&new)?;
     file.write_all(&serde_json::to_vec_pretty(saved)?)?;

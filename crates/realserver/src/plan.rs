@@ -233,6 +233,7 @@ mod tests {
             name: name.into(),
             up: true,
             ethernet: name != "lo",
+            mac: None,
             addresses: vec![(vip(address), prefix)],
         };
         let interfaces = vec![

@@ -303,6 +303,7 @@ mod tests {
             name: name.into(),
             up: true,
             ethernet: name != "lo",
+            mac: None,
             addresses: Vec::new(),
         }
     }

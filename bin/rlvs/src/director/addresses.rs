@@ -78,6 +78,7 @@ mod tests {
             name: name.into(),
             up: true,
             ethernet: true,
+            mac: None,
             addresses: addresses
                 .iter()
                 .map(|(address, length)| (address.parse().unwrap(), *length))

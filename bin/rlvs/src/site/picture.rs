@@ -12,7 +12,7 @@
 use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
-use rlvs_control::site::{Before, Plan, Step};
+use rlvs_control::site::{AddressStep, Before, Plan, Step};
 use rlvs_control::{Change, ServiceKey};
 
 use crate::ipvsadm::{Kept, server_options, service_options};
@@ -30,8 +30,11 @@ pub(super) fn draw(plan: &Plan, nothing: &str) -> String {
     for step in &plan.steps {
         picture.step(step);
     }
+    for step in &plan.addresses {
+        picture.address(step);
+    }
     let mut text = picture.text;
-    if plan.steps.is_empty() {
+    if text.is_empty() {
         text = format!("{nothing}\n");
     }
     for key in &plan.taken_over {
@@ -51,6 +54,13 @@ struct Picture {
 }
 
 impl Picture {
+    fn address(&mut self, step: &AddressStep) {
+        let mark = if step.comes { ADD } else { DELETE };
+        let what = format!("address {}", step.address);
+        let on = step.interface.as_ref().map(|name| format!("on {name}"));
+        self.line(mark, 0, &what, &on.unwrap_or_default());
+    }
+
     fn step(&mut self, step: &Step) {
         match &step.change {
             Change::AddService(service) => {
@@ -214,6 +224,11 @@ mod tests {
                     before: Some(Before::Service(service(21, "sh"))),
                 },
             ],
+            addresses: vec![AddressStep {
+                address: "192.0.2.1/32".to_owned(),
+                interface: Some("eth0".to_owned()),
+                comes: true,
+            }],
             taken_over: vec![key(80)],
             notes: vec!["something else".to_owned()],
         };
@@ -228,6 +243,7 @@ mod tests {
   ~ 10.0.0.3:80              -m -w 1 → -m -w 3
   - 10.0.0.4:80
 ~ TCP 192.0.2.1:21           -s sh → -s rr
++ address 192.0.2.1/32       on eth0
 note: TCP 192.0.2.1:80 was made by hand; it is the file's from then on
 note: something else
 "

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use rlvs_control::status::{SiteState, TroubledServer};
+use rlvs_control::status::{AddressState, SiteState, TroubledServer};
 
 use super::{BAD, DOUBTFUL};
 
@@ -18,6 +18,9 @@ pub(super) fn draw(site: &SiteState) -> String {
         site.checks,
         site.failing.len()
     );
+    for address in &site.addresses {
+        text += &own(address);
+    }
     for server in site.troubled.iter().take(SHOWN) {
         let _ = writeln!(text, "  {BAD}{}{BAD:#}", trouble(server));
     }
@@ -32,6 +35,18 @@ pub(super) fn draw(site: &SiteState) -> String {
     }
     more(&mut text, site.failing.len());
     text
+}
+
+fn own(state: &AddressState) -> String {
+    let interface = state.interface.as_deref().unwrap_or_default();
+    match (&state.problem, state.put) {
+        (Some(problem), _) => format!("  {BAD}address {}: {problem}{BAD:#}\n", state.address),
+        (None, true) => format!("  address {} on {interface}\n", state.address),
+        (None, false) => format!(
+            "  address {} on {interface}, there before: it stays\n",
+            state.address
+        ),
+    }
 }
 
 fn more(text: &mut String, all: usize) {

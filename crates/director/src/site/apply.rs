@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rlvs_check::machine::{Event, Wanted};
+use rlvs_config::model::Alerts;
 use rlvs_config::{Reading, Site, written};
 use rlvs_control::event::What;
 use rlvs_control::site::{Applied, Plan, Site as Request};
@@ -98,6 +99,8 @@ impl Core {
             changes: planned.steps.len(),
         });
         self.managed.notifiers.follow(&self.managed.site);
+        // A client that finds one finds a service, too.
+        self.managed.addresses.follow(&self.managed.site);
         self.tell_first(&events);
         self.tell(&events, None);
         Ok(planned)
@@ -132,7 +135,7 @@ impl Core {
             .path()
             .filter(|path| *path != configuration.path);
         let request = match another.map(Path::to_owned) {
-            None if !self.managed.has_site() && configuration.reading.site.services.is_empty() => {
+            None if !self.managed.has_site() && is_empty(&configuration.reading.site) => {
                 let doors = self.doors.prepare(&self.config)?;
                 self.doors.take(doors);
                 return Ok(());
@@ -355,6 +358,11 @@ impl Core {
             self.managed.tell(key, event, cause);
         }
     }
+}
+
+/// Whether it has settings of the daemon alone.
+fn is_empty(site: &Site) -> bool {
+    site.services.is_empty() && site.addresses.is_empty() && site.alerts == Alerts::default()
 }
 
 /// The request that makes a site of this file.

@@ -4,6 +4,7 @@
 //! changed by hand in a file's service stays so until the file is applied again, or checks take the
 //! destination out and bring it back.
 
+pub(crate) mod addresses;
 mod apply;
 mod changes;
 mod event;
@@ -28,7 +29,9 @@ use rlvs_control::site::{Applied, Site as Request};
 use rlvs_control::status::SiteState;
 use rlvs_probe::{Prober, Ways};
 
+use crate::daemon;
 use crate::metrics::CheckedServer;
+use addresses::Addresses;
 use health::Health;
 use notify::{Cause, Notifiers};
 
@@ -53,22 +56,25 @@ pub(crate) struct Managed {
     places: HashMap<ServiceKey, usize>,
     health: Health,
     notifiers: Notifiers,
+    addresses: Addresses,
 }
 
 impl Managed {
-    /// What an earlier daemon left in `directory`, or nothing.
-    pub(crate) fn restore(directory: &Path, prober: Prober, ways: Arc<dyn Ways>) -> Self {
-        let applied = keep::read_applied(directory);
+    /// What an earlier daemon left, or nothing.
+    pub(crate) fn restore(cookie: u64, prober: Prober, ways: Arc<dyn Ways>) -> Self {
+        let directory = daemon::state(cookie);
+        let applied = keep::read_applied(&directory);
         let site = keep::site_of(&applied);
-        let health = Health::new(keep::read_health(directory), prober, ways);
+        let health = Health::new(keep::read_health(&directory), prober, ways);
         Self {
-            directory: directory.to_owned(),
+            directory,
             owned: keys(&site).collect(),
             places: places(&site),
             applied,
             site,
             health,
             notifiers: Notifiers::default(),
+            addresses: Addresses::new(cookie),
         }
     }
 
@@ -86,6 +92,7 @@ impl Managed {
             checks: self.health.board().probes().count(),
             failing: self.health.failing(),
             troubled: self.health.troubled(),
+            addresses: self.addresses.state(),
         })
     }
 

@@ -6,7 +6,7 @@ use rlvs_config::settings::Settings;
 use rlvs_control::site::{Before, Plan, Step};
 use rlvs_control::{Change, ServiceKey};
 
-use super::{Managed, keys};
+use super::{Managed, addresses, keys};
 use crate::desired::Desired;
 
 pub(super) fn plan(
@@ -25,6 +25,7 @@ pub(super) fn plan(
                 change,
             })
             .collect(),
+        addresses: addresses::steps(&managed.site, site),
         taken_over: keys(site).filter(is_by_hand).collect(),
         notes: notes(settings, site),
     }
@@ -81,12 +82,6 @@ fn notes(settings: &Settings, site: &Site) -> Vec<String> {
     }
     if site.vrrp != Vrrp::default() || site.alerts.vrrp_fifo.is_some() {
         notes.push("VRRP is not there yet in rlvs: its instances do nothing".to_owned());
-    }
-    if !site.addresses.is_empty() {
-        notes.push(
-            "addresses of this machine are not set from a file yet: `rlvs director up' does"
-                .to_owned(),
-        );
     }
     notes
 }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use rlvs_control::drain::{Draining, Drains, End, EndedDrain, RunningDrain};
 use rlvs_control::event::{ServerChange, ServerEvent, What};
 use rlvs_control::listing::Statistics;
-use rlvs_control::site::{Applied, Before, Plan, Step};
+use rlvs_control::site::{AddressStep, Applied, Before, Plan, Step};
 use rlvs_control::status::{
-    Attachment, ConnectionTable, Counter, Daemon, DestinationState, FailingCheck, Interface,
-    MarkPath, MarkRule, NetworkNamespace, NextHop, ServiceState, SiteState, SlowStart,
+    AddressState, Attachment, ConnectionTable, Counter, Daemon, DestinationState, FailingCheck,
+    Interface, MarkPath, MarkRule, NetworkNamespace, NextHop, ServiceState, SiteState, SlowStart,
     TroubledServer,
 };
 use rlvs_control::{
@@ -114,6 +114,11 @@ fn plan() -> Plan {
         steps: vec![Step {
             change: Change::EditService(service(80)),
             before: Some(Before::Service(service(80))),
+        }],
+        addresses: vec![AddressStep {
+            address: "192.0.2.1/32".to_owned(),
+            interface: Some("eth0".to_owned()),
+            comes: true,
         }],
         taken_over: vec![service_key(80)],
         notes: vec!["so it is".to_owned()],
@@ -409,6 +414,12 @@ pub(crate) fn status() -> Status {
                 down: vec![([192, 0, 2, 3], 80).into()],
                 kept: vec![],
                 servers: 2,
+            }],
+            addresses: vec![AddressState {
+                address: "192.0.2.1/32".to_owned(),
+                interface: Some("eth0".to_owned()),
+                put: true,
+                problem: None,
             }],
         }),
         services: vec![ServiceState {

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::super::notes::{Notes, lines};
 use super::super::tree::{Statement, Word};
 use crate::model::VirtualAddress;
+use crate::model::vrrp::address::wrong;
 
 /// Words that stand alone.
 const FLAGS: [&str; 7] = [
@@ -66,6 +67,10 @@ fn option(
             return notes.warn(word.place, line.keyword(), message);
         }
     };
+    let wrong = value.and_then(|value| wrong(&word.text, &value.text));
+    if let (Some(value), Some(wrong)) = (value, wrong) {
+        return notes.warn(value.place, line.keyword(), wrong);
+    }
     match value {
         Some(value) => *place = Some(value.text.clone()),
         None => notes.warn(word.place, line.keyword(), "its value is missing"),

@@ -232,10 +232,13 @@ fn programs_ask_a_director_elsewhere() -> Result<()> {
         "{refused:?}"
     );
     let status = scene.elsewhere("read", "rlvs status")?.success()?;
-    ensure!(
-        status.contains("rules number 2") && status.contains(SERVICE),
-        "{status}"
-    );
+    for part in [
+        "rules number 2",
+        SERVICE,
+        "[::]:7443     the API, by tokens and TLS",
+    ] {
+        ensure!(status.contains(part), "{part}\n{status}");
+    }
     let refused = scene.elsewhere("operate", "rlvs sysctl -w sloppy_tcp=1")?;
     ensure!(
         refused.stderr.contains("needs the role admin"),

@@ -14,8 +14,8 @@ use rlvs_control::drain::Draining;
 use rlvs_control::listing::LocalAddress;
 use rlvs_control::model::Family;
 use rlvs_control::status::{
-    Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, MarkPath, MarkRule,
-    NextHop, ServiceState, SlowStart, Status,
+    Answers, Attachment, ConnectionTable, Counter, Daemon, DestinationState, Interface, Listener,
+    MarkPath, MarkRule, NextHop, ServiceState, SlowStart, Status,
 };
 
 use crate::output;
@@ -40,6 +40,9 @@ pub(crate) fn run(json: bool, whom: &Whom) -> anyhow::Result<()> {
 fn render(status: &Status) -> String {
     let mut text = String::new();
     daemon(&mut text, &status.daemon, status.number);
+    if !status.listening.is_empty() {
+        section(&mut text, "Over TCP", listeners(&status.listening));
+    }
     section(&mut text, "Interfaces", interfaces(&status.interfaces));
     if let Some(path) = &status.marks {
         section(&mut text, "Firewall marks", marks(path));
@@ -78,6 +81,19 @@ fn daemon(text: &mut String, daemon: &Daemon, number: u64) {
 
 fn section(text: &mut String, title: &str, body: String) {
     let _ = write!(text, "\n{TITLE}{title}{TITLE:#}\n{body}");
+}
+
+fn listeners(listeners: &[Listener]) -> String {
+    let mut table = Table::new("  ");
+    for Listener { address, what } in listeners {
+        let what = match what {
+            Answers::Api => "the API, by tokens, in the clear",
+            Answers::ApiOverTls => "the API, by tokens and TLS",
+            Answers::Metrics => "metrics",
+        };
+        table.row([Cell::left(address), Cell::left(what)]);
+    }
+    table.to_string()
 }
 
 fn interfaces(interfaces: &[Interface]) -> String {

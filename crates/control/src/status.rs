@@ -21,6 +21,9 @@ pub struct Status {
     /// Counts the transactions that made the rules what they are.
     #[serde(default)]
     pub number: u64,
+    /// Where it is asked over TCP.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listening: Vec<Listener>,
     pub interfaces: Vec<Interface>,
     /// Where services have firewall marks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +58,23 @@ pub struct NetworkNamespace {
     /// As `ip netns` knows it, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+/// An address over TCP at which the director answers.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Listener {
+    pub address: SocketAddr,
+    pub what: Answers,
+}
+
+/// What is answered there.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answers {
+    /// The API, in the clear: only on this host.
+    Api,
+    ApiOverTls,
+    Metrics,
 }
 
 /// A network interface that the director knows.

@@ -92,6 +92,7 @@ impl Core {
         Status {
             daemon: self.daemon(),
             number: self.number(),
+            listening: self.doors.listening(),
             interfaces: self.links.iter().map(|link| self.interface(link)).collect(),
             marks: self.marked_way.status(),
             site: self.managed.status(),

@@ -42,6 +42,9 @@ fn first_words(text: &str) -> &str {
 const AT_WORK: &str = "\
 rlvs 0.1.0  process 4711, up 1 h 2 min, network namespace director (42), rules number 7
 
+Over TCP
+  127.0.0.1:7443  the API, by tokens, in the clear
+
 Interfaces
    2:  eth0    native: the driver runs XDP
    3:  uplink  tc: the driver has no XDP
@@ -102,6 +105,10 @@ fn at_work() -> Status {
     let idle = idle();
     Status {
         number: 7,
+        listening: vec![Listener {
+            address: ([127, 0, 0, 1], 7443).into(),
+            what: Answers::Api,
+        }],
         daemon: Daemon {
             uptime_seconds: 3_725,
             network_namespace: NetworkNamespace { cookie: 42, name },
@@ -169,6 +176,7 @@ fn idle() -> Status {
     let version = "0.1.0".to_owned();
     Status {
         number: 7,
+        listening: Vec::new(),
         daemon: Daemon {
             version,
             pid: 4711,

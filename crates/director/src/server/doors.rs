@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rlvs_config::settings::{Api, Settings};
+use rlvs_control::status::{Answers, Listener};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::oneshot;
@@ -103,6 +104,22 @@ impl Doors {
     /// Where what happens is told.
     pub(crate) fn news(&self) -> &News {
         self.gate.handle.news()
+    }
+
+    /// Where, by address.
+    pub(crate) fn listening(&self) -> Vec<Listener> {
+        let api = match self.gate.has_tls() {
+            true => Answers::ApiOverTls,
+            false => Answers::Api,
+        };
+        let doors = [(&self.api, api), (&self.metrics, Answers::Metrics)];
+        let all = doors.into_iter().flat_map(|(open, what)| {
+            let addresses = open.keys();
+            addresses.map(move |&address| Listener { address, what })
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|it| it.address);
+        all
     }
 
     /// Reads and takes what `settings` need; nothing changes yet.

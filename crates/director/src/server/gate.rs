@@ -124,6 +124,11 @@ impl Gate {
         GUESTS - self.guests.available_permits()
     }
 
+    /// Whether what is said is hidden.
+    pub(super) fn has_tls(&self) -> bool {
+        self.keys.borrow().tls.is_some()
+    }
+
     /// Takes a connection in.
     pub(super) fn admit(self: &Arc<Self>, stream: TcpStream, address: SocketAddr) {
         watch_over(&stream);

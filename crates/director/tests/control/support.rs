@@ -13,9 +13,9 @@ use rlvs_control::event::{ServerChange, ServerEvent, What};
 use rlvs_control::listing::Statistics;
 use rlvs_control::site::{AddressStep, Applied, Before, Plan, Step};
 use rlvs_control::status::{
-    AddressState, Attachment, ConnectionTable, Counter, Daemon, DestinationState, FailingCheck,
-    Interface, MarkPath, MarkRule, NetworkNamespace, NextHop, ServiceState, SiteState, SlowStart,
-    TroubledServer,
+    AddressState, Answers, Attachment, ConnectionTable, Counter, Daemon, DestinationState,
+    FailingCheck, Interface, Listener, MarkPath, MarkRule, NetworkNamespace, NextHop, ServiceState,
+    SiteState, SlowStart, TroubledServer,
 };
 use rlvs_control::{
     Change, Client, ConnectionEntry, DestinationKey, Director, ForwardingMethod, Made, Overall,
@@ -384,6 +384,12 @@ pub(crate) fn status() -> Status {
             },
         },
         number: 7,
+        listening: [Answers::Api, Answers::ApiOverTls, Answers::Metrics]
+            .map(|what| Listener {
+                address: ([0, 0, 0, 0], 7443).into(),
+                what,
+            })
+            .into(),
         interfaces: vec![
             interface("eth0", 2, Attachment::Native),
             interface("eth1", 3, Attachment::Generic),

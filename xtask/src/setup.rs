@@ -55,6 +55,8 @@ pub(crate) const LAB: Group = Group {
         "hping3",
         "vsftpd",
         "python3-aiosmtpd",
+        "postgresql",
+        "redis-server",
         "sip-tester",
         "net-tools",
         "ldirectord",

@@ -14,11 +14,13 @@
 #[cfg(not(target_arch = "bpf"))]
 pub mod memory;
 
+use core::net::{IpAddr, SocketAddr};
+
 use rlvs_wire::ethernet::{self, Addresses};
 use rlvs_wire::{Ethernet, protocol};
 use rlvs_word::{Shared32, Shared64};
 
-use crate::destination::Destination;
+use crate::destination::{Destination, Tunnel};
 use crate::family::{Family, V4, V6};
 use crate::forward::{Method, enter, readdress};
 use crate::frame::{Brief, Frame};
@@ -42,6 +44,42 @@ pub struct Way {
 }
 
 const _: () = assert!(size_of::<Way>() == 152);
+
+impl Way {
+    /// To a real server, at the port of the virtual address, which is of the same IP version.
+    pub fn new(
+        server: SocketAddr,
+        virtual_address: IpAddr,
+        protocol: u8,
+        tunnel: Option<Tunnel>,
+    ) -> Self {
+        let way = Self::default();
+        let family = match server {
+            SocketAddr::V4(_) => 0,
+            SocketAddr::V6(_) => Destination::IPV6,
+        };
+        let method = match tunnel {
+            Some(_) => Method::Tunnel,
+            None => Method::DirectRoute,
+        };
+        let destination = &way.destination;
+        let flags = Destination::RESOLVED | Destination::with_method(method) | family;
+        destination.flags.store(flags);
+        destination.port.store(server.port().into());
+        destination.tunnel.store(tunnel.unwrap_or_default().0);
+        store_octets(&destination.address, octets(server.ip()));
+        store_octets(&way.virtual_address, octets(virtual_address));
+        way.protocol.store(protocol.into());
+        way
+    }
+}
+
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => V4::octets(address.octets()),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
 
 /// Both ends of a probe's packets, as they are outside of this host's stack and inside.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

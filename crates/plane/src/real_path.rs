@@ -14,10 +14,8 @@ use aya::programs::tc::{SchedClassifierLink, TcAttachOptions, TcHandle};
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType};
 use aya::util::KernelVersion;
 use aya::{Ebpf, EbpfLoader};
-use rlvs_engine::destination::{Destination, Tunnel};
-use rlvs_engine::forward::Method;
+use rlvs_engine::destination::Tunnel;
 use rlvs_engine::real_path::Way;
-use rlvs_engine::service::store_octets;
 
 use crate::error::{Error, chain};
 use crate::hook::{Failed, Filter, PRIORITY, is_unknown};
@@ -35,7 +33,7 @@ const FILTERS: [Filter; 2] = [filter(TcAttachType::Egress), filter(TcAttachType:
 const LINGERING: usize = 1 << 14;
 
 /// A [`Way`] as the system call copies it.
-type Words = [u64; size_of::<Way>() / 8];
+pub type Words = [u64; size_of::<Way>() / 8];
 
 /// The way of a socket's packets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -199,25 +197,14 @@ fn error(source: MapError) -> Error {
     Error::Map { name: WAYS, source }
 }
 
-fn words(path: &Path) -> Words {
-    let way = Way::default();
-    let family = match path.server {
-        SocketAddr::V4(_) => 0,
-        SocketAddr::V6(_) => Destination::IPV6,
-    };
-    let method = match path.tunnel {
-        Some(_) => Method::Tunnel,
-        None => Method::DirectRoute,
-    };
-    let destination = &way.destination;
-    store_octets(&destination.address, octets(path.server.ip()));
-    destination.port.store(path.server.port().into());
-    destination
-        .flags
-        .store(Destination::RESOLVED | Destination::with_method(method) | family);
-    destination.tunnel.store(path.tunnel.unwrap_or_default().0);
-    store_octets(&way.virtual_address, octets(path.virtual_address));
-    way.protocol.store(path.protocol.into());
+/// What the programs are told of a socket.
+pub fn words(path: &Path) -> Words {
+    let way = Way::new(
+        path.server,
+        path.virtual_address,
+        path.protocol,
+        path.tunnel,
+    );
     // SAFETY: it consists of words, with nothing between or behind them: its size is theirs.
     unsafe { mem::transmute::<Way, Words>(way) }
 }
@@ -226,15 +213,6 @@ fn words(path: &Path) -> Words {
 fn answered(words: &Words) -> bool {
     let [.., last] = words;
     last >> 32 != 0
-}
-
-fn octets(address: IpAddr) -> [u8; 16] {
-    let mut octets = [0; 16];
-    match address {
-        IpAddr::V4(v4) => octets[..4].copy_from_slice(&v4.octets()),
-        IpAddr::V6(v6) => octets = v6.octets(),
-    }
-    octets
 }
 
 #[cfg(test)]

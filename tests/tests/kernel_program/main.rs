@@ -6,3 +6,4 @@ mod loaded;
 mod loading;
 mod network;
 mod race;
+mod real_path;

@@ -3,12 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use proptest::prelude::*;
-use rlvs_engine::destination::{Destination, Tunnel};
-use rlvs_engine::forward::Method;
+use rlvs_engine::destination::Tunnel;
 use rlvs_engine::memory::Bytes;
 use rlvs_engine::real_path::memory::Sockets;
 use rlvs_engine::real_path::{Fate, Sender, Way, arrive, leave};
-use rlvs_engine::service::store_octets;
 use rlvs_testing::Packet;
 use rlvs_testing::packet::{ACK, DIRECTOR, ETHERNET, Fragment, RST, SYN, TCP, UDP};
 use rlvs_testing::strategy::{dressed, packets, spoilt};
@@ -47,28 +45,9 @@ fn virtual_end(six: bool) -> SocketAddr {
     SocketAddr::new(address, 80)
 }
 
-fn octets(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(v4) => std::array::from_fn(|n| v4.octets().get(n).copied().unwrap_or(0)),
-        IpAddr::V6(v6) => v6.octets(),
-    }
-}
-
 /// One socket that is connected with the server.
 fn sockets(six: bool, protocol: u8, tunnel: Option<Tunnel>) -> Sockets {
-    let way = Way::default();
-    let method = match tunnel {
-        Some(_) => Method::Tunnel,
-        None => Method::DirectRoute,
-    };
-    let family = if six { Destination::IPV6 } else { 0 };
-    let flags = Destination::RESOLVED | Destination::with_method(method) | family;
-    way.destination.flags.store(flags);
-    way.destination.port.store(80);
-    way.destination.tunnel.store(tunnel.unwrap_or_default().0);
-    store_octets(&way.destination.address, octets(server(six).ip()));
-    store_octets(&way.virtual_address, octets(virtual_end(six).ip()));
-    way.protocol.store(protocol.into());
+    let way = Way::new(server(six), virtual_end(six).ip(), protocol, tunnel);
     let mut sockets = Sockets::default();
     sockets.ways.insert(COOKIE, way);
     sockets

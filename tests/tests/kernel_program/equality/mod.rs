@@ -63,7 +63,7 @@ fn compare(connections: u32, clients: u16, frames: usize) {
 }
 
 /// Another run each time.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let given = std::env::var("RLVS_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
@@ -73,14 +73,14 @@ fn seed() -> u64 {
     })
 }
 
-fn runner(seed: u64) -> TestRunner {
+pub(crate) fn runner(seed: u64) -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     TestRunner::new_with_rng(Config::default(), rng)
 }
 
-fn pick<T: std::fmt::Debug>(strategy: &BoxedStrategy<T>, runner: &mut TestRunner) -> T {
+pub(crate) fn pick<T: std::fmt::Debug>(strategy: &BoxedStrategy<T>, runner: &mut TestRunner) -> T {
     strategy
         .new_tree(runner)
         .expect("strategies give values")

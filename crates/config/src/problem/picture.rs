@@ -9,12 +9,14 @@ use miette::{
 };
 
 use super::Problem;
-use crate::source::Sources;
+use crate::source::{Place, Sources};
 
 /// Columns that messages are wrapped at.
 const WIDTH: usize = 100;
 /// Lines of the file around the one in question.
 const AROUND: usize = 1;
+/// Lines that are longer are not shown.
+const LONGEST: usize = 1000;
 
 pub(super) fn draw<'a>(
     sources: &Sources,
@@ -51,9 +53,10 @@ impl<'a> Picture<'a> {
             help: None,
             ..problem.clone()
         };
-        let source = problem.place.map(|place| {
+        let source = problem.place.and_then(|place| {
             let name = sources.path(place.file).display().to_string();
-            NamedSource::new(name, sources.text(place.file))
+            let text = sources.text(place.file);
+            can_be_drawn(&text, place).then(|| NamedSource::new(name, text))
         });
         Self {
             problem,
@@ -61,6 +64,21 @@ impl<'a> Picture<'a> {
             source,
         }
     }
+}
+
+/// Not where a line is that nobody would read; miette fails at very long ones.
+fn can_be_drawn(text: &str, place: Place) -> bool {
+    let place = place.start as usize;
+    let mut end = 0;
+    let ends = text.split_inclusive('\n').map(|line| {
+        end += line.len();
+        (end, line)
+    });
+    let lines: Vec<_> = ends.collect();
+    let at = lines.partition_point(|(end, _)| *end <= place);
+    let around = at.saturating_sub(AROUND)..(at + AROUND + 1).min(lines.len());
+    let drawn = lines.get(around).unwrap_or_default();
+    drawn.iter().all(|(_, line)| line.len() <= LONGEST)
 }
 
 impl Diagnostic for Picture<'_> {
@@ -101,5 +119,29 @@ impl fmt::Debug for Picture<'_> {
 impl fmt::Display for Picture<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn lines_that_nobody_would_read_are_not_drawn() {
+        let long = "x".repeat(100_000);
+        let text = format!("first\n{long}\nthird\nfourth\nfifth\n");
+        let mut sources = Sources::default();
+        let file = sources.add(Path::new("a.toml"), text.clone());
+        let draw = |word: &str| {
+            let place = Place::new(file, text.find(word).unwrap(), 1);
+            draw(&sources, [&Problem::error(place, "wrong")])
+        };
+        for near in ["first", "x", "third"] {
+            let drawn = draw(near);
+            assert!(drawn.contains("wrong") && drawn.len() < 1000, "{near}");
+        }
+        assert!(draw("fourth").contains("│ fourth"));
     }
 }

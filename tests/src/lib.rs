@@ -3,6 +3,7 @@
 pub mod datagram;
 pub mod foreign;
 pub mod place;
+pub mod real_path;
 pub mod scene;
 pub mod tunnel_site;
 pub mod tunnels;

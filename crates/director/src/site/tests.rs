@@ -234,3 +234,38 @@ fn the_sorry_server_may_be_a_real_server() {
     make(&mut desired, made);
     assert_eq!(weights(&desired, &service), [(1, 1), (2, 2)]);
 }
+
+/// Why a site with one check by way of the virtual address is refused.
+fn refused(service: &str, check: &str, real: &str) -> String {
+    let text = format!(
+        "[[service]]\n{service}\nscheduler = \"rr\"\n\
+         check = {{ {check}, via = \"vip\" }}\nreal = [{{ {real} }}]\n"
+    );
+    super::health::refused(&site(&text).services).unwrap_or_default()
+}
+
+#[test]
+fn checks_by_way_of_the_virtual_address_are_refused_where_they_cannot_go() {
+    let (vip, tcp) = ("tcp = \"192.0.2.1:80\"", "tcp = true");
+    let by = |method: &str| format!("address = \"10.0.0.1\", method = \"{method}\"");
+    for method in ["dr", "tun", "gue:6080", "nat"] {
+        assert_eq!(refused(vip, tcp, &by(method)), "");
+    }
+    assert!(refused(vip, "ping = true", &by("dr")).contains("opens no connection"));
+    let mark = |method| refused("mark = 7", tcp, &by(method));
+    assert!(mark("dr").starts_with("check tcp of 10.0.0.1:0: "));
+    assert!(mark("dr").contains("a firewall mark has none"));
+    // By NAT it is a direct check.
+    assert_eq!(mark("nat"), "");
+    let all_ports = "tcp = \"192.0.2.1:0\"\npersistent = 60";
+    assert!(refused(all_ports, tcp, &by("dr")).contains("connect_port"));
+    assert_eq!(
+        refused(all_ports, "tcp = true, connect_port = 80", &by("dr")),
+        ""
+    );
+    let six = "address = \"2001:db8::1\", method = \"tun\"";
+    assert!(refused(vip, tcp, six).contains("different IP versions"));
+    // Several addresses: the first counts.
+    let group = "tcp = [\"192.0.2.1:80\", \"192.0.2.2:80\"]\nmark = 7";
+    assert_eq!(refused(group, tcp, &by("dr")), "");
+}

@@ -11,6 +11,7 @@ mod schedule;
 mod script;
 mod server;
 mod tcp;
+mod through;
 mod tls;
 mod udp;
 

@@ -42,6 +42,8 @@ const IDLE: Duration = Duration::from_secs(90);
 const GUESTS: usize = 256;
 /// How long a wrong token waits for its answer.
 const DELAY: Duration = Duration::from_secs(1);
+/// The log names those without a token no more often.
+const QUIET: Duration = Duration::from_secs(10);
 /// After so long in silence a peer is asked whether it is there, and given up when it does not say so.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Bytes that a request's head may have, and that are read at a time.
@@ -61,6 +63,8 @@ pub(super) struct Gate {
     router: axum::Router,
     strangers: Strangers,
     guests: Arc<Semaphore>,
+    /// When the log last named somebody without a token.
+    said: Mutex<Option<Instant>>,
 }
 
 /// What was refused so far.
@@ -111,6 +115,7 @@ impl Gate {
             keys: watch::Sender::new(Keys::default()),
             strangers: Strangers::new(STRANGERS),
             guests: Arc::new(Semaphore::new(GUESTS)),
+            said: Mutex::default(),
         }
     }
 
@@ -198,7 +203,7 @@ impl Gate {
             keys.tokens.find(token).cloned()
         });
         let Some(entry) = entry else {
-            return Ok(self.refuse(&request, peer).await);
+            return Ok(self.refuse(peer).await);
         };
         if !peer.welcome(&entry, &self.guests) {
             let many = format!("There are {GUESTS} connections already: try again later");
@@ -214,9 +219,19 @@ impl Gate {
             .await
     }
 
-    async fn refuse(&self, request: &Request<Incoming>, peer: &Peer) -> Response<Body> {
+    /// Says who has no token, now and then: nobody can fill the log.
+    fn complain(&self, peer: &Peer) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|said| said.elapsed() > QUIET) {
+            *said = Some(Instant::now());
+            let so_far = self.handle.refused().unauthorized.load(Ordering::Relaxed);
+            tracing::warn!(peer = %peer.address, so_far, "asks without a token that is known");
+        }
+    }
+
+    async fn refuse(&self, peer: &Peer) -> Response<Body> {
         Refused::count(&self.handle.refused().unauthorized);
-        tracing::debug!(peer = %peer.address, path = request.uri().path(), "no token that is known");
+        self.complain(peer);
         sleep(DELAY).await;
         last(Error::new(
             Code::Unauthorized,

@@ -233,6 +233,39 @@ fn idle_connections_crowd_out_nobody() {
 }
 
 #[test]
+fn those_with_tokens_are_not_without_limit() {
+    let mut scene = Scene::begin();
+    let token = scene.token("a", Role::Read);
+    scene.settings.api.certificate = None;
+    scene.settings.api.key = None;
+    scene.take().unwrap();
+    let ask = || {
+        let mut stream = TcpStream::connect(scene.address()).unwrap();
+        let head = "GET /v1/version HTTP/1.1\r\nHost: x\r\n";
+        write!(stream, "{head}Authorization: Bearer {token}\r\n\r\n").unwrap();
+        let mut answer = [0; 512];
+        let length = stream.read(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        (stream, answer)
+    };
+    let mut all = Vec::new();
+    let refused = loop {
+        let (stream, answer) = ask();
+        if !answer.starts_with("HTTP/1.1 200 ") {
+            break answer;
+        }
+        all.push(stream);
+    };
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert_eq!(all.len(), scene.doors.gate.guests());
+    drop(all);
+    let patience = std::time::Instant::now() + Duration::from_secs(10);
+    while !ask().1.starts_with("HTTP/1.1 200 ") {
+        assert!(std::time::Instant::now() < patience);
+    }
+}
+
+#[test]
 fn without_tls_a_stranger_is_told_how_and_no_more_is_read() {
     let mut scene = Scene::begin();
     scene.token("a", Role::Read);

@@ -123,7 +123,7 @@ fn expect_reasons(lab: &DirectRouting, out: &[usize]) -> Result<()> {
         };
         for vip in lab.vips() {
             let target = with_port(real(lab, number, vip), 80);
-            let through = format!("through {} by {by}: connecting: ", with_port(vip, 80));
+            let through = format!("through {} by {by}: ", with_port(vip, 80));
             let said = failing.iter().any(|check| {
                 let reason = check.reason.as_deref().unwrap_or_default();
                 check.target.to_string() == target && reason.starts_with(&through)

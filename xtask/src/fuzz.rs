@@ -6,15 +6,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use rlvs_lab::command;
 
-use crate::{console, progress, setup, workspace};
+use crate::setup::{self, tool};
+use crate::{console, workspace};
 
-const INSTALLATION: Duration = Duration::from_secs(1800);
-const QUESTION: Duration = Duration::from_secs(60);
 /// Seconds for one input: an endless loop, not a slow machine.
 const LONGEST: u32 = 20;
 /// Bytes of an input.
@@ -42,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         .collect();
     ensure!(!chosen.is_empty(), "the targets are {}", all.join(", "));
     setup::run(&[setup::BUILD])?;
-    install()?;
+    tool::install("cargo-fuzz", cargo_fuzz().arg("--version"))?;
     for target in chosen {
         println!("{}", console::bold(target));
         if !fuzz(target, arguments.seconds)? {
@@ -84,16 +81,6 @@ fn fuzz(target: &str, seconds: u32) -> Result<bool> {
         .arg(format!("-timeout={LONGEST}"))
         .arg(format!("-max_len={LARGEST}"));
     Ok(cargo.status()?.success())
-}
-
-fn install() -> Result<()> {
-    let is_there = command::finish(cargo_fuzz().arg("--version"), QUESTION)?;
-    if is_there.status.success() {
-        return Ok(());
-    }
-    let mut install = workspace::cargo();
-    install.args(["install", "--locked", "cargo-fuzz"]);
-    progress::run("installing cargo-fuzz", &mut install, INSTALLATION)
 }
 
 /// The sanitizers are not for stable compilers unless they are told so.

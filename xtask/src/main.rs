@@ -1,6 +1,7 @@
 //! The project's own commands, as `cargo xtask VERB`.
 //!
 //! * [`bench`]: nanoseconds a packet
+//! * [`deb`]: a package for Debian
 //! * [`demo`]: LVS-DR shown in a laboratory of namespaces
 //! * [`fuzz`]: inputs that nobody thought of
 //! * [`lint`]: formatting and lints, those of the eBPF crate too
@@ -12,6 +13,7 @@
 
 mod bench;
 mod console;
+mod deb;
 mod demo;
 mod fuzz;
 mod lint;
@@ -40,6 +42,8 @@ struct Arguments {
 enum Verb {
     /// Measure nanoseconds per packet of the XDP program
     Bench(bench::Arguments),
+    /// Make a package for Debian
+    Deb(deb::Arguments),
     /// Show LVS-DR at work: real servers, real requests, in network namespaces
     Demo(demo::Arguments),
     /// Give what comes from outside to libFuzzer: command lines, rules, transactions, packets
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Bench(arguments) => bench::run(&arguments),
+        Verb::Deb(arguments) => deb::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Lint => lint::run(),

@@ -2,6 +2,7 @@
 
 mod apt;
 mod linker;
+pub(crate) mod tool;
 
 use std::env;
 use std::path::PathBuf;

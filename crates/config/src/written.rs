@@ -14,6 +14,7 @@ mod print;
 mod read;
 mod schema;
 mod service;
+mod share;
 mod write;
 
 pub(crate) use either::{Either, text_or};

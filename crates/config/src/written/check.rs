@@ -146,6 +146,11 @@ impl WrittenCheck {
         written
     }
 
+    /// Whether it goes by options at all.
+    pub(crate) fn has_options(&self) -> bool {
+        self.file.is_none()
+    }
+
     /// Only what differs from what would follow without it.
     fn set_timing(&mut self, check: &Check) {
         let wanted = &check.timing;

@@ -63,6 +63,19 @@ macro_rules! with_options {
                     damping: self.damping,
                 }
             }
+
+            pub(crate) fn set_options(&mut self, options: &rlvs_check::spec::Options) {
+                self.connect_timeout = options.connect_timeout;
+                self.total_timeout = options.total_timeout;
+                self.delay_loop = options.delay_loop;
+                self.retry = options.retry;
+                self.delay_before_retry = options.delay_before_retry;
+                self.warmup = options.warmup;
+                self.alpha = options.alpha;
+                self.log_all_failures = options.log_all_failures;
+                self.rise = options.rise;
+                self.damping = options.damping;
+            }
         }
     };
 }

@@ -110,8 +110,9 @@ with_options! {
         /// Checks of real servers that have none of their own.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub(crate) check: Option<Checks>,
-        /// The real servers, in the order that they are added.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        /// The real servers, in the order that they are added: addresses, or tables.
+        #[serde(with = "reals", skip_serializing_if = "Vec::is_empty")]
+        #[schemars(with = "Vec<AnyReal>")]
         pub(crate) real: Vec<WrittenReal>,
     }
 }
@@ -150,6 +151,70 @@ with_options! {
         /// Its checks; `[]`: none.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub(crate) check: Option<Checks>,
+    }
+}
+
+/// A real server as it is written: an address, or a table with more.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "what the schema says of it")]
+enum AnyReal {
+    Address(Endpoint),
+    Table(Box<WrittenReal>),
+}
+
+mod reals {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Either, Endpoint, WrittenReal, text_or};
+
+    struct One(WrittenReal);
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<WrittenReal>, D::Error> {
+        let list = Vec::<One>::deserialize(deserializer)?;
+        Ok(list.into_iter().map(|One(real)| real).collect())
+    }
+
+    impl<'de> Deserialize<'de> for One {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let of_address = |text: &str| {
+                let address = Some(Endpoint::parse(text)?);
+                Ok(WrittenReal {
+                    address,
+                    ..WrittenReal::default()
+                })
+            };
+            let either = text_or(deserializer, "an address, or a table", of_address)?;
+            Ok(Self(match either {
+                Either::Text(real) | Either::Table(real) => real,
+            }))
+        }
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        list: &[WrittenReal],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(list.iter().map(Shortest))
+    }
+
+    /// As an address where that is enough.
+    struct Shortest<'a>(&'a WrittenReal);
+
+    impl Serialize for Shortest<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let address = self.0.address;
+            let alone = WrittenReal {
+                address,
+                ..WrittenReal::default()
+            };
+            match address.filter(|_| *self.0 == alone) {
+                Some(address) => address.serialize(serializer),
+                None => self.0.serialize(serializer),
+            }
+        }
     }
 }
 

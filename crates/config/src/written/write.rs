@@ -5,20 +5,25 @@ use rlvs_control::model::{Family, Granularity};
 use rlvs_control::{Destination, Protocol, ServiceKey};
 
 use super::check::{Checks, WrittenCheck};
-use super::file::WrittenFile;
+use super::file::{Defaults, WrittenFile};
 use super::keys::{Addresses, Endpoint, Marks};
 use super::method::Method;
 use super::print;
 use super::service::{SCHEDULER, Sorry, SorryForm, WrittenReal, WrittenService, flag_names};
+use super::share::share;
 use crate::model::{RealServer, Site, VirtualServer};
 
 /// The file that [`super::read`] makes this site of.
 pub fn write(site: &Site) -> String {
+    let mut services: Vec<_> = site.services.iter().map(service).collect();
+    let mut check = Defaults::default();
+    check.set_options(&share(&mut services));
     let file = WrittenFile {
+        check,
         timeouts: site.timeouts.map(Into::into),
         alerts: site.alerts.clone(),
         address: site.addresses.clone(),
-        service: site.services.iter().map(service).collect(),
+        service: services,
         vrrp: site.vrrp.clone(),
         ..WrittenFile::of(site.settings.clone())
     };

@@ -122,7 +122,7 @@ fn what_is_written_is_readable() {
     let expected = r#"[[service]]
 tcp = "192.0.2.1:80"
 real = [
-  { address = "10.0.0.1" },
+  "10.0.0.1",
   { address = "10.0.0.2:8080", weight = 2 },
 ]
 "#;
@@ -271,6 +271,62 @@ fn mail_is_inherited_and_its_addresses_are_looked_at() {
     };
     assert!(
         error.contains("`ops at example.org` is no mail address"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_checks_have_alike_is_written_once() {
+    let text = r#"
+[[service]]
+tcp = "192.0.2.1:80"
+real = [
+  { address = "10.0.0.1", check = { tcp = true, delay_loop = 6, retry = 2, connect_timeout = 3 } },
+  { address = "10.0.0.2", check = [{ http = "/", delay_loop = 6, retry = 2, connect_timeout = 3 }, { file = { path = "/w" } }] },
+]
+
+[[service]]
+tcp = "192.0.2.2:80"
+check = { tcp = true, delay_loop = 6 }
+real = ["10.0.0.1", { address = "10.0.0.2", weight = 2 }]
+"#;
+    let site = parse(text).unwrap().site;
+    let written = write(&site);
+    assert_eq!(
+        written,
+        r#"[check]
+delay_loop = "6s"
+
+[[service]]
+tcp = "192.0.2.1:80"
+real = [
+  { address = "10.0.0.1", check = "tcp" },
+  { address = "10.0.0.2", check = ["http", { file = { path = "/w", weight = 1, reverse = false } }] },
+]
+connect_timeout = "3s"
+retry = 2
+
+[[service]]
+tcp = "192.0.2.2:80"
+check = "tcp"
+real = [
+  "10.0.0.1",
+  { address = "10.0.0.2", weight = 2 },
+]
+"#
+    );
+    assert_eq!(parse(&written).unwrap().site, site);
+}
+
+#[test]
+fn a_real_server_may_be_an_address() {
+    let short = SHORT.replace("{ address = \"10.0.0.1\" }", "\"10.0.0.1\"");
+    assert_eq!(parse(&short).unwrap().site, parse(SHORT).unwrap().site);
+    let [error] = &errors(&short.replace("\"10.0.0.1\"", "\"10.0.0.300\""))[..] else {
+        panic!("one error");
+    };
+    assert!(
+        error.starts_with("x.toml:4:9: service[0].real[0]: "),
         "{error}"
     );
 }

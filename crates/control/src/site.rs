@@ -37,6 +37,9 @@ pub struct Applied {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Plan {
     pub steps: Vec<Step>,
+    /// What destinations that checks have taken out get when they are back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<Step>,
     /// Addresses of this machine that come and go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<AddressStep>,

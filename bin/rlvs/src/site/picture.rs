@@ -30,6 +30,10 @@ pub(super) fn draw(plan: &Plan, nothing: &str) -> String {
     for step in &plan.steps {
         picture.step(step);
     }
+    picture.later = true;
+    for step in &plan.later {
+        picture.step(step);
+    }
     for step in &plan.addresses {
         picture.address(step);
     }
@@ -51,6 +55,8 @@ struct Picture {
     text: String,
     /// Whose lines come now.
     service: Option<ServiceKey>,
+    /// Of what comes now, when it is back.
+    later: bool,
 }
 
 impl Picture {
@@ -95,7 +101,10 @@ impl Picture {
                     Some(Before::Destination(before)) => server_options(before, Kept::All),
                     _ => String::new(),
                 };
-                let words = becomes(&before, &server_options(destination, Kept::All));
+                let mut words = becomes(&before, &server_options(destination, Kept::All));
+                if self.later {
+                    words += " (it is down)";
+                }
                 self.member(*service, CHANGE, &destination.key, &words);
             }
             Change::DeleteDestination {
@@ -224,6 +233,13 @@ mod tests {
                     before: Some(Before::Service(service(21, "sh"))),
                 },
             ],
+            later: vec![Step {
+                change: Change::EditDestination {
+                    service: key(80),
+                    destination: destination(5, 3),
+                },
+                before: Some(Before::Destination(destination(5, 1))),
+            }],
             addresses: vec![AddressStep {
                 address: "192.0.2.1/32".to_owned(),
                 interface: Some("eth0".to_owned()),
@@ -243,6 +259,8 @@ mod tests {
   ~ 10.0.0.3:80              -m -w 1 → -m -w 3
   - 10.0.0.4:80
 ~ TCP 192.0.2.1:21           -s sh → -s rr
+  TCP 192.0.2.1:80
+  ~ 10.0.0.5:80              -m -w 1 → -m -w 3 (it is down)
 + address 192.0.2.1/32       on eth0
 note: TCP 192.0.2.1:80 was made by hand; it is the file's from then on
 note: something else

@@ -1,12 +1,14 @@
 //! What applying a site changes, for people to read before.
 
+use rlvs_check::machine::Wanted;
 use rlvs_config::Site;
-use rlvs_config::model::Vrrp;
+use rlvs_config::model::{VirtualServer, Vrrp};
 use rlvs_config::settings::Settings;
 use rlvs_control::site::{Before, Plan, Step};
 use rlvs_control::{Change, ServiceKey};
 
-use super::{Managed, addresses, keys};
+use super::target::placed;
+use super::{Managed, addresses, health, keys};
 use crate::desired::Desired;
 
 pub(super) fn plan(
@@ -25,10 +27,46 @@ pub(super) fn plan(
                 change,
             })
             .collect(),
+        later: later(managed, site),
         addresses: addresses::steps(&managed.site, site),
         taken_over: keys(site).filter(is_by_hand).collect(),
         notes: notes(settings, site),
     }
+}
+
+/// Real servers that are down and become another.
+fn later(managed: &Managed, site: &Site) -> Vec<Step> {
+    let of_server = |server: &VirtualServer| {
+        let before = managed.server(&health::name(server)?)?;
+        let expected = managed.health.expected(server);
+        Some(returning(server, before, &expected))
+    };
+    site.services
+        .iter()
+        .filter_map(of_server)
+        .flatten()
+        .collect()
+}
+
+/// Of one virtual server.
+fn returning(server: &VirtualServer, before: &VirtualServer, expected: &Wanted) -> Vec<Step> {
+    let real = server.real.iter().zip(&expected.servers);
+    let down = real.filter(|(real, weight)| **weight != Some(real.destination.weight));
+    let another = down.filter_map(|(real, _)| {
+        let (now, key) = (&real.destination, real.destination.key);
+        let was = before.real.iter().find(|it| it.destination.key == key)?;
+        (was.destination != *now).then_some((&was.destination, now))
+    });
+    let steps = another.flat_map(|(was, now)| {
+        server.keys().map(move |service| Step {
+            change: Change::EditDestination {
+                service: *service,
+                destination: placed(*service, now, now.weight),
+            },
+            before: Some(Before::Destination(placed(*service, was, was.weight))),
+        })
+    });
+    steps.collect()
 }
 
 fn before(desired: &Desired, change: &Change) -> Option<Before> {
@@ -84,4 +122,52 @@ fn notes(settings: &Settings, site: &Site) -> Vec<String> {
         notes.push("VRRP is not there yet in rlvs: its instances do nothing".to_owned());
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rlvs_config::written;
+
+    use super::*;
+
+    const SITE: &str = r#"
+[[service]]
+tcp = "192.0.2.1:80"
+real = [{ address = "10.0.0.1", weight = 1 }, { address = "10.0.0.2", weight = 2 }]
+"#;
+
+    fn server(text: &str) -> VirtualServer {
+        let reading = written::read(Path::new("site.toml"), text.to_owned());
+        reading.unwrap().site.services.remove(0)
+    }
+
+    #[test]
+    fn what_is_down_has_its_new_weight_later() {
+        let before = server(SITE);
+        let after = server(
+            &SITE
+                .replace("weight = 1", "weight = 5")
+                .replace("weight = 2", "weight = 7"),
+        );
+        let weights = |servers: [Option<u32>; 2]| -> Vec<[u32; 2]> {
+            let expected = Wanted {
+                servers: servers.to_vec(),
+                sorry_server: None,
+            };
+            let steps = returning(&after, &before, &expected).into_iter();
+            let weights = steps.map(|step| match (step.change, step.before) {
+                (
+                    Change::EditDestination { destination, .. },
+                    Some(Before::Destination(before)),
+                ) => [before.weight, destination.weight],
+                other => panic!("{other:?}"),
+            });
+            weights.collect()
+        };
+        assert_eq!(weights([Some(5), Some(7)]), [[0; 2]; 0]);
+        assert_eq!(weights([None, Some(7)]), [[1, 5]]);
+        assert_eq!(weights([Some(0), None]), [[1, 5], [2, 7]]);
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) fn pool(
 }
 
 /// A destination as the service has it.
-fn placed(service: ServiceKey, member: &Destination, weight: u32) -> Destination {
+pub(super) fn placed(service: ServiceKey, member: &Destination, weight: u32) -> Destination {
     let destination = Destination {
         weight,
         ..member.clone()

@@ -115,6 +115,7 @@ fn plan() -> Plan {
             change: Change::EditService(service(80)),
             before: Some(Before::Service(service(80))),
         }],
+        later: vec![],
         addresses: vec![AddressStep {
             address: "192.0.2.1/32".to_owned(),
             interface: Some("eth0".to_owned()),

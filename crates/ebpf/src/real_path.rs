@@ -40,6 +40,11 @@ const RAW: u32 = 3;
 /// Every packet that leaves by an interface towards real servers.
 #[classifier]
 fn rlvs_path_leave(context: TcContext) -> i32 {
+    // SAFETY: the kernel passes a whole __sk_buff.
+    let is_forwarded = unsafe { (*context.skb.skb).ingress_ifindex != 0 };
+    if is_forwarded {
+        return TC_ACT_UNSPEC;
+    }
     let sender = sender(&context);
     code(real_path::leave(&mut Packet::new(context), &Maps, sender))
 }

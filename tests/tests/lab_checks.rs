@@ -1,5 +1,5 @@
-//! Health checks of real servers of several kinds, well and broken: PostgreSQL, Redis, a name server, and
-//! nginx with certificates that are right, over, and of a stranger.
+//! Health checks of real servers of several kinds, well and broken: PostgreSQL, MariaDB, Redis, and nginx
+//! with certificates that are right and over.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ const PASSWORD: &str = "checks";
 const NAME: &str = "www.example.org";
 
 /// What is checked: a port of the real server, and how. A service each, at the same port.
-const CHECKS: [(u16, &str); 8] = [
+const CHECKS: [(u16, &str); 9] = [
     (80, r#"{ tcp = true }"#),
     (
         81,
@@ -48,6 +48,10 @@ const CHECKS: [(u16, &str); 8] = [
         r#"{ postgresql = { login = { name = "checker", password = "checks" }, database = "postgres", request = "SELECT 1" } }"#,
     ),
     (
+        3306,
+        r#"{ mysql = { login = { name = "checker", password = "checks" }, request = "SELECT 1" } }"#,
+    ),
+    (
         6379,
         r#"{ redis = { login = { name = "", password = "checks" } } }"#,
     ),
@@ -56,11 +60,12 @@ const CHECKS: [(u16, &str); 8] = [
 /// What fails while all servers are well: the wrong page, and the certificate that is over.
 const NEVER: [u16; 2] = [82, 444];
 /// What fails when all is broken: a TCP connection still comes about.
-const BROKEN: [u16; 5] = [81, 82, 444, 5432, 6379];
+const BROKEN: [u16; 6] = [81, 82, 444, 3306, 5432, 6379];
 
 struct Scene {
     lab: Masquerading,
     postgres: Process,
+    mariadb: Process,
     _redis: Process,
     _tls: Process,
 }
@@ -70,13 +75,14 @@ impl Scene {
         let mut lab = Masquerading::new(1)?;
         let host = &lab.real_servers[0].host;
         let authority = certify(&host.directory()?)?;
-        let scene = (postgres(host)?, redis(host)?, nginx(host)?);
+        let servers = (postgres(host)?, mariadb(host)?, redis(host)?, nginx(host)?);
         let text = file(&lab, &authority);
         lab.director.start_rlvs_with(&text)?;
-        let (postgres, _redis, _tls) = scene;
+        let (postgres, mariadb, _redis, _tls) = servers;
         Ok(Self {
             lab,
             postgres,
+            mariadb,
             _redis,
             _tls,
         })
@@ -215,6 +221,37 @@ fn postgres(host: &Host) -> Result<Process> {
     Ok(postgres)
 }
 
+/// With the same user, but for a failed start it says nothing.
+fn mariadb(host: &Host) -> Result<Process> {
+    let directory = host.directory()?.join("mariadb");
+    let here = directory.display();
+    let start = directory.join("start.sql");
+    host.shell(&format!(
+        "install -d -o nobody -m 700 {here} && \
+         mariadb-install-db --user=nobody --datadir={here}/data --skip-test-db \
+         --auth-root-authentication-method=normal"
+    ))?;
+    fs::write(
+        &start,
+        format!("CREATE USER checker@'%' IDENTIFIED BY '{PASSWORD}';\n"),
+    )?;
+    let words = [
+        "--no-defaults".to_owned(),
+        "--user=nobody".to_owned(),
+        format!("--datadir={here}/data"),
+        format!("--socket={here}/socket"),
+        format!("--pid-file={here}/pid"),
+        format!("--init-file={}", start.display()),
+        "--bind-address=0.0.0.0".to_owned(),
+        "--skip-name-resolve".to_owned(),
+    ];
+    let mut mariadb = host.spawn("mariadb", "mariadbd", words)?;
+    mariadb.wait_until(SOON, |process| {
+        Ok(process.log().contains("ready for connections"))
+    })?;
+    Ok(mariadb)
+}
+
 fn redis(host: &Host) -> Result<Process> {
     let words = ["--protected-mode", "no", "--save", "", "--requirepass"];
     let words = words.into_iter().chain([PASSWORD]);
@@ -233,8 +270,9 @@ fn servers_of_all_kinds_are_taken_out_for_what_is_wrong_with_them() -> Result<()
     let reason = scene.reason("https")?;
     ensure!(reason.contains("expired"), "{reason}");
 
-    // It hangs; it has another password; connections come about, but nothing arrives.
+    // They hang; it has another password; connections come about, but nothing arrives.
     scene.postgres.signal(Signal::STOP)?;
+    scene.mariadb.signal(Signal::STOP)?;
     scene.on_server(&format!(
         "redis-cli -a {PASSWORD} config set requirepass other"
     ))?;
@@ -249,6 +287,7 @@ fn servers_of_all_kinds_are_taken_out_for_what_is_wrong_with_them() -> Result<()
     ensure!(reason.contains("timed out"), "{reason}");
 
     scene.postgres.signal(Signal::CONT)?;
+    scene.mariadb.signal(Signal::CONT)?;
     scene.on_server(&format!(
         "redis-cli -a other config set requirepass {PASSWORD}"
     ))?;

@@ -57,6 +57,8 @@ pub(crate) const LAB: Group = Group {
         "vsftpd",
         "python3-aiosmtpd",
         "postgresql",
+        "mariadb-server-core",
+        "mariadb-client-core",
         "redis-server",
         "sip-tester",
         "net-tools",

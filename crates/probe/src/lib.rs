@@ -15,6 +15,7 @@ mod http1;
 mod http2;
 mod ldap;
 mod mailbox;
+mod mysql;
 mod patient;
 mod ping;
 mod postgresql;

@@ -15,8 +15,8 @@ use crate::target::Target;
 use crate::through::{Crossing, Ways};
 use crate::tools::Tools;
 use crate::{
-    dns, exchange, file, ftp, grpc, http, ldap, mailbox, ping, postgresql, redis, script, smtp,
-    tcp, udp,
+    dns, exchange, file, ftp, grpc, http, ldap, mailbox, mysql, ping, postgresql, redis, script,
+    smtp, tcp, udp,
 };
 
 /// A check with all that stays the same from one time to the next.
@@ -101,6 +101,7 @@ impl Ready {
             Kind::Imap(mailbox) => Box::pin(mailbox::imap(target, mailbox, tools)),
             Kind::Pop(mailbox) => Box::pin(mailbox::pop(target, mailbox, tools)),
             Kind::Ldap(directory) => Box::pin(ldap::run(target, directory, tools)),
+            Kind::Mysql(database) => Box::pin(mysql::run(target, database, tools)),
             Kind::Postgresql(database) => Box::pin(postgresql::run(target, database, tools)),
             Kind::Sip(sip) => Box::pin(exchange::sip(target, sip, tools)),
             Kind::Redis(redis) => Box::pin(redis::run(target, redis, tools)),

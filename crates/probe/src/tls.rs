@@ -10,7 +10,6 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::fault::{Fault, Result};
@@ -28,7 +27,7 @@ pub(crate) enum Alpn {
 /// Begins TLS on a connection.
 pub(crate) async fn begin(
     target: &Target,
-    stream: TcpStream,
+    stream: impl Stream + 'static,
     tls: &Tls,
     virtual_host: Option<&str>,
     alpn: Alpn,

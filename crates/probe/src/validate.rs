@@ -76,7 +76,7 @@ fn examine(kind: &Kind) -> Result<()> {
             regex(directory.receive.as_ref())?;
             tls(directory.tls.as_ref())
         }
-        Kind::Postgresql(database) => tls(database.tls.as_ref()),
+        Kind::Mysql(database) | Kind::Postgresql(database) => tls(database.tls.as_ref()),
         Kind::Sip(sip) => regex(sip.receive.as_ref()),
         Kind::Redis(redis) => tls(redis.tls.as_ref()),
         Kind::Grpc(grpc) => {

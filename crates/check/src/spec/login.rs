@@ -54,7 +54,7 @@ pub struct Directory {
     pub tls: Option<Tls>,
 }
 
-/// ldirectord's `pgsql`: log in, and ask something.
+/// ldirectord's `mysql` and `pgsql`: log in, and ask something.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {

@@ -98,6 +98,7 @@ pub enum Kind {
     /// ldirectord's `ldap`, and `ldaps` with TLS.
     Ldap(Directory),
     /// ldirectord's `pgsql`.
+    Mysql(Database),
     Postgresql(Database),
     /// ldirectord's `sip`: OPTIONS is answered by 200.
     Sip(Sip),
@@ -125,6 +126,7 @@ impl Kind {
             Self::Imap(_) => "imap",
             Self::Pop(_) => "pop",
             Self::Ldap(_) => "ldap",
+            Self::Mysql(_) => "mysql",
             Self::Postgresql(_) => "postgresql",
             Self::Sip(_) => "sip",
             Self::Redis(_) => "redis",

@@ -163,6 +163,7 @@ fn negotiate(scope: &Scope, key: &ServiceKey, target: &Target) -> Result<Kind, O
             receive,
             tls: (service == "ldaps").then(Tls::default),
         }),
+        "mysql" => Kind::Mysql(database()?),
         "pgsql" => Kind::Postgresql(database()?),
         "sip" => Kind::Sip(Sip {
             login: scope.login.clone().unwrap_or_default(),

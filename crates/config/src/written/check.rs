@@ -66,6 +66,9 @@ with_options! {
         ldap: Option<rlvs_check::spec::Directory>,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<crate::written::schema::Database>")]
+        mysql: Option<rlvs_check::spec::Database>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<crate::written::schema::Database>")]
         postgresql: Option<rlvs_check::spec::Database>,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<crate::written::schema::Sip>")]

@@ -86,6 +86,12 @@ fn logins() -> impl Strategy<Value = Kind> {
                 request: None,
                 tls,
             }),
+            5 => Kind::Mysql(Database {
+                login,
+                database: String::new(),
+                request: Some(text),
+                tls,
+            }),
             6 => Kind::Redis(Redis {
                 login: None,
                 tls,

@@ -5,6 +5,7 @@ mod dns;
 mod grpc;
 mod http;
 mod mail;
+mod mysql;
 mod nginx;
 mod ping;
 mod schedule;

@@ -106,3 +106,29 @@ fn it_is_removed_or_left() -> Result<()> {
     ensure!(scene.shares(vip, 4)?.len() == 2, "it goes on");
     Ok(())
 }
+
+#[test]
+fn a_command_ends_it() -> Result<()> {
+    let mut scene = scene("")?;
+    let vip = scene.vips()[0];
+    let told = scene.director.rlvs("stop")?;
+    ensure!(
+        told == "The daemon has ended; forwarding goes on.\n",
+        "{told}"
+    );
+    wait_for_end(&mut scene)?;
+    ensure!(scene.shares(vip, 4)?.len() == 2, "it goes on");
+
+    scene.start()?;
+    let held = Held::open(&scene, vip)?;
+    let told = scene.director.rlvs("stop --drain 3")?;
+    ensure!(
+        told == "No new connections; those there are have 3 seconds.\n\
+                 The daemon has ended, and forwarding with it.\n",
+        "{told}"
+    );
+    wait_for_end(&mut scene)?;
+    ensure!(scene.director.rlvs("down")? == GONE);
+    drop(held);
+    scene.expect_refused(vip)
+}

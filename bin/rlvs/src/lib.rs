@@ -17,6 +17,7 @@ mod remote;
 mod run;
 mod site;
 mod status;
+mod stop;
 pub mod sysctl;
 mod token;
 

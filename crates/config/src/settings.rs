@@ -6,6 +6,7 @@ pub(crate) mod sysctls;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub use rlvs_control::stop::AtStop;
 use schemars::JsonSchema;
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -102,19 +103,6 @@ pub struct Stop {
     #[serde(deserialize_with = "within::<1, LONGEST_DRAIN, _>")]
     #[schemars(range(min = 1, max = LONGEST_DRAIN))]
     pub drain_timeout: u32,
-}
-
-/// What becomes of it.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AtStop {
-    /// It goes on without the daemon.
-    #[default]
-    Leave,
-    /// New connections find no server; when those there are have ended, all is removed.
-    Drain,
-    /// All is removed at once, as by `rlvs down`.
-    Remove,
 }
 
 impl Default for Stop {

@@ -20,10 +20,11 @@ use tokio::runtime::{Builder, Runtime};
 use crate::drain::Drains;
 use crate::endpoint::{
     CONNECTIONS, DRAINS, EVENTS, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE, STATUS,
-    SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
+    STOP, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
 };
 use crate::event::Event;
 use crate::site::{Applied, Plan, Site};
+use crate::stop::{Stop, Stopping};
 use crate::{
     Code, ConnectionEntry, Director, Error, Overall, SOCKET, Services, Status, Timeouts,
     Transaction, sysctl,
@@ -104,6 +105,11 @@ impl Client {
     /// Makes the director's services those of a site; what that changed.
     pub fn apply_site(&mut self, site: &Site) -> Result<Plan, Error> {
         self.exchange(send(Method::PUT, SITE, site)?, answer::value)
+    }
+
+    /// Ends the daemon; what becomes of forwarding.
+    pub fn stop(&mut self, stop: &Stop) -> Result<Stopping, Error> {
+        self.exchange(send(Method::POST, STOP, stop)?, answer::value)
     }
 
     /// Which director it is.

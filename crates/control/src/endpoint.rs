@@ -31,6 +31,8 @@ pub const STATUS: &str = "/v1/status";
 pub const SITE: &str = "/v1/site";
 /// `POST`: a [`crate::site::Site`]; answers the [`crate::site::Plan`] that applying it would be.
 pub const PLAN: &str = "/v1/site/plan";
+/// `POST`: a [`crate::stop::Stop`]; answers [`crate::stop::Stopping`], and ends the daemon.
+pub const STOP: &str = "/v1/stop";
 /// `GET`: server-sent events, a [`crate::event::Event`] each, for as long as one listens.
 pub const EVENTS: &str = "/v1/events";
 /// `GET`: what of all this there is, as an OpenAPI document.

@@ -27,6 +27,7 @@ pub mod model;
 pub mod rules;
 pub mod site;
 pub mod status;
+pub mod stop;
 pub mod sysctl;
 pub mod transaction;
 

@@ -60,6 +60,8 @@ pub(crate) struct Core {
     pub(crate) rising: HashSet<ServiceKey>,
     /// None while it goes on.
     pub(crate) ending: Option<Ending>,
+    /// A client wants it to end.
+    pub(crate) asked_to_end: bool,
     journal: Journal,
     network: Network,
 }
@@ -113,6 +115,7 @@ impl Core {
             drains: Ended::default(),
             rising: HashSet::new(),
             ending: None,
+            asked_to_end: false,
             journal,
             network,
         };
@@ -132,6 +135,7 @@ impl Core {
             Request::Overall(reply) => reply.send(Ok(self.overall())),
             Request::Services(reply) => reply.send(Ok(self.services())),
             Request::Status(reply) => reply.send(Ok(self.status())),
+            Request::Stop(stop, reply) => reply.send(Ok(self.ask_to_end(stop))),
             Request::Sysctls(reply) => reply.send(Ok(self.sysctls())),
             Request::Timeouts(reply) => reply.send(Ok(self.desired.timeouts())),
         }

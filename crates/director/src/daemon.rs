@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rlvs_config::settings::{AtStop, Settings, Stop};
+use rlvs_config::settings::{AtStop, Settings};
 use rlvs_control::{Client, SOCKET};
 use rlvs_engine::table::buckets_for;
 use rlvs_network::{Event, Network, namespace};
@@ -235,17 +235,17 @@ async fn work(
     loop {
         tokio::select! {
             Some(()) = wait_for_end(&mut terminate, &mut interrupt) => {
-                let Stop { forwarding, drain_timeout } = core.config.stop;
-                // Who says it twice does not want to wait.
-                if forwarding != AtStop::Drain || core.is_ending() {
+                if core.end() {
                     return Ok(());
                 }
-                let longest = Duration::from_secs(drain_timeout.into());
-                service_manager::stopping_within(longest);
-                core.begin_ending(longest);
             }
             _ = reload.recv() => core.reload_site(configuration),
-            Some(request) = events.requests.recv() => core.answer(request),
+            Some(request) = events.requests.recv() => {
+                core.answer(request);
+                if core.asked_to_end && core.end() {
+                    return Ok(());
+                }
+            }
             _ = hear_from(&mut events.reports, &mut reports, quiet_until), if !core.is_ending() => {
                 let begun = Instant::now();
                 core.hear(&mut reports);

@@ -5,10 +5,12 @@
 
 use std::time::{Duration, Instant};
 
+use rlvs_control::stop::{AtStop, Stop, Stopping};
 use rlvs_control::{Change, Code, Error, Transaction};
 
 use crate::core::Core;
 use crate::drains::now;
+use crate::service_manager;
 
 /// In which a packet that was on its way when draining began has been counted.
 const SETTLING: Duration = Duration::from_secs(2);
@@ -21,8 +23,35 @@ pub(crate) struct Ending {
 }
 
 impl Core {
+    /// What is to become of forwarding, by a client who says more than the file or not.
+    pub(crate) fn ask_to_end(&mut self, asked: Stop) -> Stopping {
+        let stop = &mut self.config.stop;
+        stop.forwarding = asked.forwarding.unwrap_or(stop.forwarding);
+        stop.drain_timeout = asked.drain_timeout.unwrap_or(stop.drain_timeout);
+        self.asked_to_end = true;
+        let drains = stop.forwarding == AtStop::Drain;
+        Stopping {
+            forwarding: stop.forwarding,
+            drain_timeout: if drains { stop.drain_timeout } else { 0 },
+        }
+    }
+
+    /// It is told to end; whether that is at once.
+    pub(crate) fn end(&mut self) -> bool {
+        self.asked_to_end = false;
+        let stop = self.config.stop;
+        // Who says it twice does not want to wait.
+        if stop.forwarding != AtStop::Drain || self.is_ending() {
+            return true;
+        }
+        let longest = Duration::from_secs(stop.drain_timeout.into());
+        service_manager::stopping_within(longest);
+        self.begin_ending(longest);
+        false
+    }
+
     /// Takes no new connections from now on.
-    pub(crate) fn begin_ending(&mut self, longest: Duration) {
+    fn begin_ending(&mut self, longest: Duration) {
         let since = Instant::now();
         let services = self.desired.services();
         let changes = services.flat_map(|service| {

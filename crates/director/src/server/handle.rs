@@ -11,6 +11,7 @@ use rlvs_control::drain::Drains;
 use rlvs_control::event::Event;
 use rlvs_control::site::{Applied, Plan, Site};
 use rlvs_control::status::Status;
+use rlvs_control::stop::{Stop, Stopping};
 use rlvs_control::{
     Code, ConnectionEntry, Error, Made, Overall, Services, Timeouts, Transaction, sysctl,
 };
@@ -37,6 +38,7 @@ pub enum Request {
     Overall(Reply<Overall>),
     Services(Reply<Services>),
     Status(Reply<Status>),
+    Stop(Stop, Reply<Stopping>),
     Sysctls(Reply<Vec<sysctl::Value>>),
     Timeouts(Reply<Timeouts>),
 }
@@ -99,6 +101,10 @@ impl Handle {
 
     pub async fn apply_site(&self, site: Site) -> Result<Plan, Error> {
         self.ask(|reply| Request::ApplySite(site, reply)).await
+    }
+
+    pub async fn stop(&self, stop: Stop) -> Result<Stopping, Error> {
+        self.ask(|reply| Request::Stop(stop, reply)).await
     }
 
     pub async fn plan(&self, site: Site) -> Result<Plan, Error> {

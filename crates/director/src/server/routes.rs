@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use futures::stream;
 use rlvs_control::endpoint::{
     API, CONNECTIONS, DRAINS, EVENTS, OPENAPI, OVERALL, PLAN, PRODUCT, SERVICES, SITE, STATUS,
-    SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
+    STOP, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
 };
 use rlvs_control::event::{Event, What};
 use rlvs_control::site::Site;
+use rlvs_control::stop::Stop;
 use rlvs_control::{Code, ConnectionEntry, Error, Transaction};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -176,6 +177,15 @@ fn site(table: Table) -> Table {
             Take::Post,
             admin(PLAN, "plan_site", "What applying a site would change"),
             |handle: Handle, site: Site, _| async move { handle.plan(site).await },
+        )
+        .take(
+            Take::Post,
+            admin(
+                STOP,
+                "stop",
+                "Ends the daemon; forwarding goes on, is drained, or removed",
+            ),
+            |handle: Handle, stop: Stop, _| async move { handle.stop(stop).await },
         )
 }
 

@@ -101,6 +101,13 @@ fn every_answer_is_as_described() {
                     assert_eq!(all.ask(operation, method, path, &site), 200);
                     assert_eq!(all.ask(operation, method, path, &json!({ "x": 1 })), 400);
                 }
+                "stop" => {
+                    let stop = json!({ "forwarding": "drain", "drain_timeout": 60 });
+                    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+                    all.conforms(schema, &stop);
+                    assert_eq!(all.ask(operation, method, path, &stop), 200);
+                    assert_eq!(all.ask(operation, method, path, &json!({ "x": 1 })), 400);
+                }
                 "metrics" => {
                     let (status, text) = ask(all.fake.name(), "GET", path, "");
                     all.conforms(&all.schema(operation, status), &Value::String(text));

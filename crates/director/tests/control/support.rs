@@ -17,6 +17,7 @@ use rlvs_control::status::{
     FailingCheck, Interface, Listener, MarkPath, MarkRule, NetworkNamespace, NextHop, ServiceState,
     SiteState, SlowStart, TroubledServer,
 };
+use rlvs_control::stop::{AtStop, Stopping};
 use rlvs_control::{
     Change, Client, ConnectionEntry, DestinationKey, Director, ForwardingMethod, Made, Overall,
     Protocol, Service, ServiceKey, Status, Transaction, model::Family,
@@ -235,6 +236,10 @@ async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Send
             Request::ApplySite(_, reply) | Request::Plan(_, reply) => {
                 reply.send(Ok(plan()));
             }
+            Request::Stop(_, reply) => reply.send(Ok(Stopping {
+                forwarding: AtStop::Drain,
+                drain_timeout: 60,
+            })),
             Request::Site(reply) => reply.send(Ok(applied())),
             Request::Drains(reply) => reply.send(Ok(drains())),
             Request::Overall(reply) => reply.send(Ok(overall())),

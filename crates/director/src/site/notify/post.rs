@@ -185,7 +185,77 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+
+    /// Takes one letter; its text.
+    async fn take_letter(stream: TcpStream) -> std::io::Result<String> {
+        let mut stream = BufReader::new(stream);
+        stream.write_all(b"220 here\r\n").await?;
+        let (mut text, mut is_text) = (String::new(), false);
+        let mut line = String::new();
+        while stream.read_line(&mut line).await? > 0 {
+            let answer = match line.trim_end() {
+                "." if is_text => {
+                    is_text = false;
+                    "250 taken"
+                }
+                _ if is_text => {
+                    text += &core::mem::take(&mut line);
+                    continue;
+                }
+                "DATA" => {
+                    is_text = true;
+                    "354 go on"
+                }
+                "QUIT" => "221 bye",
+                _ => "250 well",
+            };
+            line.clear();
+            stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+        }
+        Ok(text)
+    }
+
+    fn letter(number: u32) -> Letter {
+        Letter {
+            subject: format!("change {number}"),
+            body: "=> so it is <=\n".into(),
+            at: SystemTime::now(),
+        }
+    }
+
+    async fn post_to(listener: &TcpListener, running: &mut JoinSet<()>) -> Post {
+        let mail = Mail {
+            to: vec!["ops@example.org".into()],
+            port: Some(listener.local_addr().unwrap().port()),
+            ..Mail::default()
+        };
+        Post::open(&mail, running)
+    }
+
+    #[tokio::test]
+    async fn many_changes_go_together() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut running = JoinSet::new();
+        let post = post_to(&listener, &mut running).await;
+        (0..=BURST).for_each(|number| post.hand_in(letter(number)));
+        let (stream, _) = listener.accept().await.unwrap();
+        let text = take_letter(stream).await.unwrap();
+        assert!(text.contains("] 21 changes\r\n"), "{text}");
+        assert!(text.contains("change 20 =>"), "{text}");
+        // One alone is one, and what waits at the end is sent.
+        post.hand_in(letter(99));
+        drop(post);
+        let (stream, _) = listener.accept().await.unwrap();
+        let text = take_letter(stream).await.unwrap();
+        assert!(text.contains("] change 99\r\n"), "{text}");
+        running.join_next().await.unwrap().unwrap();
+    }
 
     #[test]
     fn letters_are_few_however_much_changes() {

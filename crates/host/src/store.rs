@@ -27,10 +27,13 @@ pub struct Lock(#[expect(dead_code, reason = "open is locked")] File);
 
 impl<T: Default + DeserializeOwned + PartialEq + Serialize> Store<T> {
     pub fn new(directory: &Path, cookie: u64) -> Self {
-        Self {
-            saved: PhantomData,
-            path: directory.join(format!("{cookie}.json")),
-        }
+        Self::at(directory.join(format!("{cookie}.json")))
+    }
+
+    /// At a path that is this network namespace's alone.
+    pub fn at(path: PathBuf) -> Self {
+        let saved = PhantomData;
+        Self { saved, path }
     }
 
     /// What is saved; nothing where there is no file.

@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,8 +21,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Where the notes are, on a file system that the next boot empties.
-const DIRECTORY: &str = "/run/rlvs/addresses";
+use crate::daemon;
+
+/// The note of what was put, beside the journal.
+const NOTE: &str = "addresses.json";
 /// How often it is looked whether they are there.
 const PERIOD: Duration = Duration::from_secs(2);
 
@@ -109,7 +110,7 @@ pub(crate) async fn take_away(cookie: u64) -> Result<(), Error> {
 }
 
 fn store(cookie: u64) -> Store<Vec<Put>> {
-    Store::new(Path::new(DIRECTORY), cookie)
+    Store::at(daemon::state(cookie).join(NOTE))
 }
 
 fn wanted(site: &Site) -> Vec<Wanted> {
@@ -316,6 +317,8 @@ impl fmt::Display for Put {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use rlvs_config::written;
 
     use super::*;

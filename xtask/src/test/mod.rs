@@ -41,24 +41,30 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let build = ["build", "--release", "--package", "rlvs"];
         tally.check("release build", workspace::cargo().args(build))?;
     }
-    let mut in_machines = Vec::new();
-    for (package, directory) in PACKAGES {
-        in_machines.extend(run_package(arguments, &mut tally, package, directory)?);
+    let programs = Programs::of(arguments)?;
+    if !programs.is_empty() {
+        // One at a time, as they are run: else they would be built with each other's features.
+        for (package, _) in PACKAGES {
+            let mut build = workspace::cargo();
+            build.args(["test", "--no-run", "--package", package]);
+            tally.check(&format!("{package}: build"), &mut build)?;
+        }
     }
-    tally.tests_at_once(machines(), in_machines)?;
+    tally.tests_beside(workers(), programs.in_labs, programs.in_machines)?;
     // Of a test that was killed.
     warden::remove_stale()?;
     tally.nothing("left by tests", &Leftovers::now().since(&before));
     Ok(tally.finish())
 }
 
-/// How many emulated machines run at once: each has two CPUs, but seldom uses both.
-fn machines() -> usize {
-    thread::available_parallelism().map_or(1, |cpus| cpus.get().min(MOST_MACHINES))
+/// How many test programs run at once: one in a lab, which mostly waits, and all others in emulated
+/// machines, which have two CPUs each, but seldom use both.
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, |cpus| cpus.get().min(MOST_WORKERS))
 }
 
-/// Each takes a gigabyte of memory.
-const MOST_MACHINES: usize = 4;
+/// A machine takes a gigabyte of memory.
+const MOST_WORKERS: usize = 4;
 
 /// The seed of generated tests; another in `RLVS_SEED` tries others.
 const SEED: &str = "1";
@@ -93,30 +99,46 @@ fn is_in_machine(program: &str) -> bool {
     program == "vm" || program.starts_with("vm_")
 }
 
-/// Runs the package's own tests and the test programs that are wanted, but for those that boot the
-/// emulated machine: they are left to be run later.
-fn run_package(
-    arguments: &Arguments,
-    tally: &mut Tally,
-    package: &str,
-    directory: &str,
-) -> Result<Vec<(String, Command)>> {
-    let mut cargo = test_package(package);
-    tally.tests(&format!("{package}: library"), cargo.arg("--lib"))?;
-    let mut in_machines = Vec::new();
-    for program in test_programs(&workspace::root().join(directory).join("tests"))? {
-        if !arguments.wants(&program) {
-            continue;
+/// What tests that need root are run by, and what each is called.
+#[derive(Default)]
+struct Programs {
+    in_labs: Vec<(String, Command)>,
+    in_machines: Vec<(String, Command)>,
+}
+
+impl Programs {
+    /// The packages' own tests, and the test programs that are wanted.
+    fn of(arguments: &Arguments) -> Result<Self> {
+        let mut programs = Self::default();
+        for (package, directory) in PACKAGES {
+            if !arguments.no_lab {
+                let mut cargo = test_package(package);
+                cargo.arg("--lib");
+                let name = format!("{package}: library");
+                programs.in_labs.push((name, cargo));
+            }
+            for program in test_programs(&workspace::root().join(directory).join("tests"))? {
+                if arguments.wants(&program) {
+                    programs.add(package, &program);
+                }
+            }
         }
-        let name = format!("{package}: {program}");
+        Ok(programs)
+    }
+
+    fn add(&mut self, package: &str, program: &str) {
         let mut cargo = test_package(package);
-        cargo.args(["--test", &program]);
-        match is_in_machine(&program) {
-            true => in_machines.push((name, cargo)),
-            false => tally.tests(&name, &mut cargo)?,
+        cargo.args(["--test", program]);
+        let run = (format!("{package}: {program}"), cargo);
+        match is_in_machine(program) {
+            true => self.in_machines.push(run),
+            false => self.in_labs.push(run),
         }
     }
-    Ok(in_machines)
+
+    fn is_empty(&self) -> bool {
+        self.in_labs.is_empty() && self.in_machines.is_empty()
+    }
 }
 
 fn test_package(package: &str) -> Command {

@@ -45,27 +45,30 @@ impl Tally {
         Ok(())
     }
 
-    /// The same of several at a time, as many as there are `workers`; the output of each is shown
+    /// The same of many: those `in_turn` one after the other, and beside them, and when they are done,
+    /// the `others`, so that never more than so many `workers` are at work. The output of each is shown
     /// when it ends.
-    pub(crate) fn tests_at_once(
+    pub(crate) fn tests_beside(
         &mut self,
         workers: usize,
-        runs: Vec<(String, Command)>,
+        in_turn: Vec<(String, Command)>,
+        others: Vec<(String, Command)>,
     ) -> Result<()> {
-        let queue = Mutex::new(VecDeque::from(runs));
+        let in_turn = Mutex::new(VecDeque::from(in_turn));
+        let others = Mutex::new(VecDeque::from(others));
         let ended = Mutex::new(Vec::new());
-        thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    while let Some((name, mut command)) = next(&queue) {
-                        println!("{}", bold(&format!("── {name}: begins")));
-                        let mut output = Vec::new();
-                        let ran = run(&name, &mut command, &mut output);
-                        let _ = stdout().write_all(&output);
-                        lock(&ended).push((name, ran));
-                    }
-                });
+        let work = |queue: &Queue| {
+            while let Some((name, command)) = next(queue) {
+                let ran = run_aside(&name, command);
+                lock(&ended).push((name, ran));
             }
+        };
+        thread::scope(|scope| {
+            for _ in 1..workers {
+                scope.spawn(|| work(&others));
+            }
+            work(&in_turn);
+            work(&others);
         });
         for (name, ran) in ended.into_inner().unwrap_or_else(PoisonError::into_inner) {
             let (succeeded, counts) = ran?;
@@ -113,8 +116,19 @@ struct Counts {
     failed: u64,
 }
 
-fn next<T>(queue: &Mutex<VecDeque<T>>) -> Option<T> {
+type Queue = Mutex<VecDeque<(String, Command)>>;
+
+fn next(queue: &Queue) -> Option<(String, Command)> {
     lock(queue).pop_front()
+}
+
+/// Runs it, and shows its output at the end.
+fn run_aside(name: &str, mut command: Command) -> Result<(bool, Counts)> {
+    println!("{}", bold(&format!("── {name}: begins")));
+    let mut output = Vec::new();
+    let ran = run(name, &mut command, &mut output);
+    let _ = stdout().write_all(&output);
+    ran
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

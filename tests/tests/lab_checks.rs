@@ -25,11 +25,11 @@ const CHECKS: [(u16, &str); 9] = [
     (80, r#"{ tcp = true }"#),
     (
         81,
-        r#"{ http = { path = "/who", regex = { pattern = "^rs1$" } }, connect_port = 80 }"#,
+        r#"{ http = { path = "/who", regex = "^rs1$" }, connect_port = 80 }"#,
     ),
     (
         82,
-        r#"{ http = { path = "/who", regex = { pattern = "^sick$" } }, connect_port = 80 }"#,
+        r#"{ http = { path = "/who", regex = "^sick$" }, connect_port = 80 }"#,
     ),
     (
         443,

@@ -8,7 +8,6 @@
 
 mod object;
 mod skb;
-#[expect(dead_code, reason = "some of it is for frames in XDP")]
 mod window;
 
 use aya_ebpf::EbpfContext;
@@ -96,7 +95,7 @@ impl Ways for Maps {
 
     #[inline(always)]
     fn own(&self, ends: &Ends, cookie: u64) -> Option<()> {
-        OWNERS.insert(ends, &cookie, BPF_ANY as u64).ok()
+        OWNERS.insert(ends, cookie, BPF_ANY as u64).ok()
     }
 }
 

@@ -42,7 +42,7 @@ impl Takes {
             Self::Time => json!({ "type": ["string", "number"] }),
             Self::Word(words) => json!({ "enum": words }),
             Self::Status => json!({ "type": "array", "items": { "type": ["integer", "string"] } }),
-            Self::Regex => table(REGEX, &["pattern"]),
+            Self::Regex => regex(),
             Self::Tls => table(TLS, &[]),
             Self::Login => table(LOGIN, &["name"]),
             Self::Reply => table(REPLY, &[]),
@@ -52,6 +52,11 @@ impl Takes {
             ] }),
         }
     }
+}
+
+/// An expression, or a table with more.
+fn regex() -> Value {
+    json!({ "anyOf": [{ "type": "string" }, table(REGEX, &["pattern"])] })
 }
 
 type Keys = &'static [(&'static str, Takes)];
@@ -105,7 +110,6 @@ tables! {
     Sip: &[("login", Takes::Text), ("receive", Takes::Regex), ("udp", Takes::Flag)], &[];
     Redis: &[("login", Takes::Login), ("tls", Takes::Tls), ("role", Takes::Text)], &[];
     Grpc: &[("service", Takes::Text), ("virtual_host", Takes::Text), ("tls", Takes::Tls)], &[];
-    Regex: REGEX, &["pattern"];
     Tls: TLS, &[];
     Url: &[
         ("path", Takes::Text), ("method", Takes::Word(&["GET", "HEAD"])),
@@ -135,6 +139,18 @@ const REPLY: Keys = &[
     ("min_length", Takes::Number),
     ("max_length", Takes::Number),
 ];
+
+pub(crate) struct Regex;
+
+impl JsonSchema for Regex {
+    fn schema_name() -> Cow<'static, str> {
+        "Regex".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        regex().try_into().unwrap_or_default()
+    }
+}
 
 /// Values with a text form of their own.
 macro_rules! described {

@@ -146,7 +146,10 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<Regex>(text);
         assert_eq!(read(r#""^ok$""#).unwrap(), Regex::new("^ok$"));
         assert_eq!(read(r#"{"pattern": "^ok$"}"#).unwrap(), Regex::new("^ok$"));
-        assert_eq!(serde_json::to_string(&Regex::new("^ok$")).unwrap(), r#""^ok$""#);
+        assert_eq!(
+            serde_json::to_string(&Regex::new("^ok$")).unwrap(),
+            r#""^ok$""#
+        );
         let not = Regex {
             no_match: true,
             ..Regex::new("ill")
@@ -154,7 +157,15 @@ mod tests {
         let written = serde_json::to_string(&not).unwrap();
         assert_eq!(read(&written).unwrap(), not);
         let error = read(r#"{"pattern": "x", "case": true}"#).unwrap_err();
-        assert!(error.to_string().contains("unknown field `case`"), "{error}");
-        assert!(read("5").unwrap_err().to_string().contains("a text, or a table"));
+        assert!(
+            error.to_string().contains("unknown field `case`"),
+            "{error}"
+        );
+        assert!(
+            read("5")
+                .unwrap_err()
+                .to_string()
+                .contains("a text, or a table")
+        );
     }
 }

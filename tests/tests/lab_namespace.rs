@@ -103,6 +103,33 @@ fn a_director_started_by_ip_netns_exec_is_adopted() -> Result<()> {
     scene.expect_refused(vip)
 }
 
+/// The shell that it was started from, and what that saw, is gone when it ends.
+#[test]
+fn a_director_without_parents_is_removed_whole() -> Result<()> {
+    let mut scene = Scene::new(Mode::Tc, 1)?;
+    let cookie = status(&scene.director)?.daemon.network_namespace.cookie;
+    scene.director.stop()?;
+    scene.director.rlvs("down")?;
+    let host = &scene.director.host;
+    let line = format!(
+        "ip netns exec {} {}/bin/rlvs run --config {} > {}/orphan 2>&1 &",
+        host.namespace(),
+        host.lab().directory().display(),
+        scene.director.configuration_file()?.display(),
+        host.directory()?.display(),
+    );
+    command::finish(Command::new("sh").args(["-c", &line]), LIMIT)?.success()?;
+    wait::until("it is attached", SOON * 3, || {
+        let attached = attachment(&scene.director, "eth0");
+        Ok(attached.is_ok_and(|it| it == Some(Attachment::Tc)))
+    })?;
+    let pinned = format!("/sys/fs/bpf/rlvs/{cookie}");
+    ensure!(Path::new(&pinned).exists(), "{pinned} is not there");
+    scene.director.rlvs("stop --remove")?;
+    ensure!(!Path::new(&pinned).exists(), "{pinned} is left");
+    Ok(())
+}
+
 fn run_by_ip_netns_exec(scene: &Scene) -> Result<Process> {
     let host = &scene.director.host;
     let (namespace, file) = (host.namespace(), scene.director.configuration_file()?);

@@ -42,15 +42,17 @@ const NEWS: Duration = Duration::from_secs(5);
 pub fn run(configuration: Configuration) -> Result<(), Error> {
     let cookie = prepare()?;
     let server = Server::bind(SOCKET)?;
+    // Once: it is found by way of ancestors, who may be gone by the end.
+    let pins = bpffs::directory(cookie)?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
-        let (forwarding, last) = serve(configuration, cookie, server).await?;
+        let (forwarding, last) = serve(configuration, cookie, &pins, server).await?;
         match forwarding {
             AtStop::Leave => {
                 tracing::info!("the director stops; forwarding goes on, `rlvs down` ends it");
             }
             AtStop::Drain | AtStop::Remove => {
-                remove(cookie).await?;
+                remove(cookie, &pins).await?;
                 tracing::info!("the director stops; nothing of it is left");
             }
         }
@@ -71,18 +73,19 @@ pub fn down() -> Result<bool, Error> {
             pid: status.daemon.pid,
         });
     }
-    runtime()?.block_on(remove(cookie))
+    let pins = bpffs::directory(cookie)?;
+    runtime()?.block_on(remove(cookie, &pins))
 }
 
 /// Removes all that a director without a daemon has; whether there was anything.
-async fn remove(cookie: u64) -> Result<bool, Error> {
+async fn remove(cookie: u64, pins: &Path) -> Result<bool, Error> {
     site::addresses::take_away(cookie)
         .await
         .map_err(Error::Addresses)?;
     // Before the program: packets are led there no longer.
     rlvs_network::marks::remove().map_err(Error::Marks)?;
     real_path::remove_leftovers();
-    let was_there = rlvs_plane::remove_all(&bpffs::directory(cookie)?)?;
+    let was_there = rlvs_plane::remove_all(pins)?;
     for parameter in [ACCEPT_LOCAL, EARLY_DEMUX] {
         parameter
             .restore(&state(cookie))
@@ -127,12 +130,13 @@ pub(crate) fn state(cookie: u64) -> PathBuf {
 async fn serve(
     configuration: Configuration,
     cookie: u64,
+    pins: &Path,
     server: Server,
 ) -> Result<(AtStop, impl Future<Output = ()> + use<>), Error> {
     let config = configuration.reading.site.settings.clone();
     let access = Access::new(config.control.group.as_deref())?;
     let kept = Journal::open(&state(cookie))?;
-    let mut plane = Plane::open(&bpffs::directory(cookie)?, sizes(&config))?;
+    let mut plane = Plane::open(pins, sizes(&config))?;
     plane.trace(cookie);
     warn_of_sizes(plane.sizes(), sizes(&config));
     let tables = Arc::clone(&plane.tables);

@@ -1,0 +1,600 @@
+//! One virtual router.
+//!
+//! ```text
+//!                  +------------+
+//!       +--------->|            |<---------+
+//!       |     +----| Initialize |----+     |     also to Fault and back, from everywhere
+//!       |     |    +------------+    |     |
+//!       |     v  owner               v     |
+//!     +--------+                   +--------+
+//!     |        |  better advert.   |        |
+//!     | Master |------------------>| Backup |
+//!     |        |<------------------|        |
+//!     +--------+  no advertisement +--------+
+//! ```
+//!
+//! The rules are the RFCs', and where those leave it open keepalived's (vrrp.c,
+//! vrrp_scheduler.c). Ours are:
+//! * A backup that is not ready (tables, first checks, connections) does not take over, and does as
+//!   soon as it is. Who is master stays so.
+//! * Only the master's own good-bye lets a backup take over at once.
+//! * Announcements for lower priorities are made once an interval at most.
+
+use core::time::Duration;
+use std::net::IpAddr;
+
+use crate::packet::{Advertisement, Carried, Datagram, Envelope, Outgoing, Sum, Version};
+use crate::spec::{Authentication, Spec, To, Wrong};
+
+use super::admit::{Admitted, Known, admit};
+use super::announce::Schedule;
+use super::track::{Effect, effective_priority};
+use super::{Action, Event, Obstacle, Reading, State, Why};
+
+/// A virtual router.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub(super) spec: Spec,
+    pub(super) state: State,
+    pub(super) actions: Vec<Action>,
+    /// The priority that counts, with what is tracked.
+    pub(super) priority: u8,
+    /// The primary address of the interface, or one that was configured.
+    pub(super) source: Option<IpAddr>,
+    interface_up: bool,
+    readings: Vec<Reading>,
+    not_ready: Option<String>,
+    group: Membership,
+    /// When it may begin, once it has been started.
+    begins: Option<Duration>,
+    /// The next thing to do for want of an advertisement: to be master, or to send one.
+    pub(super) timer: Option<Duration>,
+    /// No master was heard for long enough, and something else kept it from being one.
+    pub(super) silent: bool,
+    /// It was said that it is held.
+    told_held: bool,
+    /// It has been in Backup or Master since the start.
+    begun: bool,
+    pub(super) master: Option<(IpAddr, u8)>,
+    pub(super) master_interval: Duration,
+    /// Until when a master of lower priority is borne.
+    pub(super) bears_until: Option<Duration>,
+    pub(super) schedule: Schedule,
+    pub(super) sum: Sum,
+    sequence: u32,
+    identification: u16,
+}
+
+/// What the others of a group have to say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Membership {
+    member: bool,
+    fault: bool,
+    unsettled: bool,
+}
+
+/// What the next daemon has to know to go on where this one was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Memory {
+    pub master: bool,
+    /// Of authentication headers.
+    pub sequence: u32,
+}
+
+impl Machine {
+    /// A virtual router that has not been started. Its interface counts as up, and has no address yet;
+    /// of what it tracks nothing is known.
+    pub fn new(spec: Spec) -> Result<Self, Wrong> {
+        spec.check()?;
+        let readings = vec![Reading::Unknown; spec.track.len()];
+        Ok(Self {
+            state: State::Initialize,
+            actions: Vec::new(),
+            priority: effective_priority(&spec, &readings),
+            source: None,
+            interface_up: true,
+            readings,
+            not_ready: None,
+            group: Membership::default(),
+            begins: None,
+            timer: None,
+            silent: false,
+            told_held: false,
+            begun: false,
+            master: None,
+            master_interval: spec.interval,
+            bears_until: None,
+            schedule: Schedule::default(),
+            sum: spec.sum(),
+            sequence: 0,
+            identification: 0,
+            spec,
+        })
+    }
+
+    /// Starts it: the addresses that a daemon may have left behind are taken away.
+    pub fn start(&mut self, now: Duration) -> Vec<Action> {
+        self.actions.push(Action::Release);
+        self.begins = Some(now + self.spec.startup_delay);
+        self.judge(now, Why::Started);
+        self.done()
+    }
+
+    /// Starts where the last daemon was: a master is so at once, and announces nothing, for nobody has
+    /// heard that it was away. What is in its way is to be said before, its address at least.
+    pub fn resume(&mut self, now: Duration, memory: Memory) -> Vec<Action> {
+        self.sequence = memory.sequence;
+        if !memory.master || self.obstacle().is_some() {
+            return self.start(now);
+        }
+        self.begins = Some(now);
+        self.become_master(now, Why::Resumed);
+        self.done()
+    }
+
+    pub fn memory(&self) -> Memory {
+        Memory {
+            master: self.state == State::Master,
+            sequence: self.sequence,
+        }
+    }
+
+    /// A master says that it goes.
+    pub fn stop(&mut self, now: Duration) -> Vec<Action> {
+        self.begins = None;
+        self.leave(now, State::Initialize, Why::Stopped);
+        self.begun = false;
+        self.done()
+    }
+
+    /// Lets another be master, if there is one (a planned hand-over). Nothing keeps it from being
+    /// master again, but what [`Machine::ready`] is told.
+    pub fn resign(&mut self, now: Duration) -> Vec<Action> {
+        if self.state == State::Master {
+            self.leave(now, State::Backup, Why::Resigned);
+        }
+        self.done()
+    }
+
+    /// A packet came in.
+    pub fn receive(&mut self, now: Duration, datagram: &Datagram) -> Vec<Action> {
+        let known = Known {
+            source: self.source,
+            master: self.master.map(|(address, _)| address),
+            sequence: self.sequence,
+        };
+        match admit(&self.spec, &known, datagram) {
+            Ok(admitted) => {
+                let Admitted {
+                    advertisement,
+                    sum,
+                    sequence,
+                } = admitted;
+                if self.spec.answers_in_kind() {
+                    self.sum = sum;
+                }
+                self.sequence = sequence.unwrap_or(self.sequence);
+                self.hear(now, datagram.source, &advertisement);
+            }
+            Err(refusal) => self.tell(Event::Refused {
+                source: datagram.source,
+                refusal,
+            }),
+        }
+        self.done()
+    }
+
+    /// Does what is due.
+    pub fn poll(&mut self, now: Duration) -> Vec<Action> {
+        if !self.begun {
+            self.judge(now, Why::Started);
+        }
+        if self.timer.is_some_and(|at| at <= now) {
+            self.timer = None;
+            match self.state {
+                State::Master => self.advertise_on(now),
+                State::Backup => {
+                    self.silent = true;
+                    self.take_over(now);
+                }
+                State::Initialize | State::Fault => {}
+            }
+        }
+        if self.state == State::Master {
+            let times = self.schedule.poll(now, &self.spec.announcements);
+            self.announce(times);
+        }
+        self.done()
+    }
+
+    /// When [`Machine::poll`] is to be called, if nothing else happens.
+    pub fn deadline(&self) -> Option<Duration> {
+        let begins = self.begins.filter(|_| !self.begun && self.may_begin());
+        let timers = begins.into_iter().chain(self.timer);
+        timers.chain(self.schedule.due()).min()
+    }
+
+    /// The primary address of its interface, or that which was configured, if it is there.
+    pub fn address(&mut self, now: Duration, address: Option<IpAddr>) -> Vec<Action> {
+        let fits = |it: &IpAddr| crate::spec::Family::of(*it) == self.spec.family;
+        let address = address.filter(fits);
+        if address.is_some() {
+            self.source = address;
+            self.judge(now, Why::Recovered);
+        } else {
+            // What it says last has to come from somewhere.
+            self.obstruct(now, Obstacle::NoAddress);
+            self.source = None;
+        }
+        self.done()
+    }
+
+    /// Whether its interface is up.
+    pub fn interface(&mut self, now: Duration, up: bool) -> Vec<Action> {
+        self.interface_up = up;
+        self.judge(now, Why::Recovered);
+        self.done()
+    }
+
+    /// What it tracks, by its place in the list, is so now.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    pub fn track(&mut self, now: Duration, place: usize, reading: Reading) -> Vec<Action> {
+        self.readings[place] = reading;
+        self.judge_priority();
+        self.judge(now, Why::Recovered);
+        self.done()
+    }
+
+    /// Whether it may take over, or why not. It may, as long as nothing is said.
+    pub fn ready(&mut self, now: Duration, ready: Result<(), String>) -> Vec<Action> {
+        self.not_ready = ready.err();
+        self.told_held &= self.not_ready.is_some();
+        if self.silent {
+            self.take_over(now);
+        }
+        self.done()
+    }
+
+    /// Another priority, as from the configuration; what is tracked is added to it.
+    pub fn set_priority(&mut self, priority: u8) -> Result<Vec<Action>, Wrong> {
+        let other = Spec {
+            priority,
+            ..self.spec.clone()
+        };
+        other.check()?;
+        self.spec = other;
+        self.judge_priority();
+        Ok(self.done())
+    }
+
+    /// Another configuration of the same virtual router: what does not change goes on. What is
+    /// tracked is known anew.
+    pub fn reconfigure(
+        &mut self,
+        now: Duration,
+        spec: Spec,
+        readings: Vec<Reading>,
+    ) -> Result<Vec<Action>, Wrong> {
+        spec.check()?;
+        let before = core::mem::replace(&mut self.spec, spec);
+        self.readings = readings;
+        self.readings
+            .resize(self.spec.track.len(), Reading::Unknown);
+        if before.sum() != self.spec.sum() || !self.spec.answers_in_kind() {
+            self.sum = self.spec.sum();
+        }
+        if self.state == State::Master {
+            let same = before.addresses == self.spec.addresses;
+            if !same || before.accepts() != self.spec.accepts() {
+                self.acquire();
+            }
+            if before.interval != self.spec.interval {
+                self.advertise_on(now);
+            }
+            if before.announcements != self.spec.announcements {
+                self.schedule.go_on(now, &self.spec.announcements);
+            }
+        } else {
+            let waited = before.master_down(self.priority, self.master_interval);
+            if self.spec.version == Version::V2 || self.master.is_none() {
+                self.master_interval = self.spec.interval;
+            }
+            self.shift(waited);
+        }
+        self.judge_priority();
+        self.judge(now, Why::Recovered);
+        Ok(self.done())
+    }
+
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The priority that counts.
+    pub fn priority(&self) -> u8 {
+        self.priority
+    }
+
+    /// The last master that was heard, and its priority.
+    pub fn master(&self) -> Option<(IpAddr, u8)> {
+        self.master
+    }
+
+    /// Between the master's advertisements.
+    pub fn master_interval(&self) -> Duration {
+        self.master_interval
+    }
+
+    /// Why it does not take over though there is no master.
+    pub fn held(&self) -> Option<&str> {
+        self.not_ready.as_deref().filter(|_| self.silent)
+    }
+
+    /// What is in its way, of its own or its group's.
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        self.own_obstacle()
+            .or(self.group.fault.then_some(Obstacle::Group))
+    }
+}
+
+/// For groups.
+impl Machine {
+    pub(crate) fn join(&mut self) {
+        self.group.member = true;
+    }
+
+    /// Whether it would be master, were it not for its group.
+    pub(crate) fn wants(&self) -> bool {
+        self.state == State::Backup && self.silent && self.not_ready.is_none()
+    }
+
+    pub(crate) fn grant(&mut self, now: Duration) -> Vec<Action> {
+        if self.state == State::Backup {
+            self.become_master(now, Why::GroupAgrees);
+        }
+        self.done()
+    }
+
+    pub(crate) fn follow_to_backup(&mut self, now: Duration) -> Vec<Action> {
+        if self.state == State::Master {
+            self.become_backup(now, Why::GroupLeft);
+        }
+        self.done()
+    }
+
+    pub(crate) fn own_obstacle(&self) -> Option<Obstacle> {
+        if !self.interface_up && self.spec.track_primary {
+            return Some(Obstacle::Interface);
+        }
+        if matches!(&self.spec.to, To::Peers { peers, .. } if peers.is_empty()) {
+            return Some(Obstacle::NoPeer);
+        }
+        if self.source.is_none() {
+            return Some(Obstacle::NoAddress);
+        }
+        let mut effects = self.effects();
+        let fault = effects.position(|effect| effect == Effect::Fault);
+        fault.map(Obstacle::Tracked)
+    }
+
+    /// Whether it is not known yet what is in its way.
+    pub(crate) fn unsettled(&self) -> bool {
+        self.effects().any(|effect| effect == Effect::Unsettled)
+    }
+
+    /// Whether others are in fault, or may be.
+    pub(crate) fn others(&mut self, now: Duration, fault: bool, unsettled: bool) -> Vec<Action> {
+        self.group = Membership {
+            fault,
+            unsettled,
+            ..self.group
+        };
+        self.judge(now, Why::Recovered);
+        self.done()
+    }
+
+    fn effects(&self) -> impl Iterator<Item = Effect> {
+        let tracked = self.spec.track.iter().zip(&self.readings);
+        tracked.map(|(tracked, reading)| tracked.effect(*reading))
+    }
+}
+
+/// How states change.
+impl Machine {
+    /// Whether it can be in Backup or Master.
+    fn may_begin(&self) -> bool {
+        self.obstacle().is_none() && !self.unsettled() && !self.group.unsettled
+    }
+
+    /// Goes to Fault, or begins, if that is what is left.
+    fn judge(&mut self, now: Duration, why: Why) {
+        let Some(begins) = self.begins else {
+            return;
+        };
+        match (self.obstacle(), self.state) {
+            (Some(obstacle), _) => self.obstruct(now, obstacle),
+            (None, State::Initialize | State::Fault) if self.may_begin() && begins <= now => {
+                self.begin(now, why);
+            }
+            _ => {}
+        }
+    }
+
+    fn obstruct(&mut self, now: Duration, obstacle: Obstacle) {
+        if self.begins.is_some() && self.state != State::Fault {
+            self.leave(now, State::Fault, Why::Obstacle(obstacle));
+        }
+    }
+
+    fn begin(&mut self, now: Duration, why: Why) {
+        self.begun = true;
+        self.become_backup(now, why);
+        if self.spec.begins_as_master && self.spec.owner() {
+            self.silent = true;
+            self.take_over(now);
+        }
+    }
+
+    /// It has heard nobody: is master, if nothing else keeps it from that.
+    pub(super) fn take_over(&mut self, now: Duration) {
+        self.timer = None;
+        match &self.not_ready {
+            Some(reason) if !self.told_held => {
+                let reason = reason.clone();
+                self.told_held = true;
+                self.tell(Event::Held { reason });
+            }
+            Some(_) => {}
+            None if self.group.member => {}
+            None => self.become_master(now, Why::NoMaster),
+        }
+    }
+
+    fn become_master(&mut self, now: Duration, why: Why) {
+        self.begun = true;
+        self.silent = false;
+        self.master = None;
+        self.bears_until = None;
+        self.master_interval = self.spec.interval;
+        self.advertise_on(now);
+        self.acquire();
+        if why == Why::Resumed {
+            self.schedule.go_on(now, &self.spec.announcements);
+        } else {
+            let times = self.schedule.begin(now, &self.spec.announcements);
+            self.announce(times);
+        }
+        self.change(State::Master, why);
+    }
+
+    /// Is a backup that has just heard a master, or begins to listen.
+    pub(super) fn become_backup(&mut self, now: Duration, why: Why) {
+        if self.state == State::Master {
+            self.schedule.end();
+            self.actions.push(Action::Release);
+        }
+        self.silent = false;
+        self.timer = Some(now + self.spec.master_down(self.priority, self.master_interval));
+        self.change(State::Backup, why);
+    }
+
+    /// Leaves, with a good-bye if it is master.
+    fn leave(&mut self, now: Duration, to: State, why: Why) {
+        if self.state == State::Master {
+            self.advertise(0);
+        }
+        if to == State::Backup {
+            return self.become_backup(now, why);
+        }
+        if self.state == State::Master {
+            self.schedule.end();
+            self.actions.push(Action::Release);
+        }
+        self.silent = false;
+        self.timer = None;
+        self.bears_until = None;
+        self.master = None;
+        self.change(to, why);
+    }
+
+    fn change(&mut self, to: State, why: Why) {
+        let from = core::mem::replace(&mut self.state, to);
+        if from != to {
+            self.tell(Event::State {
+                from,
+                to,
+                why,
+                priority: self.priority,
+            });
+        }
+    }
+
+    fn judge_priority(&mut self) {
+        let priority = effective_priority(&self.spec, &self.readings);
+        let from = core::mem::replace(&mut self.priority, priority);
+        if from != priority {
+            let waited = self.spec.master_down(from, self.master_interval);
+            self.shift(waited);
+            self.tell(Event::Priority { from, to: priority });
+        }
+    }
+
+    /// A backup that was to wait for so long waits for as long as it would have to now.
+    fn shift(&mut self, waited: Duration) {
+        let waits = self.spec.master_down(self.priority, self.master_interval);
+        if self.state == State::Backup {
+            self.timer = self.timer.map(|at| (at + waits).saturating_sub(waited));
+        }
+    }
+}
+
+/// What it does.
+impl Machine {
+    /// Advertises, now and after an interval.
+    pub(super) fn advertise_on(&mut self, now: Duration) {
+        self.advertise(self.priority);
+        self.timer = Some(now + self.spec.interval);
+    }
+
+    pub(super) fn advertise(&mut self, priority: u8) {
+        let Some(source) = self.source else {
+            return;
+        };
+        let (carried, key) = match self.spec.authentication {
+            Authentication::None => (Carried::Nothing, None),
+            Authentication::Password(key) => (Carried::Password(key), None),
+            Authentication::Header(key) => (Carried::Header, Some(key)),
+        };
+        if key.is_some() {
+            // At the last number it stays: who has heard that takes it again.
+            self.sequence = self.sequence.saturating_add(1);
+        }
+        self.identification = self.identification.checked_add(1).unwrap_or(1);
+        let advertisement = Advertisement {
+            version: self.spec.version,
+            virtual_router: self.spec.virtual_router,
+            priority,
+            interval: self.spec.interval,
+            carried,
+            addresses: self.spec.addresses.clone(),
+        };
+        for (destination, hop_limit) in self.spec.destinations() {
+            let envelope = Envelope {
+                source,
+                destination,
+                hop_limit,
+                sum: self.sum,
+                identification: self.identification,
+                authentication: key.map(|key| (key, self.sequence)),
+            };
+            let outgoing = Outgoing::new(&envelope, &advertisement);
+            self.actions.push(Action::Send(outgoing));
+        }
+    }
+
+    fn acquire(&mut self) {
+        let accept = self.spec.accepts();
+        self.actions.push(Action::Acquire { accept });
+    }
+
+    pub(super) fn announce(&mut self, times: u32) {
+        if times > 0 {
+            self.actions.push(Action::Announce { times });
+        }
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.actions.push(Action::Tell(event));
+    }
+
+    fn done(&mut self) -> Vec<Action> {
+        core::mem::take(&mut self.actions)
+    }
+}

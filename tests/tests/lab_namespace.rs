@@ -112,17 +112,15 @@ fn a_director_without_parents_is_removed_whole() -> Result<()> {
     scene.director.rlvs("down")?;
     let host = &scene.director.host;
     let line = format!(
-        "ip netns exec {} {}/bin/rlvs run --config {} > {}/orphan 2>&1 &",
+        "ip netns exec {} rlvs run --config {} & wait",
         host.namespace(),
-        host.lab().directory().display(),
         scene.director.configuration_file()?.display(),
-        host.directory()?.display(),
     );
-    command::finish(Command::new("sh").args(["-c", &line]), LIMIT)?.success()?;
-    wait::until("it is attached", SOON * 3, || {
-        let attached = attachment(&scene.director, "eth0");
-        Ok(attached.is_ok_and(|it| it == Some(Attachment::Tc)))
+    let mut shell = host.spawn("shell", "sh", ["-c", &line])?;
+    shell.wait_until(SOON * 3, |it| {
+        Ok(it.log().contains("the director is ready"))
     })?;
+    shell.kill9()?;
     let pinned = format!("/sys/fs/bpf/rlvs/{cookie}");
     ensure!(Path::new(&pinned).exists(), "{pinned} is not there");
     scene.director.rlvs("stop --remove")?;

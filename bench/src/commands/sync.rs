@@ -1,8 +1,8 @@
-//! Connections that the kernel takes over from another director: messages of IPVS's synchronisation,
-//! version 1 (net/netfilter/ipvs/ip_vs_sync.c), to a backup daemon. That is as many in a second as
-//! the kernel can make of them.
+//! Connections that the kernel takes over from another director: messages of IPVS's synchronisation
+//! to a backup daemon. That is as many in a second as the kernel can make of them.
 
 use std::fs::{self, File};
+use std::iter::Peekable;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::ops::Range;
 use std::os::fd::AsFd;
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use rlvs_lab::Host;
+use rlvs_sync::message::{Builder, largest};
+use rlvs_sync::{Addresses, Ends, Flags, Forwarding, Ports, Record, State};
 use rlvs_wire::protocol::UDP;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -22,15 +24,8 @@ pub(super) const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 254, 0, 1);
 pub(super) const ID: u8 = 7;
 
 const GROUP: (Ipv4Addr, u16) = (Ipv4Addr::new(224, 0, 0, 81), 8848);
-/// Connections of a message, which must fit into a frame.
-const MANY: usize = 38;
 /// Messages that the daemon's socket holds for certain.
 const AHEAD: usize = 32;
-const HEAD: usize = 8;
-const RECORD: usize = 36;
-const VERSION: u8 = 1;
-/// By direct routing, and not active.
-const FLAGS: u32 = 0x0103;
 const SECONDS: u32 = 86_400;
 
 /// Hands connections of these clients to the backup daemon of `host`.
@@ -48,14 +43,24 @@ pub(super) fn send(host: &Host, clients: Range<u32>) -> Result<()> {
 
 fn send_from_here(clients: Range<u32>) -> Result<()> {
     let socket = UdpSocket::bind((SOURCE, 0))?;
-    let clients: Vec<_> = clients.collect();
-    for (index, clients) in clients.chunks(MANY).enumerate() {
+    let mut records = clients.map(record).peekable();
+    for index in 0.. {
+        if records.peek().is_none() {
+            break;
+        }
         if index % AHEAD == 0 {
             wait_until_read()?;
         }
-        socket.send_to(&message(clients), GROUP)?;
+        socket.send_to(&message(&mut records), GROUP)?;
     }
     wait_until_read()
+}
+
+/// As many records as find room.
+fn message(records: &mut Peekable<impl Iterator<Item = Record>>) -> Vec<u8> {
+    let mut message = Builder::new(ID, largest(None, false));
+    while records.next_if(|record| message.push(record)).is_some() {}
+    message.finish()
 }
 
 /// Waits until the daemon's socket is empty; an error if it has lost something.
@@ -76,33 +81,26 @@ fn wait_until_read() -> Result<()> {
     }
 }
 
-fn message(clients: &[u32]) -> Vec<u8> {
-    let size = (HEAD + RECORD * clients.len()) as u16;
-    let [high, low] = size.to_be_bytes();
-    let mut message = vec![0, ID, high, low, clients.len() as u8, VERSION, 0, 0];
-    for &client in clients {
-        message.extend(record(client));
-    }
-    message
-}
-
-/// `struct ip_vs_sync_v4`.
-fn record(number: u32) -> Vec<u8> {
+/// The record of a client's connection, by direct routing and not active.
+fn record(number: u32) -> Record {
     let client = Client::of(number);
-    let server = [10, 0, 0, (1 + number % SERVERS) as u8];
-    let mut record = vec![0, UDP];
-    record.extend((RECORD as u16).to_be_bytes());
-    record.extend(FLAGS.to_be_bytes());
-    // The state, of which UDP has one.
-    for word in [0, client.port, PORT, PORT] {
-        record.extend(word.to_be_bytes());
+    Record {
+        protocol: UDP,
+        flags: Flags::INACTIVE.forwarded(Forwarding::DirectRoute),
+        state: State::Udp.number(),
+        addresses: Addresses::V4(Ends {
+            client: client.address.into(),
+            virtual_address: VIRTUAL.into(),
+            destination: [10, 0, 0, (1 + number % SERVERS) as u8].into(),
+        }),
+        ports: Ports {
+            client: client.port,
+            virtual_port: PORT,
+            destination: PORT,
+        },
+        mark: 0,
+        timeout: SECONDS,
+        sequences: None,
+        engine: None,
     }
-    // No firewall mark.
-    for word in [0, SECONDS] {
-        record.extend(word.to_be_bytes());
-    }
-    for address in [client.address, VIRTUAL, server] {
-        record.extend(address);
-    }
-    record
 }

@@ -42,6 +42,8 @@ const NEWS: Duration = Duration::from_secs(5);
 pub fn run(configuration: Configuration) -> Result<(), Error> {
     let cookie = prepare()?;
     let server = Server::bind(SOCKET)?;
+    // The next director must find nothing of this one that is still to be removed.
+    let name = server.hold()?;
     // Once: it is found by way of ancestors, who may be gone by the end.
     let pins = bpffs::directory(cookie)?;
     let runtime = runtime()?;
@@ -56,6 +58,7 @@ pub fn run(configuration: Configuration) -> Result<(), Error> {
                 tracing::info!("the director stops; nothing of it is left");
             }
         }
+        drop(name);
         last.await;
         Ok(())
     });

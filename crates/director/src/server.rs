@@ -92,6 +92,11 @@ impl Server {
         Ok(Self { listener })
     }
 
+    /// The name stays taken for as long as this is there, though nobody is answered any more.
+    pub fn hold(&self) -> Result<UnixListener, Error> {
+        Ok(self.listener.try_clone()?)
+    }
+
     /// Serves until `shutdown`, then lets open requests end for a moment.
     pub async fn serve(
         self,

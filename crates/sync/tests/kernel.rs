@@ -1,14 +1,17 @@
-//! What a kernel's master sends is read, and built again byte for byte. `kernel/record.py` records it.
+//! What a kernel's master sends is read, and built again byte for byte; what a kernel's backup takes of
+//! wrong datagrams is taken. `kernel/record.py` and `kernel/judge.py` record it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use rlvs_sync::message::{Builder, Message};
 use rlvs_sync::receiver::Entry;
-use rlvs_sync::{Flags, Forwarding, Record, Sctp, State, Tcp};
+use rlvs_sync::{Flags, Forwarding, Receiver, Record, Sctp, State, Tcp};
 
 const MESSAGES: &str = include_str!("kernel/messages.txt");
+const JUDGED: &str = include_str!("kernel/judged.txt");
 const ID: u8 = 42;
+const MASTER: [u8; 4] = [10, 8, 0, 1];
 
 /// The datagrams of each step.
 fn steps() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
@@ -169,4 +172,24 @@ fn version_0_has_neither_timeout_nor_mark() {
     let states: Vec<_> = records.iter().map(|it| it.state().unwrap()).collect();
     assert_eq!(states, expected);
     assert_eq!(records[2].flags, Flags(0x1182));
+}
+
+#[test]
+fn of_wrong_datagrams_is_taken_what_the_kernel_takes() {
+    let receiver = Receiver {
+        id: 43,
+        ..Receiver::default()
+    };
+    assert_eq!(JUDGED.lines().count(), 63);
+    for line in JUDGED.lines() {
+        let mut words = line.split(' ');
+        let name = words.next().unwrap();
+        let datagram = bytes(words.next().expect("a case has a datagram"));
+        let expected: BTreeSet<u16> = words.map(|word| word.parse().unwrap()).collect();
+        let records = receiver.read(MASTER.into(), &datagram);
+        let records = records.into_iter().flatten().flatten();
+        let entries = records.filter_map(|record| Entry::try_from(record).ok());
+        let taken: BTreeSet<_> = entries.map(|it| it.record().ports.client).collect();
+        assert_eq!(taken, expected, "{name}");
+    }
 }

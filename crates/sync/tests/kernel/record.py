@@ -98,7 +98,7 @@ def main():
     def step(name, *packets):
         for packet in packets:
             wire.send(ethernet(packet))
-            time.sleep(0.05)
+            time.sleep(0.01)
         told = []
         heard.settimeout(QUIET)
         try:
@@ -131,8 +131,7 @@ def main():
     step("mark", udp(1004, 9999))
     step("sip", udp(5060, 5060, SIP))
     # Nothing in today's kernel moves sequence numbers in IPVS: another master says that they have.
-    group = b"\x01\x00\x5e\x00\x00\x51"
-    other.send(group + bytes(6) + b"\x08\x00" + ipv4(17, moved(), "10.8.0.1", "224.0.0.81"))
+    other.send(multicast(moved()))
     step("sequences", tcp(ACK, 1006))
     step("sctp", sctp(1, 0), sctp(10), sctp(0), sctp(7))
     subprocess.run(["sysctl", "-q", "-w", "net.ipv4.vs.sync_version=0"], check=True)
@@ -149,8 +148,14 @@ def moved():
     ends = b"".join(socket.inet_aton(address) for address in (CLIENT4, VIP4, REAL4))
     numbers = struct.pack("!BB6I", 1, 24, 1, 2, 3, 4, 5, 6)
     record = struct.pack("!BBHIHHHHII", 0, 6, 62, 0x600, 1, 1006, 80, 8080, 0, 900) + ends + numbers
-    message = struct.pack("!BBHBBH", 0, OTHER_ID, 8 + len(record), 1, 1, 0) + record
-    return struct.pack("!HHHH", 8848, 8848, 8 + len(message), 0) + message
+    return struct.pack("!BBHBBH", 0, OTHER_ID, 8 + len(record), 1, 1, 0) + record
+
+
+def multicast(message):
+    """A frame to backups."""
+    datagram = struct.pack("!HHHH", 8848, 8848, 8 + len(message), 0) + message
+    packet = ipv4(17, datagram, "10.8.0.1", "224.0.0.81")
+    return b"\x01\x00\x5e\x00\x00\x51" + bytes(6) + b"\x08\x00" + packet
 
 
 def ipv4(protocol, data, sender=CLIENT4, to=VIP4):
@@ -168,4 +173,5 @@ def ipv6(protocol, data):
     return head + b"".join(ends) + data
 
 
-main()
+if __name__ == "__main__":
+    main()

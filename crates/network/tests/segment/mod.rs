@@ -106,6 +106,9 @@ impl Drop for Namespace {
     }
 }
 
+/// What is to come has come by then, however busy the machine is.
+const SOON: Duration = Duration::from_secs(30);
+
 /// A follower, and what it last told.
 pub(crate) struct Watcher {
     pub(crate) network: Network,
@@ -132,42 +135,31 @@ impl Watcher {
     }
 
     /// Waits until what was told satisfies `condition`; how long that took.
-    pub(crate) async fn until(
-        &mut self,
-        limit: Duration,
-        condition: impl Fn(&Self) -> bool,
-    ) -> Duration {
+    pub(crate) async fn until(&mut self, condition: impl Fn(&Self) -> bool) -> Duration {
         let start = Instant::now();
         while !condition(self) {
-            let left = limit.saturating_sub(start.elapsed());
+            let left = SOON.saturating_sub(start.elapsed());
             match tokio::time::timeout(left, self.events.recv()).await {
                 Ok(event) => self.take(event.expect("the follower runs")),
-                Err(_) => panic!("not within {limit:?}: {:?} {:?}", self.hops, self.links),
+                Err(_) => panic!("not within {SOON:?}: {:?} {:?}", self.hops, self.links),
             }
         }
         start.elapsed()
     }
 
     /// Waits until `address` has a next hop with this destination.
-    pub(crate) async fn until_at(
-        &mut self,
-        address: &str,
-        mac: [u8; 6],
-        limit: Duration,
-    ) -> Duration {
+    pub(crate) async fn until_at(&mut self, address: &str, mac: [u8; 6]) -> Duration {
         let address = address.parse().unwrap();
         let is_at = |watcher: &Self| matches!(watcher.hops.get(&address), Some(Ok(hop)) if hop.destination == mac);
-        self.until(limit, is_at).await
+        self.until(is_at).await
     }
 
     /// Waits until `address` is unresolved for this reason.
-    pub(crate) async fn until_not(&mut self, address: &str, reason: Unresolved, limit: Duration) {
+    pub(crate) async fn until_not(&mut self, address: &str, reason: Unresolved) {
         let address = address.parse().unwrap();
         let wanted = Some(Err(reason));
-        self.until(limit, |watcher| {
-            watcher.hops.get(&address).cloned() == wanted
-        })
-        .await;
+        self.until(|watcher| watcher.hops.get(&address).cloned() == wanted)
+            .await;
     }
 
     /// Takes what comes within `time`: how many events came.

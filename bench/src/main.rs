@@ -8,9 +8,11 @@
 //! * [`measure`]: runs, medians, and whether the program did what it should
 //! * [`report`]: the table on the screen, the JSON file, the comparison
 //! * [`machine`]: the CPU
+//! * [`again`]: the same in the emulated machine
 //! * [`commands`]: what `ipvsadm` takes, beside the kernel's own
 //! * [`reload`]: what a large file takes that has changed, beside keepalived
 
+mod again;
 mod case;
 mod commands;
 mod machine;

@@ -15,17 +15,18 @@ mod sides;
 mod sync;
 mod table;
 
-use std::io::{stderr, stdout};
 use std::ops::Range;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use rlvs_lab::{Lab, Vm, interrupt, vm};
+use anyhow::Result;
+use rlvs_lab::{Lab, vm};
 
 use clock::Measured;
 use rules::Rules;
 use sides::{Kernel, LIMIT, Ours, Side};
 use table::Table;
+
+use crate::again;
 
 /// On a busy host it is half of that.
 const MACHINE_LIMIT: Duration = Duration::from_secs(3600);
@@ -60,18 +61,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if vm::inside() || arguments.here {
         return measure(arguments);
     }
-    interrupt::watch()?;
     println!("a machine boots, and a director begins in it: that takes two minutes");
-    let program = std::env::current_exe()?;
-    let program = program
-        .to_str()
-        .context("the program's path is not UTF-8")?;
-    let mut words = vec![program.to_owned(), "commands".to_owned()];
-    words.extend(arguments.words());
-    let machine = Vm::new().memory_mib(3072).limit(MACHINE_LIMIT);
-    let status = machine.run_into(&words, &mut stdout(), &mut stderr())?;
-    ensure!(status == 0, "the bench in the machine ended with {status}");
-    Ok(())
+    let words = [vec!["commands".to_owned()], arguments.words()].concat();
+    again::in_machine(&words, MACHINE_LIMIT)
 }
 
 impl Arguments {

@@ -7,14 +7,15 @@
 mod sides;
 mod site;
 
-use std::io::{stderr, stdout};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use rlvs_lab::{Lab, Vm, interrupt, vm};
+use anyhow::{Context, Result};
+use rlvs_lab::{Lab, vm};
 
 use sides::{Cost, Keepalived, Ours, Side};
 use site::Site;
+
+use crate::again;
 
 /// keepalived alone may take most of it.
 const LIMIT: Duration = Duration::from_secs(3000);
@@ -40,23 +41,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if vm::inside() || arguments.here {
         return measure(arguments);
     }
-    interrupt::watch()?;
     println!("a machine boots, and both begin in it: that takes some minutes");
-    let program = std::env::current_exe()?;
-    let program = program
-        .to_str()
-        .context("the program's path is not UTF-8")?;
     let words = [
-        program.to_owned(),
         "reload".to_owned(),
         format!("--runs={}", arguments.runs),
         format!("--services={}", arguments.services),
         format!("--destinations={}", arguments.destinations),
     ];
-    let machine = Vm::new().memory_mib(3072).limit(LIMIT);
-    let status = machine.run_into(&words, &mut stdout(), &mut stderr())?;
-    ensure!(status == 0, "the bench in the machine ended with {status}");
-    Ok(())
+    again::in_machine(&words, LIMIT)
 }
 
 fn measure(arguments: &Arguments) -> Result<()> {

@@ -72,7 +72,7 @@ pub struct Server {
 pub enum Error {
     #[error(
         "a director runs in this network namespace already (the socket @{name} is taken): \
-         `rlvs down` ends it"
+         `rlvs stop` ends it"
     )]
     Taken { name: String },
     #[error("cannot listen on the socket @{name}: {source}")]

@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::process::Process;
 use crate::wait;
 
-const READY: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(60);
 /// A capture ends by itself, however long its owner lives.
 const MOST_FRAMES: &str = "100000";
 

@@ -21,7 +21,7 @@ pub struct Get {
 
 impl Get {
     pub fn new(url: impl Into<String>) -> Self {
-        let limit = Duration::from_secs(10);
+        let limit = Duration::from_secs(30);
         Self {
             url: url.into(),
             interface: None,

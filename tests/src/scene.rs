@@ -26,7 +26,7 @@ pub use stream::Stream;
 pub use transfer::Transfer;
 
 /// What takes no time but the machine's.
-pub const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// How the director's program is attached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -177,14 +177,9 @@ impl Scene {
         Ok(shares)
     }
 
-    /// Begins to download for some seconds from `vip`, by way of the client's port of that number.
+    /// Begins to download from `vip`, by way of the client's port of that number.
     pub fn download(&self, vip: IpAddr, number: u16) -> Result<Download> {
-        Download::start(&self.client, vip, client_port(vip, number), "4M")
-    }
-
-    /// The same for more than twenty seconds.
-    pub fn long_download(&self, vip: IpAddr, number: u16) -> Result<Download> {
-        Download::start(&self.client, vip, client_port(vip, number), "700k")
+        Download::start(&self.client, vip, client_port(vip, number))
     }
 
     /// The connection of the client's port of that number with `vip`.

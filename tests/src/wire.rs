@@ -18,7 +18,7 @@ pub const DIRECTOR: [u8; 6] = [2, 0, 0x0a, 0, 0, 5];
 pub const CLIENT: [u8; 6] = [2, 0, 0x0a, 0, 0, 2];
 
 const ETH_P_ALL: u16 = 3;
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A raw socket on one interface.
 #[derive(Debug)]

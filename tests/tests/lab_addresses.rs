@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use rlvs_lab::{Get, Masquerading, wait};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 const ADDRESSES: [&str; 2] = ["10.0.0.150", "fd00::150"];
 /// Whoever had them before.
 const ANOTHER: &str = "02:00:00:00:00:99";

@@ -14,7 +14,7 @@ use rlvs_lab::{Director, Host, Lab, Segment, wait};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const ROLES: [&str; 3] = ["read", "operate", "admin"];
 const SERVICE: &str = "192.0.2.1:80";
 

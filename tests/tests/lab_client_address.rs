@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const OPEN: &str = include_str!("lab_client_address/toa.py");
 const PEER: &str = include_str!("lab_client_address/peer.py");
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const VIP: &str = "192.0.2.100";
 /// Addresses that the director sends from, and that no host answers for by itself.
 const LOCAL4: &str = "10.0.0.50";

@@ -24,7 +24,7 @@ fn who_is_there_stays_and_who_comes_is_let_in(mode: Mode) -> Result<()> {
     let vip = scene.vips()[0];
     scene.add_http(vip, "wlc", &[1, 1])?;
 
-    let download = scene.long_download(vip, 1)?;
+    let download = scene.download(vip, 1)?;
     let before = scene.connection(vip, 1)?;
     let mut flood = flood(&scene)?;
     flood.wait_until(LIMIT, |_| Ok(table(&scene.director)?.evicted > 0))?;

@@ -12,7 +12,7 @@ use rlvs_lab::{Get, Masquerading, wait};
 use rlvs_tests::datagram::ensure_refused;
 use rlvs_tests::scene::{connections, counts, dropped, statistics};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 /// The port of the virtual service; the real servers' is 80.
 const PORT: u16 = 8080;
 /// Addresses of the director inside that stand for clients.

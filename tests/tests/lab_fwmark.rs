@@ -11,7 +11,7 @@ use rlvs_lab::address::{Address, with_port};
 use rlvs_lab::{DirectRouting, Director, Get, Host, Masquerading, Process, wait};
 use rlvs_tests::scene::{Mode, connections, next_hop, status, wait_attached};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// An operator's tool for marks, and the same for IPv6.
 const IPTABLES: [&str; 2] = ["iptables-nft", "ip6tables-nft"];

@@ -13,7 +13,7 @@ use rlvs_lab::real_server::dig;
 use rlvs_lab::{DirectRouting, Get, Process, director, wait};
 
 /// ldirectord looks once a second, and waits two for those that are dead.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A destination that fails its checks keeps its place with weight 0.
 const QUIESCENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);

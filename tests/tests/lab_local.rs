@@ -14,7 +14,7 @@ use rlvs_lab::real_server::dig;
 use rlvs_lab::{DirectRouting, Director, Get, Host, Masquerading, Process, wait};
 use rlvs_tests::scene::{connections, counts, statistics};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 const CONFIGURATION: &str = "connections = 65536\n";
 
 #[test]

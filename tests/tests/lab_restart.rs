@@ -20,7 +20,7 @@ fn another_mode_after_a_restart() -> Result<()> {
     let vip = scene.vips()[0];
     scene.add_http(vip, "rr", &[1, 1])?;
     let mut stream = Stream::start(&scene.client, vip)?;
-    let download = scene.long_download(vip, 1)?;
+    let download = scene.download(vip, 1)?;
     for mode in [Mode::Tc, Mode::Generic, Mode::Native, Mode::Generic] {
         scene.restart(mode)?;
         stream.wait_for(20)?;
@@ -63,7 +63,7 @@ fn a_killed_daemon_is_missed_by_nobody(mode: Mode) -> Result<()> {
     }
     let mut downloads = Vec::new();
     for vip in vips {
-        downloads.push(scene.long_download(vip, 1)?);
+        downloads.push(scene.download(vip, 1)?);
     }
     wait_for(&mut streams, 20)?;
     let downloading = downloading(&scene)?;

@@ -8,7 +8,7 @@ use rlvs_lab::address::with_port;
 use rlvs_lab::{DirectRouting, Process};
 use rlvs_tests::scene::statistics;
 
-const READY: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(60);
 const PORT: u16 = 5060;
 /// An odd number, so that packets in turn would not be calls in turn.

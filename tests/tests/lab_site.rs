@@ -15,7 +15,7 @@ use rlvs_lab::{Get, Masquerading, RealServer, wait};
 use rlvs_tests::scene::status;
 use rustix::process::Signal;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Real servers behind a director whose file has a service for each virtual address.
 struct Site {

@@ -13,7 +13,7 @@ use rlvs_lab::command::{self, Finished};
 use rlvs_lab::director::{CONFIGURATION, rlvs_binary};
 use rlvs_lab::{Director, Host, Lab, Process, Segment};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 /// Tenths that `systemd-analyze security` may find: 10.0 is as exposed as can be.
 const EXPOSURE: &str = "40";
 const SAVED: &str = "\

@@ -12,7 +12,7 @@ use rlvs_lab::command::{self, Finished};
 use rlvs_lab::{DirectRouting, Get, Host, wait, warden};
 
 /// Three times what one request may take that gets no answer.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 const URL: &str = "http://10.0.0.100/who";
 const SERVICE: &str = "-t 10.0.0.100:80";
 const RULES: &str = "\

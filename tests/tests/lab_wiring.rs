@@ -92,9 +92,11 @@ fn jumbo_frames_in_the_driver_by_masquerading() -> Result<()> {
     nothing_was_dropped(&lab.director)
 }
 
+/// But for what a receiver on a busy machine had no room for: TCP sends that again.
 fn nothing_was_dropped(director: &Director) -> Result<()> {
-    let dropped = status(director)?.dropped;
-    ensure!(dropped.iter().all(|it| it.packets == 0), "{dropped:?}");
+    let mut dropped = status(director)?.dropped;
+    dropped.retain(|it| it.packets > 0 && it.reason != "transmit-full");
+    ensure!(dropped.is_empty(), "{dropped:?}");
     Ok(())
 }
 

@@ -1,38 +1,57 @@
 //! A long transfer, whose bytes are compared when it is over.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use rlvs_lab::address::with_port;
 use rlvs_lab::{Host, Process};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-const LIMIT: Duration = Duration::from_secs(40);
+const LIMIT: Duration = Duration::from_secs(180);
 /// Bytes after which a download is well on its way.
 const BEGUN: u64 = 128 << 10;
+/// What a reader takes at once, and how long it then waits: the file lasts for nearly a minute.
+const PIECE: usize = 32 << 10;
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// A download that goes on.
+/// A download that goes on until it is told to come to an end, however long a busy machine takes
+/// for what is done meanwhile.
 #[derive(Debug)]
 pub struct Download {
     curl: Process,
+    reader: JoinHandle<Result<()>>,
+    progress: Arc<Progress>,
     file: PathBuf,
     original: PathBuf,
 }
 
+#[derive(Debug, Default)]
+struct Progress {
+    received: AtomicU64,
+    hurries: AtomicBool,
+}
+
 impl Download {
-    /// Begins one from `vip`, by way of `port`, of so many bytes a second, as curl takes them; the
-    /// first have come when this returns.
-    pub(super) fn start(host: &Host, vip: IpAddr, port: u16, rate: &str) -> Result<Self> {
+    /// Begins one from `vip`, by way of `port`; the first bytes have come when this returns.
+    pub(super) fn start(host: &Host, vip: IpAddr, port: u16) -> Result<Self> {
         let file = host.directory()?.join(format!("download-{port}"));
+        let pipe = host.directory()?.join(format!("pipe-{port}"));
+        if !pipe.exists() {
+            mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        }
+        let progress = Arc::new(Progress::default());
         let url = format!("http://{}/big", with_port(vip, 80));
-        let (port, output) = (port.to_string(), file.display().to_string());
+        let (port, output) = (port.to_string(), pipe.display().to_string());
         let limit = LIMIT.as_secs().to_string();
         let words = [
             "-sSfg",
-            "--limit-rate",
-            rate,
             "--max-time",
             &limit,
             "--local-port",
@@ -42,9 +61,15 @@ impl Download {
             &url,
         ];
         let curl = host.spawn("download", "curl", words)?;
+        let reader = {
+            let (progress, file) = (Arc::clone(&progress), file.clone());
+            thread::spawn(move || progress.read(&pipe, &file))
+        };
         let original = host.lab().directory().join("big");
         let mut download = Self {
             curl,
+            reader,
+            progress,
             file,
             original,
         };
@@ -54,13 +79,13 @@ impl Download {
 
     /// Bytes that have come.
     pub fn received(&self) -> u64 {
-        fs::metadata(&self.file).map_or(0, |file| file.len())
+        self.progress.received.load(Ordering::Relaxed)
     }
 
     /// Waits until so many bytes have come.
     pub fn wait_for(&mut self, bytes: u64) -> Result<()> {
-        let file = self.file.clone();
-        let received = || fs::metadata(&file).map_or(0, |file| file.len());
+        let progress = &self.progress;
+        let received = || progress.received.load(Ordering::Relaxed);
         self.curl.wait_until(LIMIT, |_| Ok(received() >= bytes))
     }
 
@@ -68,14 +93,38 @@ impl Download {
         Ok(self.curl.exited()?.is_none())
     }
 
-    /// Waits for the end; every byte must be right.
+    /// Takes the rest as fast as it comes, to the end; every byte must be right.
     pub fn finish(mut self) -> Result<()> {
+        self.progress.hurries.store(true, Ordering::Relaxed);
         let status = self.curl.wait(LIMIT)?;
         ensure!(status.success(), "{status}: {}", self.curl.log());
+        self.reader
+            .join()
+            .map_err(|_| anyhow!("the reader panicked"))??;
         ensure!(
             fs::read(&self.file)? == fs::read(&self.original)?,
             "what was downloaded is not what was served"
         );
         Ok(())
+    }
+}
+
+impl Progress {
+    /// From `pipe` to `file`, slowly as long as nobody is in a hurry.
+    fn read(&self, pipe: &Path, file: &Path) -> Result<()> {
+        let mut from = File::open(pipe).with_context(|| pipe.display().to_string())?;
+        let mut to = File::create(file).with_context(|| file.display().to_string())?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let length = from.read(&mut piece)?;
+            if length == 0 {
+                return Ok(());
+            }
+            to.write_all(&piece[..length])?;
+            self.received.fetch_add(length as u64, Ordering::Relaxed);
+            if !self.hurries.load(Ordering::Relaxed) {
+                thread::sleep(PAUSE);
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rlvs_lab::{Host, Process, wait};
 
-const READY: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_millis(300);
 const ETHERNET: u64 = 14;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use rlvs_lab::{Get, Process, RealServer};
 
-const READY: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(60);
 
 /// The directory that files are uploaded to, within [`root`].
 pub(crate) const INCOMING: &str = "incoming";

@@ -179,7 +179,7 @@ impl Scene {
 
     /// Begins to download from `vip`, by way of the client's port of that number.
     pub fn download(&self, vip: IpAddr, number: u16) -> Result<Download> {
-        Download::start(&self.client, vip, client_port(vip, number))
+        Download::start(&self.client, &with_port(vip, 80), client_port(vip, number))
     }
 
     /// The connection of the client's port of that number with `vip`.

@@ -33,7 +33,7 @@ fn another_mode_after_a_restart() -> Result<()> {
     ensure!(eth0.reason == "asked for in rlvs.toml", "{}", eth0.reason);
     ensure!(status.dropped.iter().all(|it| it.packets == 0));
     let links = format!(
-        "/sys/fs/bpf/rlvs/{}/v2/links",
+        "/sys/fs/bpf/rlvs/{}/links",
         status.daemon.network_namespace.cookie
     );
     let left = scene.director.host.run("ls", [links])?;

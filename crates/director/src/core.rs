@@ -120,6 +120,7 @@ impl Core {
             network,
         };
         core.install_all()?;
+        core.plane.finish()?;
         Ok(core)
     }
 

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use rlvs_config::settings::{AtStop, Settings};
 use rlvs_control::{Client, SOCKET};
-use rlvs_engine::table::buckets_for;
 use rlvs_network::{Event, Network, namespace};
 use rlvs_plane::{KernelTables, Plane, Sizes, bpffs};
 use rlvs_probe::{Prober, Report};
@@ -141,7 +140,6 @@ async fn serve(
     let kept = Journal::open(&state(cookie))?;
     let mut plane = Plane::open(pins, sizes(&config))?;
     plane.trace(cookie);
-    warn_of_sizes(plane.sizes(), sizes(&config));
     let tables = Arc::clone(&plane.tables);
     let (network, mut news) = Network::start()?;
     prepare_loopback(&config, &state(cookie));
@@ -204,20 +202,6 @@ async fn meet_links(core: &mut Core, news: &mut mpsc::Receiver<Event>) -> Result
 }
 
 /// Tables that an earlier daemon made keep their sizes.
-fn warn_of_sizes(there: Sizes, wanted: Sizes) {
-    let buckets = |sizes: Sizes| sizes.connections.map(buckets_for);
-    let same = buckets(there) == buckets(wanted)
-        && (there.services, there.destinations) == (wanted.services, wanted.destinations);
-    if !same {
-        tracing::warn!(
-            ?there,
-            ?wanted,
-            "the tables have other sizes than configured; `rlvs down` and `rlvs run` make them \
-             anew, without rules and connections"
-        );
-    }
-}
-
 /// What comes, beside signals and the clock.
 struct Events {
     requests: mpsc::Receiver<Request>,

@@ -27,6 +27,9 @@ use rlvs_word::Shared64;
 
 pub(crate) const SHARED: usize = BPF_F_MMAPABLE as usize;
 
+/// What the others have in them, for daemons to come: a length, and a text.
+#[btf_map]
+static LAYOUT: Array<[u64; 1024], 1, SHARED> = Array::new();
 #[btf_map]
 static SETTINGS: Array<Settings, 1, SHARED> = Array::new();
 #[btf_map]

@@ -108,8 +108,8 @@ where
     let turned = F::turned(&tuple.key);
     let found = table::find_answered::<F, T>(context, &turned);
     let found = found.ok_or_else(|| match tells(context, &tuple) {
-        true => Reason::NotAsked,
-        false => Reason::NoAnswer,
+        true => context.settings.unknown(Reason::NotAsked),
+        false => context.settings.unknown(Reason::NoAnswer),
     })?;
     let slot = found.entry.slot;
     let is_full = found.entry.meta.state() as u8 == State::Reverse as u8;

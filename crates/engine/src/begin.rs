@@ -23,7 +23,7 @@ use crate::{sctp, tcp};
 pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
     let starts = starts(tuple) || !was_stateless(now(tables)?);
     if starts && !may_start(now(tables)?, tuple) {
-        return Err(Reason::NoConnection);
+        return Err(now(tables)?.settings.unknown(Reason::NoConnection));
     }
     let service = tables.service_of(tuple)?;
     if starts && now(tables)?.settings.sheds() {

@@ -86,6 +86,9 @@ reasons! {
     Shed = Drop "shed"
         "would have begun a connection while memory is short: one of so many is dropped \
          (net.ipv4.vs.drop_packet)";
+    Moving = Drop "moving"
+        "of no connection in the new tables, while those of the old ones are still being carried over: \
+         the sender sends it again";
     NoCall = Drop "no-call-id"
         "to a service of SIP's persistence (--pe sip), but without a Call-ID";
     NotAsked = Drop "not-asked"

@@ -4,14 +4,13 @@ use rlvs_word::{Shared32, Shared64};
 
 use crate::connection::{Meta, State};
 use crate::family::Family;
+use crate::reason::Reason;
 use crate::sysctl::{self, Sysctl};
 
 /// One record in a table of its own.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Settings {
-    /// 1 once the tables are whole; what was left before that is thrown away.
-    pub ready: Shared64,
     /// Secret of the connection table's hash, chosen when the table is made.
     pub seed: Shared64,
     /// Number of buckets of the IPv4 and IPv6 connection tables.
@@ -38,6 +37,9 @@ pub struct Settings {
     /// 1 for an IP version whose first packets the kernel's routing leads to where their firewall marks
     /// are seen, see [`crate::marked`]: IPv4, IPv6.
     pub led: [Shared32; 2],
+    /// 1 while connections are carried over from other tables: packets that would have one are dropped,
+    /// not passed on to whom they would look like a stranger's.
+    pub moving: Shared32,
     /// Packets until `drop_packet` drops one. What is above is read for every packet, and so not
     /// written for new connections: in a cache line of its own.
     pub shed_in: Padded,
@@ -83,6 +85,15 @@ impl Settings {
     #[inline(always)]
     pub fn is_led<F: Family>(&self) -> bool {
         self.led[F::INDEX].load() != 0
+    }
+
+    /// What a packet is that would have a connection, and has none.
+    #[inline(always)]
+    pub fn unknown(&self, otherwise: Reason) -> Reason {
+        match self.moving.load() {
+            0 => otherwise,
+            _ => Reason::Moving,
+        }
     }
 
     #[inline(always)]

@@ -8,11 +8,13 @@
 //! Why not a hash map for what finds no room, and why not tags: see ARCHITECTURE.md.
 
 mod answered;
+mod carry;
 mod end;
 mod room;
 mod thin;
 
 pub use answered::{Answered, find_answered, find_answered_displaced};
+pub use carry::{Carried, carry};
 pub use end::{SWEEP_GRACE, end, is_over, release, release_alone, settle, sweep};
 pub use room::{make_room, victim};
 pub use thin::{look_at, thin};
@@ -71,7 +73,7 @@ impl<K> Clone for Entry<'_, K> {
 impl<K> Copy for Entry<'_, K> {}
 
 /// Where an entry lies, in 32 bits: bucket (29) and slot (3).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Seat(pub u32);
 
 impl Seat {

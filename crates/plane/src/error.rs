@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::layout::Foreign;
+
 /// A failure to load, adopt or change the data plane.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -11,11 +13,12 @@ pub enum Error {
     #[error("{}: {source}", path.display())]
     Pin { path: PathBuf, source: io::Error },
     #[error(
-        "{} holds a data plane of another version of rlvs: end it with that version's \
-         `rlvs down`, or run that version; it has been left as it is",
+        "{} holds tables of another version of rlvs that cannot be carried over: {source}. They work \
+         on as they are. Run that version or a later one; or end them, with all connections, by its \
+         `rlvs down`",
         path.display()
     )]
-    OtherVersion { path: PathBuf },
+    OtherVersion { path: PathBuf, source: Foreign },
     #[error("the kernel refused the eBPF object: {0}")]
     Load(#[from] aya::EbpfError),
     #[error("the kernel refused the program: {0}")]

@@ -12,9 +12,11 @@ mod error;
 mod hook;
 mod interfaces;
 mod kernel_types;
+mod layout;
 mod localities;
 mod mapped;
 mod mode;
+mod moving;
 mod plane;
 mod programs;
 pub mod real_path;
@@ -24,6 +26,7 @@ mod vlans;
 
 pub use error::Error;
 pub use interfaces::{Interfaces, Refused};
+pub use layout::Foreign;
 pub use mode::{Mode, Role, redirects_pieces};
 #[cfg(feature = "bench")]
 pub use plane::BENCH_OBJECT;

@@ -11,7 +11,7 @@ use crate::store::Remembered;
 use crate::tables::hash;
 
 /// A [`Locality`] as the system call copies it.
-type Copied = [u32; size_of::<Locality>() / 4];
+pub(crate) type Copied = [u32; size_of::<Locality>() / 4];
 
 /// Words before those of the destinations; the first of them is the last use.
 const HEAD: usize = 4;
@@ -33,6 +33,14 @@ impl Localities {
             Ok(remembered(Site::from_words(site), &words))
         });
         all.collect::<Result<_, _>>().map_err(error)
+    }
+
+    /// Adds what other tables had.
+    pub(crate) fn keep(&self, all: &[([u64; 3], Copied)]) -> Result<(), Error> {
+        let mut map = self.lock();
+        all.iter()
+            .try_for_each(|(site, words)| map.insert(site, words, 0))
+            .map_err(error)
     }
 
     pub(crate) fn forget(&self, site: &Site) -> Result<(), Error> {

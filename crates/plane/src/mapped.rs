@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::slice;
 
-use aya::maps::MapData;
+use aya::maps::{MapData, MapType};
 use memmap2::{MmapOptions, MmapRaw};
 use rlvs_engine::connection::{Bucket, Words};
 use rlvs_engine::destination::{Destination, Load};
@@ -69,7 +69,11 @@ impl<T: Record> Mapped<T> {
                 size_of::<T>()
             )));
         }
-        let length = info.max_entries() as usize;
+        Self::of(map, info.max_entries() as usize)
+    }
+
+    /// Maps so many records.
+    fn of(map: MapData, length: usize) -> io::Result<Self> {
         let file = map.fd().as_fd().as_raw_fd();
         let memory = MmapOptions::new()
             .len(length * size_of::<T>())
@@ -80,6 +84,18 @@ impl<T: Record> Mapped<T> {
             records: PhantomData,
             _map: map,
         })
+    }
+}
+
+impl Mapped<Shared64> {
+    /// Maps an array of whatever records as words.
+    pub(crate) fn words(map: MapData) -> io::Result<Self> {
+        let info = map.info().map_err(io::Error::other)?;
+        let size = info.value_size() as usize;
+        if info.map_type().map_err(io::Error::other)? != MapType::Array || !size.is_multiple_of(8) {
+            return Err(io::Error::other("it is no array of words"));
+        }
+        Self::of(map, info.max_entries() as usize * (size / 8))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Loads the data plane into the kernel, or adopts the one that is there.
 //!
-//! Pins, all under one directory per network namespace and layout:
+//! Pins, all under one directory per network namespace:
 //!
 //! ```text
-//! v2/maps/SETTINGS ...     v2/links/2-native   (interface index, mode)
+//! v3/maps/SETTINGS ...     links/2-native   (interface index, mode)
 //! ```
 //!
 //! Links keep the program, the program keeps the maps: what is pinned works on with no daemon.
@@ -27,7 +27,9 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use crate::error::Error;
 use crate::hook::Hook;
 use crate::interfaces::{Interfaces, Refused};
+use crate::layout::{Foreign, LAYOUT};
 use crate::mode::{Mode, Role};
+use crate::moving::{self, Move, Others};
 use crate::programs::{self, Programs};
 use crate::tables::{KernelTables, MAPS};
 use crate::vlans::{self, VlanInterface};
@@ -51,8 +53,7 @@ pub static PATH_OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DI
 pub static BENCH_OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rlvs-bench"));
 
-/// Version of what is pinned: raised whenever a map's layout or meaning changes.
-const LAYOUT: &str = "v2";
+const LINKS: &str = "links";
 
 /// How large the tables are made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,6 +64,17 @@ pub struct Sizes {
     pub destinations: u32,
 }
 
+impl Sizes {
+    /// Whether tables that were made for the one are as those for the other.
+    fn are_made_as(self, other: Self) -> bool {
+        let made = |sizes: Self| {
+            let buckets = sizes.connections.map(buckets_for);
+            (buckets, sizes.services, sizes.destinations)
+        };
+        made(self) == made(other)
+    }
+}
+
 /// A data plane in the kernel.
 #[derive(Debug)]
 pub struct Plane {
@@ -71,24 +83,97 @@ pub struct Plane {
     pub interfaces: Interfaces,
     /// Whether it was there already.
     pub adopted: bool,
+    moving: Option<Move>,
 }
 
 impl Plane {
-    /// The data plane pinned in `directory`; a new one of these sizes if there is none. One that
-    /// is adopted keeps its own sizes.
+    /// The data plane pinned in `directory`; a new one of these sizes if there is none. One of other
+    /// sizes or of another layout is moved, which [`Plane::finish`] ends.
     pub fn open(directory: &Path, sizes: Sizes) -> Result<Self, Error> {
-        refuse_other_versions(directory)?;
-        let directory = directory.join(LAYOUT);
-        match Self::load(&directory, sizes) {
-            Ok(plane) if plane.is_whole() => plane.begun(),
-            // A daemon was killed while it made this one: nothing had been attached.
-            Ok(plane) => {
-                drop(plane);
-                remove(&directory)?;
-                Self::load(&directory, sizes)?.begun()
+        let mut whole = Vec::new();
+        for place in moving::directories(directory)? {
+            match Others::open(&place)? {
+                Some(others) => whole.push(others),
+                // A daemon was killed while it made these: no packet met them.
+                None => remove(&place)?,
             }
-            Err(error) => Err(error),
         }
+        match <[Others; 2]>::try_from(whole) {
+            Ok(both) => Self::open_later(directory, both),
+            Err(mut one) => match one.pop() {
+                None => {
+                    let place = moving::free_place(directory);
+                    let plane = Self::load(directory, &place, sizes)?;
+                    begin(&plane.tables, sizes)?;
+                    plane.tables.finish();
+                    Ok(plane)
+                }
+                Some(others) if others.layout.version == LAYOUT => {
+                    let plane = Self::load(directory, &others.directory, sizes)?;
+                    match plane.sizes().are_made_as(moving::roomy(sizes, &others)?) {
+                        true => plane.adopt(),
+                        false => {
+                            drop(plane);
+                            Self::begin_move(directory, others, sizes)
+                        }
+                    }
+                }
+                Some(others) => Self::begin_move(directory, others, sizes),
+            },
+        }
+    }
+
+    fn begin_move(directory: &Path, from: Others, sizes: Sizes) -> Result<Self, Error> {
+        let sizes = moving::roomy(sizes, &from)?;
+        let place = moving::free_place(directory);
+        let from_place = from.directory.display();
+        tracing::info!(from = %from_place, to = %place.display(), ?sizes, "the tables are moved");
+        let mut plane = Self::load(directory, &place, sizes)?;
+        begin(&plane.tables, sizes)?;
+        plane.moving = Some(Move::begin(from, &plane.tables)?);
+        plane.adopted = true;
+        if plane.tables.vlans.has_keys() {
+            plane.tables.vlans.connect(&mut plane.programs.0)?;
+        }
+        Ok(plane)
+    }
+
+    /// A daemon was killed in the middle of a move: packets may meet either.
+    fn open_later(directory: &Path, both: [Others; 2]) -> Result<Self, Error> {
+        let is_later = |others: &Others| others.layout.version == LAYOUT && others.is_moved_to();
+        let [first, second] = both;
+        let (later, earlier) = match (is_later(&first), is_later(&second)) {
+            (true, false) => (first, second),
+            (false, true) => (second, first),
+            _ => {
+                return Err(Error::OtherVersion {
+                    path: directory.to_owned(),
+                    source: Foreign::Moving,
+                });
+            }
+        };
+        // With the sizes that it has.
+        let sizes = later.sizes();
+        let mut plane = Self::load(directory, &later.directory, sizes)?;
+        plane.moving = Some(Move::resume(earlier));
+        plane.adopted = true;
+        Ok(plane)
+    }
+
+    /// Whether packets still meet earlier tables.
+    pub fn is_moving(&self) -> bool {
+        self.moving.is_some()
+    }
+
+    /// Ends a move, if there is one: from here on packets meet the new tables, which by now have all
+    /// that is desired.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        let Some(moving) = self.moving.take() else {
+            return Ok(());
+        };
+        self.tables.finish();
+        self.interfaces.adopt(&mut self.programs)?;
+        moving.finish(&self.tables)
     }
 
     /// The same without pins, for tests and the bench.
@@ -103,13 +188,16 @@ impl Plane {
         programs::load(&mut ebpf)?;
         let tables = KernelTables::new(&mut ebpf)?;
         begin(&tables, sizes)?;
+        tables.finish();
         Ok((ebpf, tables))
     }
 
     /// The tables of the data plane that a director has pinned in `directory`, for the bench.
     #[cfg(feature = "bench")]
     pub fn pinned(directory: &Path) -> Result<KernelTables, Error> {
-        let maps = directory.join(LAYOUT).join("maps");
+        let places = moving::directories(directory)?;
+        let place = places.first().ok_or(Error::NoMap { name: "SETTINGS" })?;
+        let maps = place.join("maps");
         let mut loader = EbpfLoader::new();
         for name in MAPS.into_iter().chain(vlans::MAPS) {
             loader.map_pin_path(name, maps.join(name));
@@ -117,10 +205,10 @@ impl Plane {
         KernelTables::new(&mut loader.load(OBJECT)?)
     }
 
-    fn load(directory: &Path, sizes: Sizes) -> Result<Self, Error> {
-        let maps = directory.join("maps");
-        let links = directory.join("links");
-        let was_there = maps.join("SETTINGS").exists();
+    /// Makes or takes the maps in `place`.
+    fn load(directory: &Path, place: &Path, sizes: Sizes) -> Result<Self, Error> {
+        let maps = place.join("maps");
+        let links = directory.join(LINKS);
         for folder in [&maps, &links] {
             fs::create_dir_all(folder).map_err(|source| Error::Pin {
                 path: folder.clone(),
@@ -133,29 +221,23 @@ impl Plane {
         }
         let mut programs = Programs(loader.load(OBJECT)?);
         let tables = Arc::new(KernelTables::new(&mut programs.0)?);
-        let adopted = tables
-            .settings()
-            .is_some_and(|settings| settings.ready.load() == 1);
-        if !was_there {
-            begin(&tables, sizes)?;
-        }
+        let adopted = tables.are_whole();
         let interfaces = Interfaces::new(links, Arc::clone(&tables));
         Ok(Self {
             programs,
             tables,
             interfaces,
             adopted,
+            moving: None,
         })
     }
 
-    fn is_whole(&self) -> bool {
-        self.tables
-            .settings()
-            .is_some_and(|settings| settings.ready.load() == 1)
-    }
-
     /// Puts the programs where their predecessors were.
-    fn begun(mut self) -> Result<Self, Error> {
+    fn adopt(mut self) -> Result<Self, Error> {
+        if let Some(settings) = self.tables.settings() {
+            // A daemon was killed when all but this was done of a move.
+            settings.moving.store(0);
+        }
         self.interfaces.adopt(&mut self.programs)?;
         Ok(self)
     }
@@ -204,17 +286,15 @@ impl Plane {
 /// Detaches and removes whatever is pinned in `directory`, of any version; whether there was
 /// anything.
 pub fn remove_all(directory: &Path) -> Result<bool, Error> {
-    let layouts: Vec<_> = fs::read_dir(directory).into_iter().flatten().collect();
-    for layout in layouts.iter().flatten() {
-        // Not held by what lies there: filters.
-        for hook in Hook::all(&layout.path().join("links")).unwrap_or_default() {
-            hook.detach()?;
-        }
+    let was_there = moving::directories(directory).is_ok_and(|places| !places.is_empty());
+    // Not held by what lies there: filters.
+    for hook in Hook::all(&directory.join(LINKS)).unwrap_or_default() {
+        hook.detach()?;
     }
     remove(directory)?;
     // The folder of all namespaces goes with the last of them.
     let _ = directory.parent().map(fs::remove_dir);
-    Ok(!layouts.is_empty())
+    Ok(was_there)
 }
 
 /// The last pin of a link detaches it, that of a map frees it.
@@ -226,22 +306,6 @@ fn remove(directory: &Path) -> Result<(), Error> {
         }),
         _ => Ok(()),
     }
-}
-
-fn refuse_other_versions(directory: &Path) -> Result<(), Error> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(|source| Error::Pin {
-            path: directory.to_owned(),
-            source,
-        })?,
-    };
-    for entry in entries.flatten() {
-        if entry.file_name() != LAYOUT {
-            return Err(Error::OtherVersion { path: entry.path() });
-        }
-    }
-    Ok(())
 }
 
 fn loader<'a>(sizes: Sizes) -> EbpfLoader<'a> {
@@ -294,8 +358,6 @@ fn begin(tables: &KernelTables, sizes: Sizes) -> Result<(), Error> {
     settings.destinations.store(sizes.destinations);
     settings.set_defaults();
     settings.seed.store(secret()?);
-    // Last: it says that all else is there.
-    settings.ready.replace(0, 1);
     Ok(())
 }
 

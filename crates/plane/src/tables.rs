@@ -23,8 +23,10 @@ use rustix::thread::{MembarrierCommand, membarrier};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::Error;
+use crate::layout::Layout;
 use crate::localities::{self, Localities};
 use crate::mapped::Mapped;
+use crate::moving::LAYOUT_MAP;
 use crate::plane::Sizes;
 use crate::store::{IndexKey, Remembered, Store};
 use crate::vlans::Vlans;
@@ -32,6 +34,7 @@ use crate::vlans::Vlans;
 /// The tables of a data plane in the kernel.
 #[derive(Debug)]
 pub struct KernelTables {
+    layout: Mapped<Shared64>,
     settings: Mapped<Settings>,
     filter: Mapped<Shared64>,
     interfaces: Mapped<Shared64>,
@@ -57,7 +60,8 @@ pub struct KernelTables {
 const LONGEST_RUN: Duration = Duration::from_millis(50);
 
 /// The maps, as the object and the pins call them.
-pub const MAPS: [&str; 20] = [
+pub const MAPS: [&str; 21] = [
+    LAYOUT_MAP,
     "SETTINGS",
     "FILTER",
     "INTERFACES",
@@ -84,6 +88,7 @@ impl KernelTables {
     /// Takes the maps out of a loaded object.
     pub(crate) fn new(ebpf: &mut Ebpf) -> Result<Self, Error> {
         Ok(Self {
+            layout: words(ebpf, LAYOUT_MAP)?,
             settings: mapped(ebpf, "SETTINGS")?,
             filter: mapped(ebpf, "FILTER")?,
             interfaces: mapped(ebpf, "INTERFACES")?,
@@ -104,6 +109,39 @@ impl KernelTables {
             localities: Localities::new(ebpf)?,
             vlans: Vlans::new(ebpf)?,
         })
+    }
+
+    /// Whether the tables are whole; what was left before that is thrown away.
+    pub(crate) fn are_whole(&self) -> bool {
+        self.layout[0].load() != 0
+    }
+
+    /// Says what the tables have in them: from now on they are whole.
+    pub(crate) fn finish(&self) {
+        let text = Layout::ours().to_text();
+        let words = text.as_bytes().chunks(8).map(|bytes| {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            u64::from_ne_bytes(word)
+        });
+        for (to, word) in self.layout[1..].iter().zip(words) {
+            to.store(word);
+        }
+        self.layout[0].store(text.len() as u64);
+    }
+
+    /// A counter of packets that were not forwarded begins with what others counted.
+    pub(crate) fn begin_reason(&self, place: usize, count: u64) {
+        if let Some(counter) = self.reasons.get(place) {
+            counter.store(count);
+        }
+    }
+
+    pub(crate) fn keep_localities(
+        &self,
+        all: &[([u64; 3], localities::Copied)],
+    ) -> Result<(), Error> {
+        self.localities.keep(all)
     }
 
     /// How large the tables are.
@@ -150,6 +188,15 @@ impl KernelTables {
     }
 }
 
+fn words(ebpf: &mut Ebpf, name: &'static str) -> Result<Mapped<Shared64>, Error> {
+    match ebpf.take_map(name) {
+        Some(Map::Array(data)) => {
+            Mapped::words(data).map_err(|source| Error::Mapping { name, source })
+        }
+        _ => Err(Error::NoMap { name }),
+    }
+}
+
 fn mapped<T: crate::mapped::Record>(
     ebpf: &mut Ebpf,
     name: &'static str,
@@ -175,7 +222,7 @@ fn bytes4(key: &ServiceKey<[u8; 4]>) -> [u8; 8] {
     [a, b, c, d, e, f, key.protocol, key.kind]
 }
 
-fn key4([a, b, c, d, e, f, protocol, kind]: [u8; 8]) -> ServiceKey<[u8; 4]> {
+pub(crate) fn key4([a, b, c, d, e, f, protocol, kind]: [u8; 8]) -> ServiceKey<[u8; 4]> {
     ServiceKey {
         kind,
         ..ServiceKey::new([a, b, c, d], [e, f], protocol)
@@ -191,7 +238,7 @@ fn bytes6(key: &ServiceKey<[u8; 16]>) -> [u8; 20] {
     bytes
 }
 
-fn key6(bytes: [u8; 20]) -> ServiceKey<[u8; 16]> {
+pub(crate) fn key6(bytes: [u8; 20]) -> ServiceKey<[u8; 16]> {
     let address = std::array::from_fn(|i| bytes[i]);
     ServiceKey {
         kind: bytes[19],

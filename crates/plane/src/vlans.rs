@@ -15,7 +15,7 @@ use crate::mapped::Mapped;
 
 /// The maps, as the object and the pins call them.
 pub(crate) const MAPS: [&str; 3] = [KEYS, TAGS, TAGGED];
-const KEYS: &str = "VLANS";
+pub(crate) const KEYS: &str = "VLANS";
 const TAGS: &str = "TAGS";
 const TAGGED: &str = "TAGGED";
 
@@ -67,6 +67,23 @@ impl Vlans {
         let received = vlans.iter().filter(|vlan| vlan.receives);
         self.set_keys(received.map(|vlan| (key(vlan), vlan.index)).collect())
             .map_err(|source| Error::Map { name: KEYS, source })
+    }
+
+    pub(crate) fn tags(&self) -> &[Vlan] {
+        &self.tags
+    }
+
+    /// Adds keys of other tables.
+    pub(crate) fn keep(&self, keys: &[([u8; 16], u32)]) -> Result<(), Error> {
+        let mut map = lock(&self.keys);
+        keys.iter()
+            .try_for_each(|(key, index)| map.insert(key, index, 0))
+            .map_err(|source| Error::Map { name: KEYS, source })
+    }
+
+    /// Whether frames with tags are taken.
+    pub(crate) fn has_keys(&self) -> bool {
+        lock(&self.keys).keys().next().is_some()
     }
 
     /// Lets the program for all frames find the one for frames with tags, which is loaded if it is

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +9,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use rlvs_lab::address::with_port;
 use rlvs_lab::{Host, Process};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -39,15 +37,16 @@ struct Progress {
 }
 
 impl Download {
-    /// Begins one from `vip`, by way of `port`; the first bytes have come when this returns.
-    pub(super) fn start(host: &Host, vip: IpAddr, port: u16) -> Result<Self> {
+    /// Begins one from `server`, a virtual address and port, by way of the client's `port`; the first
+    /// bytes have come when this returns.
+    pub fn start(host: &Host, server: &str, port: u16) -> Result<Self> {
         let file = host.directory()?.join(format!("download-{port}"));
         let pipe = host.directory()?.join(format!("pipe-{port}"));
         if !pipe.exists() {
             mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
         }
         let progress = Arc::new(Progress::default());
-        let url = format!("http://{}/big", with_port(vip, 80));
+        let url = format!("http://{server}/big");
         let (port, output) = (port.to_string(), pipe.display().to_string());
         let limit = LIMIT.as_secs().to_string();
         let words = [

@@ -26,7 +26,7 @@ impl Stream {
         let stop = host.directory()?.join(format!("{name}.stop"));
         let script = format!(
             "for i in $(seq 50000); do [ ! -e {stop} ] || exit 0; \
-             curl -sSfg -m 2 http://{address}/ || exit 1; done",
+             curl -sSfg -m 10 http://{address}/ || exit 1; done",
             stop = stop.display(),
             address = with_port(vip, 80),
         );

@@ -14,11 +14,7 @@ pub(super) fn is_any() -> bool {
 /// Whether its program is on the interface of this index.
 pub(super) fn is_on(index: u32) -> bool {
     let of_interface = |name: &str| name.split_once('-').map(|(index, _)| index.parse());
-    let layouts = directories().filter_map(|it| fs::read_dir(it).ok());
-    let links = layouts
-        .flatten()
-        .flatten()
-        .filter_map(|layout| fs::read_dir(layout.path().join("links")).ok());
+    let links = directories().filter_map(|it| fs::read_dir(it.join("links")).ok());
     links.flatten().flatten().any(|link| {
         let name = link.file_name();
         name.to_str().and_then(of_interface) == Some(Ok(index))

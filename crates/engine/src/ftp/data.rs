@@ -268,8 +268,8 @@ pub fn hold<F: Packet, T: FamilyTables<F>>(context: Context<'_, T>, data: &Slot<
 /// Where the connection for commands of one for data lies, or the latest announced of one for
 /// commands. It lies where full NAT's connections have their [`Lease`], which
 /// it is never taken for: there are no local addresses of such numbers.
-#[derive(Clone, Copy, Eq, PartialEq)]
-struct Link(u32);
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Link(pub u32);
 
 impl Link {
     const MARK: u32 = 0xf << Self::BITS;
@@ -280,7 +280,7 @@ impl Link {
     const NONE: Self = Self(0);
 
     #[inline(always)]
-    fn to(seat: Seat) -> Self {
+    pub fn to(seat: Seat) -> Self {
         match seat.0 & Self::MARK {
             0 => Self(Self::MARK | seat.0),
             _ => Self::NONE,
@@ -288,7 +288,7 @@ impl Link {
     }
 
     #[inline(always)]
-    fn seat(self) -> Option<Seat> {
+    pub fn seat(self) -> Option<Seat> {
         (self.0 & Self::MARK == Self::MARK).then_some(Seat(self.0 & !Self::MARK))
     }
 }

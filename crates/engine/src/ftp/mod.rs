@@ -15,7 +15,7 @@ mod line;
 mod text;
 
 pub(crate) use data::announce;
-pub use data::{Announced, arrive, await_data, begin, hold, make_room, recall};
+pub use data::{Announced, Link, arrive, await_data, begin, hold, make_room, recall};
 
 use rlvs_wire::{Checksum, Ports, Tcp, protocol, tcp};
 

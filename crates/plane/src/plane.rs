@@ -98,28 +98,29 @@ impl Plane {
                 None => remove(&place)?,
             }
         }
-        match <[Others; 2]>::try_from(whole) {
-            Ok(both) => Self::open_later(directory, both),
-            Err(mut one) => match one.pop() {
-                None => {
-                    let place = moving::free_place(directory);
-                    let plane = Self::load(directory, &place, sizes)?;
-                    begin(&plane.tables, sizes)?;
-                    plane.tables.finish();
-                    Ok(plane)
-                }
-                Some(others) if others.layout.version == LAYOUT => {
-                    let plane = Self::load(directory, &others.directory, sizes)?;
-                    match plane.sizes().are_made_as(moving::roomy(sizes, &others)?) {
-                        true => plane.adopt(),
-                        false => {
-                            drop(plane);
-                            Self::begin_move(directory, others, sizes)
-                        }
+        let others = match <[Others; 2]>::try_from(whole) {
+            Ok(both) => Some(Self::end_move(directory, both)?),
+            Err(mut one) => one.pop(),
+        };
+        match others {
+            None => {
+                let place = moving::free_place(directory);
+                let plane = Self::load(directory, &place, sizes)?;
+                begin(&plane.tables, sizes)?;
+                plane.tables.finish();
+                Ok(plane)
+            }
+            Some(others) if others.layout.version == LAYOUT => {
+                let plane = Self::load(directory, &others.directory, sizes)?;
+                match plane.sizes().are_made_as(moving::roomy(sizes, &others)?) {
+                    true => plane.adopt(),
+                    false => {
+                        drop(plane);
+                        Self::begin_move(directory, others, sizes)
                     }
                 }
-                Some(others) => Self::begin_move(directory, others, sizes),
-            },
+            }
+            Some(others) => Self::begin_move(directory, others, sizes),
         }
     }
 
@@ -138,8 +139,9 @@ impl Plane {
         Ok(plane)
     }
 
-    /// A daemon was killed in the middle of a move: packets may meet either.
-    fn open_later(directory: &Path, both: [Others; 2]) -> Result<Self, Error> {
+    /// A daemon was killed while it gave the links their new programs: packets may meet either. The
+    /// tables that are left.
+    fn end_move(directory: &Path, both: [Others; 2]) -> Result<Others, Error> {
         let is_later = |others: &Others| others.layout.version == LAYOUT && others.is_moved_to();
         let [first, second] = both;
         let (later, earlier) = match (is_later(&first), is_later(&second)) {
@@ -152,12 +154,10 @@ impl Plane {
                 });
             }
         };
-        // With the sizes that it has.
-        let sizes = later.sizes();
-        let mut plane = Self::load(directory, &later.directory, sizes)?;
+        let mut plane = Self::load(directory, &later.directory, later.sizes())?;
         plane.moving = Some(Move::resume(earlier));
-        plane.adopted = true;
-        Ok(plane)
+        plane.finish()?;
+        Ok(later)
     }
 
     /// Whether packets still meet earlier tables.

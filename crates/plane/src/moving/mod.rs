@@ -251,11 +251,19 @@ impl Move {
 
 /// Sizes that have room for what is in the old tables, too.
 pub(crate) fn roomy(sizes: Sizes, from: &Others) -> Result<Sizes, Error> {
-    let [four, six] = ["CONNECTIONS4", "CONNECTIONS6"].map(|name| from.connections(name));
+    let present = from.sizes();
+    let connections = |name, family: usize| {
+        let wanted = sizes.connections[family];
+        // All memory of a table is read to count what is in it.
+        match wanted < present.connections[family] {
+            true => wanted.max(from.connections(name)),
+            false => wanted,
+        }
+    };
     Ok(Sizes {
         connections: [
-            sizes.connections[0].max(four),
-            sizes.connections[1].max(six),
+            connections("CONNECTIONS4", 0),
+            connections("CONNECTIONS6", 1),
         ],
         services: sizes.services.max(from.services()?),
         destinations: sizes.destinations.max(from.destinations()),

@@ -81,6 +81,21 @@ impl Told {
         }
     }
 
+    /// That it is in this state, ends then, and was told so often since that moved: for who keeps what
+    /// is known in a form of its own.
+    pub fn known(state: State, ends: Duration, retries: u8) -> Self {
+        Self {
+            state: Some(state),
+            ends,
+            retries,
+        }
+    }
+
+    /// How often it was told since its end at backups moved.
+    pub fn retries(&self) -> u8 {
+        self.retries
+    }
+
     /// It was learned from another master.
     pub fn learned(state: State, now: Duration) -> Self {
         Self {
@@ -106,12 +121,12 @@ impl Told {
         if !seen.state.is_closing() && !seen.state.is_open() {
             return None;
         }
-        let retries = self.retries(ends, seen.timeout, rules)?;
+        let retries = self.repetition(ends, seen.timeout, rules)?;
         rules.count(seen).then(|| told(retries))
     }
 
     /// Which repetition it is, 0 for none, or `None` if it is too early.
-    fn retries(&self, ends: Duration, timeout: Duration, rules: &Rules) -> Option<u8> {
+    fn repetition(&self, ends: Duration, timeout: Duration, rules: &Rules) -> Option<u8> {
         let moved = ends.abs_diff(self.ends);
         if moved >= rules.refresh_period.min(LEAST_MOVE.max(timeout / 2)) {
             return Some(0);

@@ -116,6 +116,9 @@ impl Meta {
     /// It was announced in a connection of FTP, see [`crate::ftp`].
     pub const DATA: u8 = 32;
 
+    /// Another director told it.
+    pub const LEARNED: u8 = 64;
+
     #[inline(always)]
     pub const fn new(destination: u32, state: State, flags: u8) -> Self {
         Self(destination as u64 | (state as u64) << 32 | (flags as u64) << 40)

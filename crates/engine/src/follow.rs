@@ -107,7 +107,7 @@ pub fn contend<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, packet: Brief
 
 /// Whether the connection has the state `next` now.
 #[inline(always)]
-fn shift<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, next: State) -> bool {
+pub(crate) fn shift<T: Tables>(tables: &T, slot: &Shared64, meta: Meta, next: State) -> bool {
     let state = meta.state();
     if next as u8 == state as u8 {
         return true;

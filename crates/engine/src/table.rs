@@ -10,12 +10,14 @@
 mod answered;
 mod carry;
 mod end;
+mod learn;
 mod room;
 mod thin;
 
 pub use answered::{Answered, find_answered, find_answered_displaced};
 pub use carry::{Carried, carry};
 pub use end::{SWEEP_GRACE, end, is_over, release, release_alone, settle, sweep};
+pub use learn::{learn, relearn};
 pub use room::{make_room, victim};
 pub use thin::{look_at, thin};
 

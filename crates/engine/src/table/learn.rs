@@ -1,0 +1,60 @@
+//! Entries that another director tells: entered, and changed, beside the packet path.
+
+use super::{Seat, slot_at};
+use crate::connection::{Meta, State};
+use crate::follow::shift;
+use crate::reason::Event;
+use crate::tables::{FamilyTables, KeyOf};
+use crate::tuple::Packet;
+
+/// Enters what was told, last seen at the tick `seen`, if there is room or something expendable goes,
+/// as for a packet; where it lies. None if there is no room, or a packet has just begun the same.
+pub fn learn<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    key: &KeyOf<F>,
+    meta: Meta,
+    seen: u32,
+) -> Option<Seat> {
+    let number = meta.destination();
+    let (load, destination) = (tables.load(number)?, tables.destination(number)?);
+    let mut spot = tables.insert(key, meta);
+    if spot.is_none() && tables.make_room(key) {
+        tables.note(Event::Evicted);
+        spot = tables.insert(key, meta);
+    }
+    if !spot.is_new() {
+        return None;
+    }
+    match meta.state() {
+        state if state.is_template() => {
+            load.persistent.add(1);
+        }
+        state => load.begin(state.is_active(), destination),
+    }
+    let seat = spot.seat();
+    // It was seen now when it was entered; a packet that comes meanwhile keeps it no shorter than
+    // it was told.
+    slot_at::<F, T>(tables, seat)?.seen.store(seen);
+    Some(seat)
+}
+
+/// What was told of an entry that is there: its state and when it was last seen. False if it has changed
+/// since it was looked at as `meta`.
+pub fn relearn<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    seat: Seat,
+    meta: Meta,
+    state: State,
+    seen: u32,
+) -> bool {
+    let Some(slot) = slot_at::<F, T>(tables, seat) else {
+        return false;
+    };
+    let before = slot.seen.load();
+    let is_told = match state as u8 == meta.state() as u8 {
+        true => slot.meta.load() == meta.0,
+        false => shift(tables, &slot.meta, meta, state),
+    };
+    // A tenant that came after this look has another time.
+    is_told && slot.seen.replace(before, seen)
+}

@@ -5,6 +5,7 @@ pub mod foreign;
 pub mod place;
 pub mod real_path;
 pub mod scene;
+pub mod talk;
 pub mod tunnel_site;
 pub mod tunnels;
 pub mod wire;

@@ -54,7 +54,6 @@ pub(crate) const LAB: Group = Group {
         "tcpdump",
         "procps",
         "hping3",
-        "apache2-utils",
         "vsftpd",
         "python3-aiosmtpd",
         "postgresql",

@@ -4,6 +4,7 @@
 //! zero are left out for a person; `--json` has them all.
 
 mod site;
+mod synchronisation;
 mod table;
 mod units;
 
@@ -46,6 +47,9 @@ fn render(status: &Status) -> String {
     section(&mut text, "Interfaces", interfaces(&status.interfaces));
     if let Some(path) = &status.marks {
         section(&mut text, "Firewall marks", marks(path));
+    }
+    if let Some(now) = &status.synchronisation {
+        section(&mut text, "Synchronisation", synchronisation::draw(now));
     }
     if let Some(site) = &status.site {
         section(&mut text, "Site", site::draw(site));

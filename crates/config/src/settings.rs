@@ -1,6 +1,7 @@
 //! What is fixed for the life of a daemon: sizes of tables, interfaces, who may speak to it.
 
 pub(crate) mod doors;
+pub(crate) mod sync;
 pub(crate) mod sysctls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use doors::{Api, Listen, Log, LogFormat, LogLevel, Metrics};
+pub use sync::Sync;
 
 /// Connections that one table may be made for.
 pub(crate) const MOST_CONNECTIONS: u32 = 1 << 26;
@@ -40,6 +42,7 @@ pub struct Settings {
     pub log: Log,
     pub ipvsadm: Ipvsadm,
     pub stop: Stop,
+    pub sync: Sync,
     /// Values of IPVS's settings where they are not the defaults, by name.
     pub sysctl: BTreeMap<&'static str, String>,
 }
@@ -135,6 +138,7 @@ impl Default for Settings {
             api: Api::default(),
             metrics: Metrics::default(),
             log: Log::default(),
+            sync: Sync::default(),
             sysctl: BTreeMap::new(),
         }
     }

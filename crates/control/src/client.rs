@@ -20,14 +20,14 @@ use tokio::runtime::{Builder, Runtime};
 use crate::drain::Drains;
 use crate::endpoint::{
     CONNECTIONS, DRAINS, EVENTS, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE, STATUS,
-    STOP, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
+    STOP, SYNCHRONISATION, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
 };
 use crate::event::Event;
 use crate::site::{Applied, Plan, Site};
 use crate::stop::{Stop, Stopping};
 use crate::{
-    Code, ConnectionEntry, Director, Error, Overall, SOCKET, Services, Status, Timeouts,
-    Transaction, sysctl,
+    Code, ConnectionEntry, Director, Error, Overall, SOCKET, Services, Status, Synchronisation,
+    Timeouts, Transaction, sysctl,
 };
 
 use exchange::Stream;
@@ -168,6 +168,10 @@ impl Director for Client {
 
     fn sysctls(&mut self) -> Result<Vec<sysctl::Value>, Error> {
         self.get(SYSCTLS)
+    }
+
+    fn synchronisation(&mut self) -> Result<Synchronisation, Error> {
+        self.get(SYNCHRONISATION)
     }
 }
 

@@ -22,6 +22,8 @@ pub const CONNECTIONS: &str = "/v1/connections";
 pub const TIMEOUTS: &str = "/v1/timeouts";
 /// `GET`: a [`crate::sysctl::Value`] for each setting; a transaction sets them.
 pub const SYSCTLS: &str = "/v1/sysctls";
+/// `GET`: [`crate::sync::Synchronisation`]; a transaction starts and stops its daemons.
+pub const SYNCHRONISATION: &str = "/v1/synchronisation";
 /// `GET`: [`crate::drain::Drains`]; a transaction begins and cancels them.
 pub const DRAINS: &str = "/v1/drains";
 /// `GET`: [`crate::status::Status`].

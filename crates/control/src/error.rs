@@ -24,13 +24,16 @@ pub struct Error {
 pub enum Code {
     /// What was expected to be there is no longer.
     Conflict,
+    DaemonRuns,
     DestinationExists,
     /// The daemon failed, not the request.
     Internal,
     /// A value that LVS does not take.
     Invalid,
     LocalAddressExists,
+    NoSuchDaemon,
     NoSuchDestination,
+    NoSuchInterface,
     NoSuchLocalAddress,
     NoSuchService,
     /// There is no director in this network namespace.

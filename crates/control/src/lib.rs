@@ -6,6 +6,7 @@
 //! * [`status`]: how it fares, for `rlvs status`
 //! * [`rules`]: what of all that LVS takes
 //! * [`sysctl`]: the settings of IPVS, and what they do here
+//! * [`sync`]: synchronisation of connections with other directors
 //! * [`drain`]: destinations on their way out
 //! * [`error`]: why it refused
 //! * [`endpoint`]: the paths and the version they carry
@@ -28,6 +29,7 @@ pub mod rules;
 pub mod site;
 pub mod status;
 pub mod stop;
+pub mod sync;
 pub mod sysctl;
 pub mod transaction;
 
@@ -40,6 +42,7 @@ pub use model::{
     ClientAddress, Destination, DestinationKey, ForwardingMethod, Protocol, Service, ServiceKey,
 };
 pub use status::Status;
+pub use sync::{SyncDaemon, SyncRole, Synchronisation};
 pub use transaction::{Change, Made, Transaction};
 
 /// Name of the director's abstract unix socket, one in every network namespace.
@@ -65,4 +68,7 @@ pub trait Director {
 
     /// All settings, in the order of [`sysctl::SETTINGS`].
     fn sysctls(&mut self) -> Result<Vec<sysctl::Value>, Error>;
+
+    /// How synchronisation of connections fares.
+    fn synchronisation(&mut self) -> Result<Synchronisation, Error>;
 }

@@ -107,6 +107,9 @@ pub struct ConnectionEntry {
     /// Full NAT: what the real server sees as its client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<SocketAddr>,
+    /// Another director told it.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub learned: bool,
     /// Name and data of the persistence engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence_engine: Option<(String, String)>,

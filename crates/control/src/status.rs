@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::drain::Draining;
 use crate::listing::LocalAddress;
 use crate::model::{DestinationKey, Family, ForwardingMethod, ServiceKey};
+use crate::sync::Synchronisation;
 
 /// The state of a director.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -28,6 +29,9 @@ pub struct Status {
     /// Where services have firewall marks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marks: Option<MarkPath>,
+    /// Where connections are synchronised with other directors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synchronisation: Option<Synchronisation>,
     /// Where the services of a configuration file are done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<SiteState>,

@@ -141,9 +141,6 @@ const COUNT: Takes = Takes::Number(0, i64::MAX);
 const SECONDS: Takes = Takes::Number(-SECONDS_MOST, SECONDS_MOST);
 const SECONDS_MOST: i64 = i32::MAX as i64 / 250;
 
-const NO_SYNC: &str = "connections are not synchronised yet, so there are no masters and backups; \
-    leave it out";
-
 const fn works(name: &'static str, default: &'static str, about: &'static str) -> Setting {
     Setting {
         name,
@@ -195,7 +192,7 @@ pub static SETTINGS: [Setting; 30] = [
         "0",
         ANY,
         "1: a backup balances nothing",
-        NO_SYNC,
+        "a backup without a virtual address gets no packets for it; leave it out",
     ),
     works(
         "cache_bypass",
@@ -303,61 +300,63 @@ pub static SETTINGS: [Setting; 30] = [
         "1: answers of masqueraded real servers are routed anew",
         "they come in before the stack has routed them, so they are always routed here",
     ),
-    fixed(
+    works(
         "sync_persist_mode",
         "0",
-        ANY,
         "1: of persistent services only templates are synchronised",
-        NO_SYNC,
     ),
-    fixed(
-        "sync_ports",
-        "1",
-        Takes::PowerOfTwo(1 << 30),
-        "ports that synchronisation uses",
-        NO_SYNC,
-    ),
+    Setting {
+        takes: Takes::PowerOfTwo(1 << 30),
+        ..works(
+            "sync_ports",
+            "1",
+            "ports that synchronisation uses, from its own on; at most 64",
+        )
+    },
     fixed(
         "sync_qlen_max",
         "32768",
         COUNT,
         "messages that may wait (IPVS: pages of memory / 32)",
-        NO_SYNC,
+        "no messages wait: what is too much for a second is told in the next; [sync] rate says how much \
+         that is",
     ),
-    fixed(
-        "sync_refresh_period",
-        "0",
-        SECONDS,
-        "seconds by which a timer must move to be told",
-        NO_SYNC,
-    ),
-    fixed(
-        "sync_retries",
-        "0",
-        MODE,
-        "how often a message is sent again",
-        NO_SYNC,
-    ),
-    fixed(
+    Setting {
+        takes: SECONDS,
+        ..works(
+            "sync_refresh_period",
+            "0",
+            "seconds by which a connection's end must move to be told again; 0: 60",
+        )
+    },
+    Setting {
+        takes: MODE,
+        ..works(
+            "sync_retries",
+            "0",
+            "how often a connection is told again within that time",
+        )
+    },
+    works(
         "sync_sock_size",
         "0",
-        ANY,
-        "size of the sockets' buffers",
-        NO_SYNC,
+        "bytes of the sockets' buffers; 0: 8 MiB",
     ),
-    fixed(
-        "sync_threshold",
-        "3\t50",
-        Takes::Pair,
-        "packets before a connection is told, and between",
-        NO_SYNC,
-    ),
+    Setting {
+        takes: Takes::Pair,
+        ..works(
+            "sync_threshold",
+            "3\t50",
+            "packets before a connection is told (UDP: 0 and 1: at once; else with its second look), and \
+             between; 0: it is told once",
+        )
+    },
     fixed(
         "sync_version",
         "1",
         Takes::Number(0, 1),
-        "version of the messages",
-        NO_SYNC,
+        "version of the messages that are sent",
+        "version 0 has neither IPv6 nor timeouts; a backup takes both versions",
     ),
 ];
 

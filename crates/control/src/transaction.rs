@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error};
 use crate::model::{Destination, DestinationKey, Service, ServiceKey};
+use crate::sync::{SyncDaemon, SyncRole};
 
 /// Changes that are made in this order, all of them or none.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -82,6 +83,10 @@ pub enum Change {
         name: String,
         value: String,
     },
+    /// Starts synchronising connections (`--start-daemon`).
+    StartDaemon(SyncDaemon),
+    /// Ends that (`--stop-daemon`).
+    StopDaemon(SyncRole),
     /// Sets the counters of one service, or of all, to zero (`-Z`).
     Zero {
         service: Option<ServiceKey>,

@@ -8,7 +8,7 @@ use rlvs_engine::connection::{Bucket, Key, Meta, Slot};
 use rlvs_engine::family::Endpoints;
 use rlvs_engine::lease::Lease;
 use rlvs_engine::service::{ANNOUNCED, CALLED};
-use rlvs_engine::settings::{elapsed, seconds};
+use rlvs_engine::settings::seconds;
 use rlvs_engine::tables::Context;
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{FamilyTables, V4, V6, template};
@@ -59,7 +59,7 @@ fn entry<F: Packet, T: FamilyTables<F>>(
     }
     let endpoints = F::endpoints(&slot.key.load());
     let lease = Lease(slot.children.load());
-    let idle = elapsed(context.now, slot.seen.load());
+    let seen = slot.seen.load();
     // The slot has the same tenant still?
     if slot.meta.load() != meta.0 {
         return None;
@@ -76,7 +76,7 @@ fn entry<F: Packet, T: FamilyTables<F>>(
     Some(ConnectionEntry {
         protocol: name(endpoints.protocol).to_owned(),
         state: state.name().to_owned(),
-        expires: seconds(timeout.saturating_sub(idle)),
+        expires: seconds(left(context.now, seen, timeout)),
         client,
         virtual_address: SocketAddr::new(
             F::ip(endpoints.virtual_address),
@@ -87,8 +87,16 @@ fn entry<F: Packet, T: FamilyTables<F>>(
             port(record.port_for(endpoints.virtual_port)),
         ),
         local: local::<F, T>(tables, meta, lease),
+        learned: meta.has(Meta::LEARNED),
         persistence_engine,
     })
+}
+
+/// Ticks until an entry ends. What another director told may outlast the timeout here: it is as if its
+/// last packet were to come.
+fn left(now: u32, seen: u32, timeout: u32) -> u32 {
+    let left = seen.wrapping_add(timeout).wrapping_sub(now).cast_signed();
+    left.max(0).cast_unsigned()
 }
 
 /// The client of an entry; of a template by Call-ID any, and what stands for its call, which is all

@@ -32,6 +32,7 @@ use crate::server::doors::Doors;
 use crate::site::Managed;
 use crate::supported;
 use crate::sweep::Swept;
+use crate::sync::Synchronisation;
 use crate::vlans::{Below, vlans};
 
 /// Everything a director knows.
@@ -53,6 +54,7 @@ pub(crate) struct Core {
     pub(crate) doors: Doors,
     pub(crate) links: Vec<Link>,
     pub(crate) swept: Swept,
+    pub(crate) synchronised: Synchronisation,
     pub(crate) rates: Estimator<Counted>,
     pub(crate) rates_of_all: Estimator<()>,
     pub(crate) drains: Ended,
@@ -110,6 +112,7 @@ impl Core {
             doors,
             links: Vec::new(),
             swept: Swept::default(),
+            synchronised: Synchronisation::default(),
             rates: Estimator::default(),
             rates_of_all: Estimator::default(),
             drains: Ended::default(),
@@ -137,6 +140,7 @@ impl Core {
             Request::Services(reply) => reply.send(Ok(self.services())),
             Request::Status(reply) => reply.send(Ok(self.status())),
             Request::Stop(stop, reply) => reply.send(Ok(self.ask_to_end(stop))),
+            Request::Synchronisation(reply) => reply.send(Ok(self.synchronisation())),
             Request::Sysctls(reply) => reply.send(Ok(self.sysctls())),
             Request::Timeouts(reply) => reply.send(Ok(self.desired.timeouts())),
         }
@@ -152,6 +156,7 @@ impl Core {
                 self.follow_attachments();
                 self.follow_marks();
                 self.real_paths.follow(&self.links);
+                self.follow_synchronisation();
             }
             Event::NextHop { address, hop } => {
                 let hop = match hop {
@@ -184,6 +189,7 @@ impl Core {
         self.follow_needs();
         self.follow_marks();
         self.follow_own_addresses();
+        self.follow_synchronisation();
         self.remember_health();
         let before = self.installed.addresses().count();
         if !self.is_ending() {
@@ -199,6 +205,7 @@ impl Core {
     /// What a client wants, if the rules are what it has seen.
     fn apply_expected(&mut self, transaction: &Transaction) -> Result<Made, Error> {
         transaction.expect(self.number())?;
+        self.check_daemons(transaction)?;
         self.apply(transaction)?;
         Ok(Made {
             number: self.number(),
@@ -232,6 +239,7 @@ impl Core {
         self.install(&touched).map_err(internal)?;
         self.note_drains(draining);
         self.follow_marks();
+        self.follow_synchronisation();
         if self.journal.wants_snapshot() {
             self.journal.snapshot(&self.desired).map_err(internal)?;
         }
@@ -311,6 +319,7 @@ impl Core {
             self.zero(zeroed.as_ref());
         }
         if !touched.order.is_empty() {
+            self.synchronised.note_change();
             self.watch();
         }
         Ok(())
@@ -335,6 +344,7 @@ impl Core {
         self.attachments
             .follow(&mut self.plane, &self.config, &self.links);
         self.follow_attachments();
+        self.follow_synchronisation();
     }
 
     fn write_settings(&self) {
@@ -433,7 +443,10 @@ impl Touched {
                 self.touch(*service);
             }
             Change::Zero { service } => self.zeroed.push(*service),
-            Change::SetTimeouts { .. } | Change::SetSysctl { .. } => {}
+            Change::SetTimeouts { .. }
+            | Change::SetSysctl { .. }
+            | Change::StartDaemon(_)
+            | Change::StopDaemon(_) => {}
         }
     }
 

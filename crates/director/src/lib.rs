@@ -15,6 +15,7 @@
 //! * `service_manager`: systemd
 //! * `sysctls`: settings; `defence`: those for when memory is short
 //! * `sweep`: ends connections whose time is over; `connections` lists them
+//! * `sync`: synchronisation of connections with other directors
 //! * `estimator`: present rates, every two seconds; `rates`: of what
 #![forbid(unsafe_code)]
 
@@ -44,6 +45,7 @@ mod site;
 mod slow_start;
 pub mod supported;
 pub mod sweep;
+mod sync;
 mod sysctls;
 mod vlans;
 

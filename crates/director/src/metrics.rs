@@ -3,6 +3,7 @@
 //! Labels come from the configuration and from fixed lists, never from packets, so there are as many
 //! series as services and real servers make. `text` is how they are written.
 
+mod synchronisation;
 mod text;
 
 use std::collections::BTreeMap;
@@ -158,6 +159,9 @@ pub(crate) fn write(out: &mut dyn io::Write, it: &Figures, outside: &Outside) ->
     }
     health(&mut text, it)?;
     tables(&mut text, it)?;
+    if let Some(now) = &it.status.synchronisation {
+        synchronisation::write(&mut text, now)?;
+    }
     packets(
         &mut text,
         "dropped",

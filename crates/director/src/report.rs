@@ -95,6 +95,7 @@ impl Core {
             listening: self.doors.listening(),
             interfaces: self.links.iter().map(|link| self.interface(link)).collect(),
             marks: self.marked_way.status(),
+            synchronisation: Some(self.synchronisation()).filter(|it| !it.daemons.is_empty()),
             site: self.managed.status(),
             services: self
                 .desired

@@ -20,6 +20,8 @@ pub fn check(change: &Change) -> Result<(), Error> {
         | Change::AddLocalAddress { .. }
         | Change::DeleteLocalAddress { .. }
         | Change::SetTimeouts { .. }
+        | Change::StartDaemon(_)
+        | Change::StopDaemon(_)
         | Change::Zero { .. } => None,
         Change::SetSysctl { name, value } => return sysctl::find(name)?.take(value).map(drop),
     };

@@ -83,7 +83,7 @@ pub fn once(tables: &KernelTables) -> Swept {
 }
 
 /// Whether any destination has connections or templates, of IPv4 and of IPv6.
-fn in_use<S: Store>(tables: &S) -> [bool; 2] {
+pub(crate) fn in_use<S: Store>(tables: &S) -> [bool; 2] {
     let mut families = [false; 2];
     for (load, destination) in tables.loads().iter().zip(tables.destinations()) {
         if load.counts() != (0, 0) || load.persistent.load() != 0 {

@@ -47,12 +47,18 @@ mod tests {
     /// What is taken has an effect: on packets, or one of these.
     #[test]
     fn none_is_taken_and_ignored() {
-        // `Core::defend`, `Core::estimate`; and what comes out of a tunnel meets no program.
+        // `Core::defend`, `Core::estimate`, `sync`; and what comes out of a tunnel meets no program.
         let beside = [
             "am_droprate",
             "amemthresh",
             "run_estimation",
             "ignore_tunneled",
+            "sync_persist_mode",
+            "sync_ports",
+            "sync_refresh_period",
+            "sync_retries",
+            "sync_sock_size",
+            "sync_threshold",
         ];
         let of_packets = Sysctl::ALL.map(Sysctl::name);
         let mut works: Vec<_> = of_packets.into_iter().chain(beside).collect();

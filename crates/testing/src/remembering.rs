@@ -1,9 +1,10 @@
 //! A director that only remembers.
 
 use rlvs_control::listing::Statistics;
+use rlvs_control::sync::{DaemonState, SyncDaemon, no_interface};
 use rlvs_control::{
-    ConnectionEntry, DestinationStatus, Director, Error, Overall, ServiceStatus, Services,
-    Timeouts, Transaction, sysctl,
+    Change, ConnectionEntry, DestinationStatus, Director, Error, Overall, ServiceStatus, Services,
+    Synchronisation, Timeouts, Transaction, sysctl,
 };
 use rlvs_director::desired::{Desired, DesiredService};
 use rlvs_director::supported;
@@ -18,6 +19,8 @@ pub struct Memory {
     pub overall: Overall,
     /// Refuse what the data plane cannot do yet.
     pub strict: bool,
+    /// Interfaces that synchronisation finds, and their MTU.
+    pub interfaces: Vec<(String, u32)>,
 }
 
 impl Director for Memory {
@@ -30,6 +33,11 @@ impl Director for Memory {
                     ..error
                 };
                 supported::check(change).map_err(at)?;
+            }
+        }
+        for change in &transaction.changes {
+            if let Change::StartDaemon(daemon) = change {
+                self.mtu(&daemon.interface)?;
             }
         }
         self.desired.apply(transaction, 0, &mut |_, _| ())?;
@@ -69,6 +77,30 @@ impl Director for Memory {
                 .to_owned(),
         };
         Ok(sysctl::SETTINGS.iter().map(value).collect())
+    }
+
+    fn synchronisation(&mut self) -> Result<Synchronisation, Error> {
+        let state = |daemon: &SyncDaemon| {
+            let mtu = self.mtu(&daemon.interface)?;
+            Ok(DaemonState::new(daemon.filled(mtu)))
+        };
+        Ok(Synchronisation {
+            daemons: self
+                .desired
+                .daemons()
+                .map(state)
+                .collect::<Result<_, Error>>()?,
+        })
+    }
+}
+
+impl Memory {
+    fn mtu(&self, interface: &str) -> Result<u32, Error> {
+        let mut known = self.interfaces.iter();
+        let found = known.find(|(name, _)| name == interface);
+        found
+            .map(|(_, mtu)| *mtu)
+            .ok_or_else(|| no_interface(interface))
     }
 }
 

@@ -139,6 +139,8 @@ fn service_of(change: &Change) -> Option<ServiceKey> {
         Change::Flush
         | Change::SetTimeouts { .. }
         | Change::SetSysctl { .. }
+        | Change::StartDaemon(_)
+        | Change::StopDaemon(_)
         | Change::Zero { .. } => None,
     }
 }

@@ -39,8 +39,6 @@ impl Typed {
                 only: self.service,
                 numeric: self.given.has(Opt::Numeric),
             },
-            Verb::StartDaemon => Command::StartDaemon,
-            Verb::StopDaemon => Command::StopDaemon,
             Verb::Version => Command::Version,
             verb => Command::Change(self.change(verb, timeouts)?),
         })
@@ -81,6 +79,8 @@ impl Typed {
                 }
             }
             (Verb::Set, &[tcp, tcp_fin, udp]) => Change::SetTimeouts { tcp, tcp_fin, udp },
+            (Verb::StartDaemon, _) => Change::StartDaemon(self.daemon.clone()),
+            (Verb::StopDaemon, _) => Change::StopDaemon(self.daemon.role),
             (Verb::Zero, _) => Change::Zero {
                 service: self.service,
             },

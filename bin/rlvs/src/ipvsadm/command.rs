@@ -17,8 +17,6 @@ pub(super) enum Command {
     Save {
         numeric: bool,
     },
-    StartDaemon,
-    StopDaemon,
     Version,
 }
 

@@ -119,10 +119,13 @@ fn text<'a>(change: &Change, error: &'a Error) -> &'a str {
             | Change::DeleteDestination { .. }
     );
     match error.code {
+        Code::DaemonRuns => "Daemon has already run",
         Code::DestinationExists => "Destination already exists",
         Code::Invalid if of_destination => {
             "Invalid operation.  Possibly wrong module version, address not unicast, ..."
         }
+        Code::NoSuchDaemon => "No daemon is running",
+        Code::NoSuchInterface => "No such device",
         Code::NoSuchDestination => "No such destination",
         Code::NoSuchService if of_destination => "Service not defined",
         Code::NoSuchService => "No such service",

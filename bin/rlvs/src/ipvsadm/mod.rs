@@ -107,10 +107,6 @@ impl<'a> Surroundings<'a> {
             Command::LocalAddresses { only, numeric } => self.local_addresses(only, numeric),
             Command::Restore => self.restore(),
             Command::Save { numeric } => self.save(numeric),
-            Command::StartDaemon => Err(Failure::refused(
-                "synchronising connections is not there yet in rlvs",
-            )),
-            Command::StopDaemon => Err(Failure::refused("No daemon is running")),
             Command::Version => Ok(writeln!(self.output, "{}", help::VERSION)?),
         }
     }
@@ -124,8 +120,11 @@ impl<'a> Surroundings<'a> {
                 names,
                 persistence_engines: *persistence_engines,
             }),
-            // None runs, so there is nothing to say of them.
-            Subject::Daemons => Ok(()),
+            Subject::Daemons => {
+                let now = self.director.synchronisation();
+                let now = now.map_err(|error| Failure::listing(&error))?;
+                Ok(print::daemons(&now, self.output)?)
+            }
             Subject::Services(listing) => self.services(listing, names),
             Subject::Timeouts => {
                 let now = self

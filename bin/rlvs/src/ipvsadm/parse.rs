@@ -1,5 +1,7 @@
 //! From arguments to a [`Command`].
 
+use rlvs_control::SyncRole;
+
 use super::command::Command;
 use super::failure::Failure;
 use super::flags::{Meaning, Verb};
@@ -13,11 +15,13 @@ pub(super) fn parse(arguments: &[String], names: &dyn Names) -> Result<Command, 
         return Typed::default().command(Verb::List, &[]);
     }
     let mut tokens = Tokens::new(arguments);
-    match verb(&mut tokens)? {
+    let (verb, role) = verb(&mut tokens)?;
+    match verb {
         Verb::Help => Ok(Command::Help),
         Verb::Version => Ok(Command::Version),
         verb => {
-            let (typed, words) = rest(tokens, names)?;
+            let (mut typed, words) = rest(tokens, names)?;
+            typed.daemon.role = role;
             let (timeouts, words) = timeouts(verb, &words)?;
             if let Some(word) = words.first() {
                 return Err(Failure::usage(format!("unexpected argument {word}")));
@@ -27,13 +31,14 @@ pub(super) fn parse(arguments: &[String], names: &dyn Names) -> Result<Command, 
     }
 }
 
-/// The command comes first.
-fn verb(tokens: &mut Tokens<'_>) -> Result<Verb, Failure> {
+/// The command comes first; which of the synchronisation daemons it is about, if it is.
+fn verb(tokens: &mut Tokens<'_>) -> Result<(Verb, SyncRole), Failure> {
     let Ok(Some(Token::Flag(flag, value))) = tokens.next() else {
         return Err(Failure::not_a_command());
     };
     match (flag.meaning, value) {
-        (Meaning::Command(verb), None | Some("master" | "backup")) => Ok(verb),
+        (Meaning::Command(verb), None | Some("master")) => Ok((verb, SyncRole::Master)),
+        (Meaning::Command(verb), Some("backup")) => Ok((verb, SyncRole::Backup)),
         (Meaning::Command(Verb::StartDaemon), _) => {
             Err(Failure::usage("illegal start-daemon parameter specified"))
         }

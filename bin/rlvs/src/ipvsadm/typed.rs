@@ -4,9 +4,10 @@
 //! of IPv6 only after an IPv6 service, `-r` takes its port from a service named before it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 use rlvs_control::model::{ClientAddress, Family, Granularity};
-use rlvs_control::{DestinationKey, Protocol, ServiceKey};
+use rlvs_control::{DestinationKey, Protocol, ServiceKey, SyncDaemon, SyncRole};
 
 use super::address;
 use super::failure::Failure;
@@ -49,6 +50,8 @@ pub(super) struct Typed {
     pub(super) client_address: ClientAddress,
     pub(super) local_address: Option<IpAddr>,
     pub(super) slow_start: u32,
+    /// Synchronisation, with `--start-daemon`.
+    pub(super) daemon: SyncDaemon,
 }
 
 impl Default for Typed {
@@ -72,6 +75,7 @@ impl Default for Typed {
             client_address: ClientAddress::default(),
             local_address: None,
             slow_start: 0,
+            daemon: SyncDaemon::new(SyncRole::Master, ""),
         }
     }
 }
@@ -131,7 +135,21 @@ impl Typed {
                 let (address, _) = address.ok_or_else(|| illegal("local address"))?;
                 self.local_address = Some(address);
             }
-            _ => sync_option(option, text)?,
+            _ => self.sync_option(option, text)?,
+        }
+        Ok(())
+    }
+
+    fn sync_option(&mut self, option: Opt, text: &str) -> Result<(), Failure> {
+        let daemon = &mut self.daemon;
+        match option {
+            Opt::GroupInterface => daemon.interface = text.chars().take(INTERFACE_LENGTH).collect(),
+            Opt::SyncId => daemon.id = sync_number(text, "syncid", 0, 255)?,
+            Opt::SyncLength => daemon.maxlen = Some(sync_number(text, "sync-maxlen", 1, 65507)?),
+            Opt::GroupPort => daemon.port = Some(sync_number(text, "mcast-port", 1, 65535)?),
+            Opt::GroupTtl => daemon.ttl = Some(sync_number(text, "mcast-ttl", 1, 255)?),
+            Opt::Group => daemon.group = Some(group(text)?),
+            _ => {}
         }
         Ok(())
     }
@@ -245,33 +263,28 @@ fn tunnel_type(text: &str) -> Result<TunnelType, Failure> {
     }
 }
 
-/// These are checked, and no more: there is no synchronisation yet.
-fn sync_option(option: Opt, text: &str) -> Result<(), Failure> {
-    let (what, range) = match option {
-        Opt::SyncId => ("syncid", 0..=255),
-        Opt::SyncLength => ("sync-maxlen", 1..=65507),
-        Opt::GroupPort => ("mcast-port", 1..=65535),
-        Opt::GroupTtl => ("mcast-ttl", 1..=255),
-        Opt::Group => return group(text),
-        _ => return Ok(()),
-    };
-    number::parse(text, range)
-        .map(drop)
-        .ok_or_else(|| illegal(what))
+/// Of a longer name ipvsadm keeps so much (IFNAMSIZ, less its NUL).
+const INTERFACE_LENGTH: usize = 15;
+
+fn sync_number<T: TryFrom<u32>>(
+    text: &str,
+    what: &str,
+    least: u32,
+    most: u32,
+) -> Result<T, Failure> {
+    let number = number::parse(text, least..=most);
+    let number = number.and_then(|number| number.try_into().ok());
+    number.ok_or_else(|| illegal(what))
 }
 
-fn group(text: &str) -> Result<(), Failure> {
-    let (version, address) = if text.contains(':') {
-        ("IPv6", text.parse::<Ipv6Addr>().ok().map(IpAddr::V6))
-    } else {
-        ("IPv4", text.parse::<Ipv4Addr>().ok().map(IpAddr::V4))
+fn group(text: &str) -> Result<IpAddr, Failure> {
+    let version = if text.contains(':') { "IPv6" } else { "IPv4" };
+    let address = match version {
+        "IPv6" => Ipv6Addr::from_str(text).ok().map(IpAddr::V6),
+        _ => Ipv4Addr::from_str(text).ok().map(IpAddr::V4),
     };
-    if address.is_some_and(|address| address.is_multicast()) {
-        return Ok(());
-    }
-    Err(Failure::usage(format!(
-        "invalid {version} mcast-group `{text}'"
-    )))
+    let group = address.filter(IpAddr::is_multicast);
+    group.ok_or_else(|| Failure::usage(format!("invalid {version} mcast-group `{text}'")))
 }
 
 fn illegal(what: &str) -> Failure {

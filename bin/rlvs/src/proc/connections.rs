@@ -20,10 +20,10 @@ pub(super) fn entry(entry: &ConnectionEntry) -> String {
     format!("{beginning} {expires:7}{engine}")
 }
 
-/// All connections began here: none come from another director.
 pub(super) fn sync_entry(entry: &ConnectionEntry) -> String {
     let (beginning, expires) = (beginning(entry), entry.expires);
-    format!("{beginning} {:<6} {expires:7}", "LOCAL")
+    let origin = if entry.learned { "SYNC" } else { "LOCAL" };
+    format!("{beginning} {origin:<6} {expires:7}")
 }
 
 fn beginning(entry: &ConnectionEntry) -> String {

@@ -119,6 +119,7 @@ fn at_work() -> Status {
             interface("uplink", 3, Attachment::Tc, "the driver has no XDP"),
             interface("eth2", 14, Attachment::Detached, "the interface is down"),
         ],
+        synchronisation: None,
         site: None,
         marks: Some(MarkPath {
             device: "lvs0".to_owned(),
@@ -185,6 +186,7 @@ fn idle() -> Status {
         },
         interfaces: vec![],
         marks: None,
+        synchronisation: None,
         site: None,
         services: vec![],
         connections: vec![],

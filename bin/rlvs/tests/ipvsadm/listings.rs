@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use rlvs_control::sysctl::Value;
-use rlvs_control::{ConnectionEntry, Director, Error, Overall, Services, Timeouts, Transaction};
+use rlvs_control::{
+    ConnectionEntry, Director, Error, Overall, Services, Synchronisation, Timeouts, Transaction,
+};
 
 use crate::bench::Bench;
 
@@ -39,6 +41,10 @@ impl Director for Exhibition {
 
     fn sysctls(&mut self) -> Result<Vec<Value>, Error> {
         Ok(Vec::new())
+    }
+
+    fn synchronisation(&mut self) -> Result<Synchronisation, Error> {
+        Ok(Synchronisation::default())
     }
 }
 

@@ -110,6 +110,7 @@ fn connections() -> Vec<ConnectionEntry> {
             virtual_address: at(virtual_address),
             destination: at(destination),
             local: None,
+            learned: false,
             persistence_engine: None,
         }
     };

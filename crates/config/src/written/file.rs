@@ -13,7 +13,7 @@ use crate::settings::doors::api;
 use crate::settings::sysctls::{sysctls, sysctls_schema};
 use crate::settings::{
     Api, Control, Interfaces, Ipvsadm, Log, MOST_CONNECTIONS, MOST_DESTINATIONS, MOST_SERVICES,
-    Metrics, Settings, Stop, interfaces, perhaps_within, within,
+    Metrics, Settings, Stop, Sync, interfaces, perhaps_within, within,
 };
 
 /// rlvs.toml
@@ -53,6 +53,8 @@ pub(crate) struct WrittenFile {
     pub(crate) ipvsadm: Ipvsadm,
     /// What becomes of forwarding when the daemon ends.
     pub(crate) stop: Stop,
+    /// Synchronisation of connections with other directors.
+    pub(crate) sync: Sync,
     /// Settings of IPVS, without `net.ipv4.vs.`
     #[serde(deserialize_with = "sysctls")]
     #[schemars(schema_with = "sysctls_schema")]
@@ -140,6 +142,7 @@ impl WrittenFile {
             log: settings.log,
             ipvsadm: settings.ipvsadm,
             stop: settings.stop,
+            sync: settings.sync,
             sysctl: settings.sysctl,
             timeouts: None,
             check: Defaults::default(),
@@ -163,6 +166,7 @@ impl WrittenFile {
             log: self.log.clone(),
             ipvsadm: self.ipvsadm.clone(),
             stop: self.stop,
+            sync: self.sync.clone(),
             sysctl: self.sysctl.clone(),
         }
     }

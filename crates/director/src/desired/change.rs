@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use rlvs_control::{
-    Change, Code, Destination, DestinationKey, Error, Service, ServiceKey, rules, sysctl,
+    Change, Code, Destination, DestinationKey, Error, Service, ServiceKey, SyncDaemon, SyncRole,
+    rules, sysctl,
 };
 
 use super::undo::Undo;
@@ -58,6 +59,8 @@ impl Desired {
             }
             Change::SetTimeouts { tcp, tcp_fin, udp } => self.set_timeouts(*tcp, *tcp_fin, *udp),
             Change::SetSysctl { name, value } => self.set_sysctl(name, value),
+            Change::StartDaemon(daemon) => self.start_daemon(daemon),
+            Change::StopDaemon(role) => self.stop_daemon(*role),
             Change::Zero { service } => self.zero(service.as_ref()),
         }
     }
@@ -207,6 +210,27 @@ impl Desired {
         let value = setting.parse(value)?;
         let old = self.sysctls.insert(setting.name.to_owned(), value);
         Ok(Undo::ReplaceSysctl(setting.name, old))
+    }
+
+    fn start_daemon(&mut self, daemon: &SyncDaemon) -> Made {
+        daemon.check()?;
+        if self.daemons.contains_key(&daemon.role) {
+            let message = format!(
+                "a {} synchronisation daemon runs already: stop it first",
+                daemon.role
+            );
+            return Err(Error::new(Code::DaemonRuns, message));
+        }
+        self.daemons.insert(daemon.role, daemon.clone());
+        Ok(Undo::RemoveDaemon(daemon.role))
+    }
+
+    fn stop_daemon(&mut self, role: SyncRole) -> Made {
+        let daemon = self.daemons.remove(&role);
+        daemon.map(Undo::PutBackDaemon).ok_or_else(|| {
+            let message = format!("no {role} synchronisation daemon runs");
+            Error::new(Code::NoSuchDaemon, message)
+        })
     }
 
     /// Counters are not part of the desired state: only whether the service exists matters here.

@@ -17,7 +17,8 @@ use std::net::IpAddr;
 
 use rlvs_control::rules;
 use rlvs_control::{
-    Change, Destination, DestinationKey, Error, Service, ServiceKey, Timeouts, Transaction,
+    Change, Destination, DestinationKey, Error, Service, ServiceKey, SyncDaemon, SyncRole,
+    Timeouts, Transaction,
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,9 @@ pub struct Desired {
     /// Settings of IPVS that were set.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     sysctls: BTreeMap<String, String>,
+    /// Synchronisation daemons that were started.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    daemons: BTreeMap<SyncRole, SyncDaemon>,
 }
 
 /// A virtual service with its destinations.
@@ -100,6 +104,11 @@ impl Desired {
     /// The value that a setting of IPVS was set to, by its name without prefix.
     pub fn sysctl(&self, name: &str) -> Option<&str> {
         self.sysctls.get(name).map(String::as_str)
+    }
+
+    /// Synchronisation daemons, the master first.
+    pub fn daemons(&self) -> impl Iterator<Item = &SyncDaemon> {
+        self.daemons.values()
     }
 
     /// The latest first.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use rlvs_control::{DestinationKey, Service, ServiceKey, Timeouts};
+use rlvs_control::{DestinationKey, Service, ServiceKey, SyncDaemon, SyncRole, Timeouts};
 
 use super::ordered::{Keyed, Ordered, Place};
 use super::{Desired, DesiredDestination, DesiredService};
@@ -14,6 +14,8 @@ pub(super) enum Undo {
     PutBackAll(Ordered<DesiredService>),
     PutBackDestination(ServiceKey, Place, DesiredDestination),
     PutBackService(Place, Box<DesiredService>),
+    PutBackDaemon(SyncDaemon),
+    RemoveDaemon(SyncRole),
     RemoveDestination(ServiceKey, DestinationKey),
     RemoveService(ServiceKey),
     ReplaceDestination(ServiceKey, DesiredDestination),
@@ -32,6 +34,12 @@ impl Undo {
             Self::PutBackService(place, service) => desired.services.put_back(place, *service),
             Self::RemoveService(key) => {
                 desired.services.remove(&key);
+            }
+            Self::PutBackDaemon(daemon) => {
+                desired.daemons.insert(daemon.role, daemon);
+            }
+            Self::RemoveDaemon(role) => {
+                desired.daemons.remove(&role);
             }
             Self::ReplaceTimeouts(timeouts) => desired.timeouts = timeouts,
             Self::ReplaceSysctl(name, Some(old)) => {

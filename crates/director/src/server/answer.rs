@@ -121,6 +121,7 @@ fn blame_versions(mut error: Error, headers: &HeaderMap) -> Error {
 fn status_of(code: Code) -> StatusCode {
     match code {
         Code::Conflict
+        | Code::DaemonRuns
         | Code::DestinationExists
         | Code::LocalAddressExists
         | Code::ServiceExists => StatusCode::CONFLICT,
@@ -129,9 +130,11 @@ fn status_of(code: Code) -> StatusCode {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Code::Malformed => StatusCode::BAD_REQUEST,
-        Code::NoSuchDestination | Code::NoSuchLocalAddress | Code::NoSuchService => {
-            StatusCode::NOT_FOUND
-        }
+        Code::NoSuchDaemon
+        | Code::NoSuchDestination
+        | Code::NoSuchInterface
+        | Code::NoSuchLocalAddress
+        | Code::NoSuchService => StatusCode::NOT_FOUND,
         Code::NotRunning => StatusCode::SERVICE_UNAVAILABLE,
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::TableFull => StatusCode::INSUFFICIENT_STORAGE,

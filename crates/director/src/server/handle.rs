@@ -13,7 +13,8 @@ use rlvs_control::site::{Applied, Plan, Site};
 use rlvs_control::status::Status;
 use rlvs_control::stop::{Stop, Stopping};
 use rlvs_control::{
-    Code, ConnectionEntry, Error, Made, Overall, Services, Timeouts, Transaction, sysctl,
+    Code, ConnectionEntry, Error, Made, Overall, Services, Synchronisation, Timeouts, Transaction,
+    sysctl,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 
@@ -39,6 +40,7 @@ pub enum Request {
     Services(Reply<Services>),
     Status(Reply<Status>),
     Stop(Stop, Reply<Stopping>),
+    Synchronisation(Reply<Synchronisation>),
     Sysctls(Reply<Vec<sysctl::Value>>),
     Timeouts(Reply<Timeouts>),
 }
@@ -167,6 +169,10 @@ impl Handle {
 
     pub async fn status(&self) -> Result<Status, Error> {
         self.ask(Request::Status).await
+    }
+
+    pub async fn synchronisation(&self) -> Result<Synchronisation, Error> {
+        self.ask(Request::Synchronisation).await
     }
 
     pub async fn sysctls(&self) -> Result<Vec<sysctl::Value>, Error> {

@@ -12,7 +12,8 @@ pub enum Role {
     Read,
     /// Changes rules, drains, and sets counters to zero.
     Operate,
-    /// Of the group that may use the socket beside root: sets settings of IPVS, too. No token has it.
+    /// Of the group that may use the socket beside root: sets settings of IPVS, and synchronises
+    /// connections, too. No token has it.
     Member,
     /// The site, which can name programs that are run as root, and has passwords.
     Admin,
@@ -53,8 +54,13 @@ impl Role {
 
     /// Refuses changes that need more than changes do.
     pub(super) fn may_make(self, transaction: &Transaction) -> Result<(), Error> {
-        let is_setting = |change: &Change| matches!(change, Change::SetSysctl { .. });
-        let Some(index) = transaction.changes.iter().position(is_setting) else {
+        let is_more = |change: &Change| {
+            matches!(
+                change,
+                Change::SetSysctl { .. } | Change::StartDaemon(_) | Change::StopDaemon(_)
+            )
+        };
+        let Some(index) = transaction.changes.iter().position(is_more) else {
             return Ok(());
         };
         self.may(Self::Member).map_err(|error| Error {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream;
 use rlvs_control::endpoint::{
     API, CONNECTIONS, DRAINS, EVENTS, OPENAPI, OVERALL, PLAN, PRODUCT, SERVICES, SITE, STATUS,
-    STOP, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
+    STOP, SYNCHRONISATION, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
 };
 use rlvs_control::event::{Event, What};
 use rlvs_control::site::Site;
@@ -94,6 +94,14 @@ fn questions(table: Table) -> Table {
                 "The settings of IPVS; a transaction sets them",
             ),
             |handle: Handle| async move { handle.sysctls().await },
+        )
+        .get(
+            read(
+                SYNCHRONISATION,
+                "synchronisation",
+                "Synchronisation of connections with other directors; a transaction begins and ends it",
+            ),
+            |handle: Handle| async move { handle.synchronisation().await },
         )
         .get(
             read(
@@ -195,7 +203,8 @@ fn changes(table: Table) -> Table {
         ..read(
             TRANSACTION,
             "transaction",
-            "Makes changes in this order, all of them or none; set-sysctl needs the role admin",
+            "Makes changes in this order, all of them or none; set-sysctl, \
+             start-daemon and stop-daemon need the role admin",
         )
     };
     table.take(

@@ -303,6 +303,7 @@ impl Core {
         self.config.interfaces.clone_from(&site.settings.interfaces);
         self.config.interfaces.loopback = loopback;
         self.config.stop = site.settings.stop;
+        self.config.sync.clone_from(&site.settings.sync);
         self.follow_config();
     }
 

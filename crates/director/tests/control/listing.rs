@@ -112,6 +112,7 @@ fn entry(number: u32) -> ConnectionEntry {
         client: client.into(),
         virtual_address: ([192, 0, 2, 1], 80).into(),
         destination: ([192, 0, 2, 2], 80).into(),
+        learned: false,
         persistence_engine: None,
         local: None,
     }

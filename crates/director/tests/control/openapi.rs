@@ -22,6 +22,7 @@ impl ConnectionSource for Connections {
             virtual_address: ([192, 0, 2, 1], 80).into(),
             destination: ([10, 0, 0, 1], 80).into(),
             local: None,
+            learned: false,
             persistence_engine: Some(("sip".to_owned(), "call".to_owned())),
         };
         let local = Some(([10, 0, 0, 9], 1024).into());

@@ -18,9 +18,11 @@ use rlvs_control::status::{
     SiteState, SlowStart, TroubledServer,
 };
 use rlvs_control::stop::{AtStop, Stopping};
+use rlvs_control::sync::{DaemonState, Dropped};
 use rlvs_control::{
     Change, Client, ConnectionEntry, DestinationKey, Director, ForwardingMethod, Made, Overall,
-    Protocol, Service, ServiceKey, Status, Transaction, model::Family,
+    Protocol, Service, ServiceKey, Status, SyncDaemon, SyncRole, Synchronisation, Transaction,
+    model::Family,
 };
 use rlvs_director::metrics::{CheckedServer, Figures};
 use rlvs_director::news::News;
@@ -247,6 +249,7 @@ async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Send
             Request::Figures(reply) => reply.send(Ok(Box::new(figures(&mut director)))),
             Request::Status(reply) => reply.send(Ok(status())),
             Request::Timeouts(reply) => reply.send(director.timeouts()),
+            Request::Synchronisation(reply) => reply.send(Ok(synchronisation())),
             Request::Sysctls(reply) => reply.send(director.sysctls()),
         }
     }
@@ -410,6 +413,7 @@ pub(crate) fn status() -> Status {
             }],
             problem: None,
         }),
+        synchronisation: Some(synchronisation()),
         site: Some(SiteState {
             path: "/etc/rlvs/rlvs.toml".into(),
             number: 3,
@@ -468,5 +472,26 @@ fn resolved() -> NextHop {
     NextHop::Resolved {
         interface: "eth0".to_owned(),
         mac: "02:00:00:00:00:02".to_owned(),
+    }
+}
+
+pub(crate) fn synchronisation() -> Synchronisation {
+    let backup = DaemonState {
+        problem: Some("no socket".to_owned()),
+        messages: 3,
+        records: 40,
+        peers: vec![[192, 0, 2, 3].into()],
+        waiting: 1,
+        dropped: vec![Dropped {
+            reason: "stranger".to_owned(),
+            count: 2,
+        }],
+        ..DaemonState::new(SyncDaemon::new(SyncRole::Backup, "eth0").filled(1500))
+    };
+    Synchronisation {
+        daemons: vec![
+            DaemonState::new(SyncDaemon::new(SyncRole::Master, "eth0")),
+            backup,
+        ],
     }
 }

@@ -2,6 +2,7 @@
 
 mod columns;
 mod connections;
+mod daemons;
 mod local_addresses;
 mod name;
 mod order;
@@ -9,6 +10,7 @@ mod save;
 mod services;
 
 pub(super) use connections::ConnectionListing;
+pub(super) use daemons::daemons;
 pub(super) use local_addresses::local_addresses;
 pub(super) use name::Namer;
 pub(super) use save::save;

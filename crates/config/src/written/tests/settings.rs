@@ -136,7 +136,7 @@ const ERRORS: &[(&str, &str)] = &[
         "x = 1",
         "x.toml:1:1: x: unknown field `x`, expected one of `include`, `connections`, \
          `connections_ipv6`, `services`, `destinations`, `interfaces`, `control`, `api`, \
-         `metrics`, `log`, `ipvsadm`, `stop`, `sysctl`, `timeouts`, `check`, `alerts`, `address`, \
+         `metrics`, `log`, `ipvsadm`, `stop`, `sync`, `sysctl`, `timeouts`, `check`, `alerts`, `address`, \
          `service`, `vrrp`",
     ),
     (

@@ -144,7 +144,9 @@ impl Model {
             }
             Change::Zero { service: Some(key) } => self.index(port(key)).map(drop),
             Change::Zero { service: None } => Some(()),
-            Change::Drain { .. }
+            Change::StartDaemon(_)
+            | Change::StopDaemon(_)
+            | Change::Drain { .. }
             | Change::Undrain { .. }
             | Change::AddLocalAddress { .. }
             | Change::DeleteLocalAddress { .. } => {

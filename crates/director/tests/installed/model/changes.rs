@@ -39,6 +39,8 @@ impl Model {
             | Change::Drain { .. }
             | Change::Undrain { .. }
             | Change::SetSysctl { .. }
+            | Change::StartDaemon(_)
+            | Change::StopDaemon(_)
             | Change::Zero { .. }
             | Change::AddLocalAddress { .. }
             | Change::DeleteLocalAddress { .. } => unreachable!("not of this world"),

@@ -1,0 +1,75 @@
+//! What the daemon's core does about synchronisation.
+
+use std::time::Duration;
+
+use rlvs_control::sync::no_interface;
+use rlvs_control::{Change, Error, SyncDaemon, Synchronisation, Transaction};
+
+use super::Spec;
+use super::teller::Manner;
+use crate::core::Core;
+use crate::sysctls::word;
+
+/// More ports IPVS does not use either (`IPVS_SYNC_PORTS_MAX`).
+const MOST_PORTS: u32 = 64;
+/// Where the interface is not there.
+const USUAL_MTU: u32 = 1500;
+
+impl Core {
+    pub(crate) fn synchronisation(&self) -> Synchronisation {
+        self.synchronised.state()
+    }
+
+    /// What clients start must have an interface. (An earlier daemon's may have lost its meanwhile.)
+    pub(crate) fn check_daemons(&self, transaction: &Transaction) -> Result<(), Error> {
+        let lacks = |change: &Change| match change {
+            Change::StartDaemon(daemon) => self.link(&daemon.interface).is_none(),
+            _ => false,
+        };
+        let Some(index) = transaction.changes.iter().position(lacks) else {
+            return Ok(());
+        };
+        let name = match &transaction.changes[index] {
+            Change::StartDaemon(daemon) => daemon.interface.as_str(),
+            _ => "",
+        };
+        Err(Error {
+            change: Some(index),
+            ..no_interface(name)
+        })
+    }
+
+    /// Makes the daemons that run those that are desired, with the settings that hold.
+    pub(crate) fn follow_synchronisation(&mut self) {
+        let wanted: Vec<_> = self.desired.daemons().map(|it| self.spec(it)).collect();
+        self.synchronised.follow(&self.tables, &wanted);
+    }
+
+    fn link(&self, name: &str) -> Option<&rlvs_network::Link> {
+        self.links.iter().find(|link| link.name == name)
+    }
+
+    fn spec(&self, daemon: &SyncDaemon) -> Spec {
+        let link = self.link(&daemon.interface);
+        let number = |name: &str| word(self.sysctl(name));
+        let mut threshold = self.sysctl("sync_threshold").split_whitespace().map(word);
+        let [threshold, period] = [(); 2].map(|()| threshold.next().unwrap_or_default());
+        let size = number("sync_sock_size").cast_signed();
+        let refresh = number("sync_refresh_period").cast_signed();
+        Spec {
+            daemon: daemon.filled(link.map_or(USUAL_MTU, |link| link.mtu)),
+            index: link.map(|link| link.index),
+            ports: number("sync_ports").clamp(1, MOST_PORTS) as u16,
+            buffer: usize::try_from(size).ok().filter(|&size| size > 0),
+            manner: Manner {
+                threshold,
+                period,
+                refresh_period: Duration::from_secs(refresh.max(0).cast_unsigned().into()),
+                retries: number("sync_retries").min(3) as u8,
+                persist_mode: number("sync_persist_mode") != 0,
+            },
+            rate: self.config.sync.rate,
+            peers: self.config.sync.allow.clone(),
+        }
+    }
+}

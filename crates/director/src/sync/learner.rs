@@ -1,0 +1,321 @@
+//! What is told becomes entries of the connection tables.
+//!
+//! They are made and changed by the code that packets use, so counts are right and packets may come at
+//! any moment. Nothing that is told ends a connection that lives here, and one whose packets come here
+//! is not changed by it: what is seen is newer than what is told.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rlvs_engine::connection::Meta;
+use rlvs_engine::family::Endpoints;
+use rlvs_engine::settings::{TICK_SHIFT, elapsed, ticks};
+use rlvs_engine::table::{self, Entry as Found, Seat, slot_at};
+use rlvs_engine::tables::{Context, KeyOf};
+use rlvs_engine::tuple::Packet;
+use rlvs_engine::{FamilyTables, V4, V6};
+use rlvs_plane::Store;
+use rlvs_sync::receiver::{Action, Entry, Held};
+use rlvs_sync::{Addresses, Ends, Flags, Record};
+
+use super::counts::Counts;
+use super::memory::{Known, Memory};
+use super::places::Places;
+use super::portrait::{Sight, look, timeout};
+use super::{state, teller};
+use crate::installed::destination_key;
+
+/// Longer nothing lasts by what is told, and so half of what ticks can count.
+const LONGEST: Duration = Duration::from_secs(12 * 86_400);
+/// A connection with a packet no longer ago than this is one of packets that come here.
+const PRESENT: u32 = ticks(3);
+
+#[derive(Debug)]
+pub(super) struct Learner<T> {
+    tables: Arc<T>,
+    memory: Arc<Memory>,
+    counts: Arc<Counts>,
+    /// Counts changes of services and destinations.
+    changes: Arc<AtomicU64>,
+    /// As many of them as `places` knows.
+    known: u64,
+    places: Places,
+    waiting: super::waiting::Waiting,
+}
+
+/// What becomes of something that was told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Outcome {
+    Taken,
+    /// Its destination is not known here.
+    Waits,
+    Dropped(&'static str),
+}
+
+use Outcome::{Dropped, Taken, Waits};
+
+impl<T: Store> Learner<T> {
+    pub(super) fn new(
+        tables: Arc<T>,
+        memory: Arc<Memory>,
+        counts: Arc<Counts>,
+        changes: Arc<AtomicU64>,
+    ) -> Self {
+        let known = changes.load(Ordering::Acquire);
+        Self {
+            places: Places::of(&*tables),
+            tables,
+            memory,
+            counts,
+            changes,
+            known,
+            waiting: Default::default(),
+        }
+    }
+
+    /// Takes what was told, its last packet having been `idle` ticks ago.
+    pub(super) fn hear(&mut self, record: Record, idle: u32, now: Instant) {
+        self.follow(now);
+        let outcome = match Entry::try_from(record) {
+            Ok(entry) => self.take(entry, idle, now),
+            Err(reason) => Dropped(reason.name()),
+        };
+        match outcome {
+            Taken => self.counts.records.add(1),
+            Waits => {}
+            Dropped(reason) => self.counts.drop_for(reason, 1),
+        }
+        self.counts.waiting.set(self.waiting.len() as u64);
+    }
+
+    /// Looks whether what is waited for has come: to be called now and then.
+    pub(super) fn follow(&mut self, now: Instant) {
+        let changes = self.changes.load(Ordering::Acquire);
+        if changes == self.known {
+            return;
+        }
+        self.known = changes;
+        self.places = Places::of(&*self.tables);
+        for (entry, idle, waited) in self.waiting.take(now) {
+            let waited = (waited.as_nanos() >> TICK_SHIFT) as u32;
+            match self.take(entry, idle.saturating_add(waited), now) {
+                Taken => self.counts.records.add(1),
+                Waits => {}
+                Dropped(reason) => self.counts.drop_for(reason, 1),
+            }
+        }
+        self.counts.waiting.set(self.waiting.len() as u64);
+    }
+
+    /// Lets go of what has waited for too long.
+    pub(super) fn age(&mut self, now: Instant) {
+        self.waiting.age(now);
+        self.counts.waiting.set(self.waiting.len() as u64);
+    }
+
+    fn take(&mut self, entry: Entry, idle: u32, now: Instant) -> Outcome {
+        let record = entry.record();
+        if record.flags.has(Flags::NO_CLIENT_PORT) {
+            return Dropped("no-client-port");
+        }
+        // They are followed nowhere here: the two sides would not understand each other.
+        let moved = record.sequences.is_some_and(|it| {
+            [it.inward, it.outward]
+                .iter()
+                .any(|it| it.delta != 0 || it.previous_delta != 0)
+        });
+        if moved {
+            return Dropped("sequence-numbers-moved");
+        }
+        if record.engine.is_some() {
+            return Dropped("persistence-engine");
+        }
+        let Some(number) = self.places.find(&*self.tables, &entry) else {
+            let lasts = entry.lasts(|state| self.by_state(state), LONGEST);
+            return match self.waiting.keep(entry, idle, lasts, now) {
+                true => Waits,
+                false => Dropped("too-many-wait"),
+            };
+        };
+        match record.addresses {
+            Addresses::V4(ends) => {
+                let ends = octets(ends, |it| it.octets());
+                self.enter::<V4>(&entry, ends, number, idle)
+            }
+            Addresses::V6(ends) => {
+                let ends = octets(ends, |it| it.octets());
+                self.enter::<V6>(&entry, ends, number, idle)
+            }
+        }
+    }
+
+    fn by_state(&self, state: rlvs_sync::State) -> Duration {
+        let settings = self.tables.settings();
+        let ticks = settings.map_or(0, |it| it.timeout(state::learned(state)));
+        Duration::from_nanos(u64::from(ticks) << TICK_SHIFT)
+    }
+
+    fn enter<F: Packet>(
+        &self,
+        entry: &Entry,
+        [client, virtual_address]: [F::Address; 2],
+        number: u32,
+        idle: u32,
+    ) -> Outcome
+    where
+        T: FamilyTables<F>,
+    {
+        let Some(context) = Context::new(&*self.tables) else {
+            return Dropped("no-tables");
+        };
+        let record = entry.record();
+        let key = F::key(&Endpoints {
+            client,
+            virtual_address,
+            client_port: record.ports.client.to_be_bytes(),
+            virtual_port: record.ports.virtual_port.to_be_bytes(),
+            protocol: record.protocol,
+        });
+        let meta = Meta::new(number, state::learned(entry.state()), Meta::LEARNED);
+        let seen = self.seen(context, entry, meta, idle);
+        let found = table::locate::<F, T>(&*self.tables, &key, false, Seat::NONE);
+        match found.and_then(|seat| self.live::<F>(context, seat)) {
+            None => self.begin::<F>(&key, meta, seen),
+            Some((seat, sight)) => self.meet::<F>(context, entry, seat, &sight, meta, seen),
+        }
+    }
+
+    /// When its last packet must have been, for it to last as long as was told by the timeouts here.
+    fn seen(&self, context: Context<'_, T>, entry: &Entry, meta: Meta, idle: u32) -> u32 {
+        let lasts = entry.lasts(|state| self.by_state(state), LONGEST);
+        let lasts = (lasts.as_nanos() >> TICK_SHIFT) as u32;
+        let here = timeout(context, meta);
+        let idle = idle.min(lasts);
+        context
+            .now
+            .wrapping_sub(idle)
+            .wrapping_add(lasts.wrapping_sub(here))
+    }
+
+    /// What lies there, unless its time is over, and so it goes.
+    fn live<F: Packet>(
+        &self,
+        context: Context<'_, T>,
+        seat: Seat,
+    ) -> Option<(Seat, Sight<KeyOf<F>>)>
+    where
+        T: FamilyTables<F>,
+    {
+        let slot = slot_at::<F, T>(&*self.tables, seat)?;
+        let sight = look::<F, T>(context, slot)?;
+        let found = Found {
+            slot,
+            meta: sight.meta,
+        };
+        if table::is_over(context, found, 0) {
+            table::release::<F, T>(&*self.tables, found);
+            return None;
+        }
+        Some((seat, sight))
+    }
+
+    fn begin<F: Packet>(&self, key: &KeyOf<F>, meta: Meta, seen: u32) -> Outcome
+    where
+        T: FamilyTables<F>,
+    {
+        match table::learn::<F, T>(&*self.tables, key, meta, seen) {
+            Some(seat) => {
+                self.remember::<F>(seat);
+                Taken
+            }
+            None => Dropped("table-full"),
+        }
+    }
+
+    fn meet<F: Packet>(
+        &self,
+        context: Context<'_, T>,
+        entry: &Entry,
+        seat: Seat,
+        sight: &Sight<KeyOf<F>>,
+        meta: Meta,
+        seen: u32,
+    ) -> Outcome
+    where
+        T: FamilyTables<F>,
+    {
+        if self.is_in_use::<F>(context, seat, sight) {
+            return Dropped("in-use-here");
+        }
+        match entry.meets(self.held::<F>(sight).as_ref()) {
+            Action::Ignore => Dropped("ended-elsewhere"),
+            Action::Begin | Action::Replace => {
+                if let Some(slot) = slot_at::<F, T>(&*self.tables, seat) {
+                    let found = Found {
+                        slot,
+                        meta: sight.meta,
+                    };
+                    table::release::<F, T>(&*self.tables, found);
+                }
+                self.begin::<F>(&sight.key, meta, seen)
+            }
+            Action::Update => {
+                let told = (sight.meta, meta.state());
+                match table::relearn::<F, T>(&*self.tables, seat, told.0, told.1, seen) {
+                    true => {
+                        self.remember::<F>(seat);
+                        Taken
+                    }
+                    false => Dropped("in-use-here"),
+                }
+            }
+        }
+    }
+
+    /// Whether packets of it come here just now. Templates are used by none.
+    fn is_in_use<F: Packet>(
+        &self,
+        context: Context<'_, T>,
+        seat: Seat,
+        sight: &Sight<KeyOf<F>>,
+    ) -> bool {
+        let known = self.memory.load(F::INDEX, seat);
+        let is_as_told = known.is_learned()
+            && known.is_of(teller::tag::<F>(sight))
+            && known.ends() == sight.ends();
+        !is_as_told
+            && !sight.meta.state().is_template()
+            && elapsed(context.now, sight.seen) < PRESENT
+    }
+
+    fn held<F: Packet>(&self, sight: &Sight<KeyOf<F>>) -> Option<Held> {
+        let record = self.tables.destination(sight.meta.destination())?;
+        let port = record.port_for(F::endpoints(&sight.key).virtual_port);
+        let address = destination_key(record).address;
+        Some(Held {
+            destination: SocketAddr::new(address, u16::from_be_bytes(port)),
+        })
+    }
+
+    /// Notes that others know what lies there: this director does not tell it until packets come.
+    fn remember<F: Packet>(&self, seat: Seat)
+    where
+        T: FamilyTables<F>,
+    {
+        let slot = slot_at::<F, T>(&*self.tables, seat);
+        let context = Context::new(&*self.tables);
+        if let (Some(slot), Some(context)) = (slot, context)
+            && let Some(sight) = look::<F, T>(context, slot)
+        {
+            let known = Known::new(teller::tag::<F>(&sight), sight.meta.state(), sight.ends());
+            self.memory.store(F::INDEX, seat, known.learned());
+        }
+    }
+}
+
+/// Client and virtual address.
+fn octets<A: Copy, O>(ends: Ends<A>, octets: impl Fn(&A) -> O) -> [O; 2] {
+    [octets(&ends.client), octets(&ends.virtual_address)]
+}

@@ -1,0 +1,148 @@
+//! An entry of the connection tables as a message tells it.
+
+use std::net::IpAddr;
+
+use rlvs_engine::Tables;
+use rlvs_engine::connection::{Key, Meta, Slot, State};
+use rlvs_engine::destination::Destination;
+use rlvs_engine::forward::Method;
+use rlvs_engine::service::{ANNOUNCED, CALLED};
+use rlvs_engine::settings::seconds;
+use rlvs_engine::tables::{Context, KeyOf};
+use rlvs_engine::template;
+use rlvs_engine::tuple::Packet;
+use rlvs_sync::{Addresses, Ends, Flags, Forwarding, Ports, Record};
+
+use super::state;
+use crate::installed::destination_key;
+
+/// An entry at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight<V> {
+    pub(super) meta: Meta,
+    pub(super) key: V,
+    /// Tick of its last packet.
+    pub(super) seen: u32,
+    /// Ticks that it outlives that by.
+    pub(super) timeout: u32,
+}
+
+/// None for what no client finds, and for what changes just now.
+pub(super) fn look<F: Packet, T: Tables>(
+    context: Context<'_, T>,
+    slot: &Slot<F::Key>,
+) -> Option<Sight<KeyOf<F>>> {
+    let meta = Meta(slot.meta.load());
+    if !meta.is_clients() {
+        return None;
+    }
+    let (key, seen) = (slot.key.load(), slot.seen.load());
+    (slot.meta.load() == meta.0).then(|| Sight {
+        meta,
+        key,
+        seen,
+        timeout: timeout(context, meta),
+    })
+}
+
+pub(super) fn timeout<T: Tables>(context: Context<'_, T>, meta: Meta) -> u32 {
+    match meta.state().is_template() {
+        true => template::timeout(context, meta),
+        false => context.settings.timeout(meta.state()),
+    }
+}
+
+impl<V> Sight<V> {
+    /// The tick at which it ends if no packet comes.
+    pub(super) fn ends(&self) -> u32 {
+        self.seen.wrapping_add(self.timeout)
+    }
+
+    /// Ticks until then.
+    pub(super) fn left(&self, now: u32) -> u32 {
+        self.ends()
+            .wrapping_sub(now)
+            .cast_signed()
+            .max(0)
+            .cast_unsigned()
+    }
+}
+
+/// None for what makes no sense elsewhere: connections of this host and by full NAT, whose ends are
+/// this director's; what is by Call-ID, of which only a hash is known; and what FTP has announced.
+pub(super) fn record<F: Packet, T: Tables>(tables: &T, sight: &Sight<KeyOf<F>>) -> Option<Record> {
+    let (meta, ends) = (sight.meta, F::endpoints(&sight.key));
+    if meta.has(Meta::OWN) || matches!(ends.protocol, CALLED | ANNOUNCED) {
+        return None;
+    }
+    let destination = tables.destination(meta.destination())?;
+    let service = tables.service_at(destination.service.load());
+    let port = u16::from_be_bytes;
+    Some(Record {
+        protocol: ends.protocol,
+        flags: flags(destination, meta.state())?,
+        state: state::told(meta.state())?.number(),
+        addresses: addresses(F::ip(ends.client), F::ip(ends.virtual_address), destination)?,
+        ports: Ports {
+            client: port(ends.client_port),
+            virtual_port: port(ends.virtual_port),
+            destination: port(destination.port_for(ends.virtual_port)),
+        },
+        mark: service.map_or(0, |service| service.mark.load()),
+        // 0 would mean: the receiver's own.
+        timeout: seconds(sight.timeout).max(1),
+        sequences: None,
+        engine: None,
+    })
+}
+
+fn flags(destination: &Destination, state: State) -> Option<Flags> {
+    let is_local = destination.is(Destination::LOCAL);
+    let by = match destination.method() {
+        Method::FullNat => return None,
+        _ if is_local => Forwarding::Local,
+        Method::Masquerade => Forwarding::Masquerade,
+        Method::Tunnel => Forwarding::Tunnel,
+        Method::DirectRoute => Forwarding::DirectRoute,
+    };
+    let mut flags = Flags(0).forwarded(by);
+    if by != Forwarding::Masquerade {
+        flags = flags.with(Flags::NO_OUTPUT);
+    }
+    if !state.is_active() {
+        flags = flags.with(Flags::INACTIVE);
+    }
+    if state.is_template() {
+        flags = flags.with(Flags::TEMPLATE);
+    }
+    Some(flags)
+}
+
+/// None where the destination is of another IP version: messages have but one.
+fn addresses(
+    client: IpAddr,
+    virtual_address: IpAddr,
+    destination: &Destination,
+) -> Option<Addresses> {
+    match (
+        client,
+        virtual_address,
+        destination_key(destination).address,
+    ) {
+        (IpAddr::V4(client), IpAddr::V4(virtual_address), IpAddr::V4(destination)) => {
+            Some(Addresses::V4(Ends {
+                client,
+                virtual_address,
+                destination,
+            }))
+        }
+        (IpAddr::V6(client), IpAddr::V6(virtual_address), IpAddr::V6(destination)) => {
+            Some(Addresses::V6(Ends {
+                client,
+                virtual_address,
+                destination,
+            }))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,218 @@
+//! Two directors at one switch, each of which tells the other its connections: virtual addresses move
+//! from one to the other, and what goes on by them goes on.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rlvs_control::sync::DaemonState;
+use rlvs_control::{Status, SyncRole};
+use rlvs_lab::{DirectRouting, Director, Host, wait};
+use rlvs_tests::scene::connections;
+use rlvs_tests::talk::Talk;
+
+const SOON: Duration = Duration::from_secs(30);
+const CONFIGURATION: &str = "connections = 4096\n[interfaces]\nnames = [\"eth0\"]\n[sync]\n";
+
+struct Pair {
+    lab: DirectRouting,
+    other: Director,
+}
+
+impl Pair {
+    /// Two directors with the same services; no virtual address yet.
+    fn new() -> Result<Self> {
+        let mut lab = DirectRouting::new(2)?;
+        let mut host = Host::new(&lab.lab, "other")?;
+        host.join(&lab.switch, 6)?;
+        let mut other = Director::new(host)?;
+        let [first, second] = [lab.director.host.address().v4, other.host.address().v4];
+        for (director, peer) in [(&mut lab.director, second), (&mut other, first)] {
+            director.start_rlvs_with(&format!("{CONFIGURATION}allow = [\"{peer}\"]\n"))?;
+        }
+        for server in &lab.real_servers {
+            server.up(&lab.vips())?;
+        }
+        let pair = Self { lab, other };
+        for director in pair.both() {
+            for vip in pair.lab.vips() {
+                pair.serve(director, vip)?;
+            }
+        }
+        Ok(pair)
+    }
+
+    fn both(&self) -> [&Director; 2] {
+        [&self.lab.director, &self.other]
+    }
+
+    fn serve(&self, director: &Director, vip: IpAddr) -> Result<()> {
+        let at = |port| rlvs_lab::address::with_port(vip, port);
+        for (service, port) in [("-t", 80), ("-u", 53)] {
+            let service = format!("{service} {}", at(port));
+            let persistent = if port == 80 { "-p 300" } else { "" };
+            director.ipvsadm(&format!("-A {service} -s rr {persistent}"))?;
+            for server in &self.lab.real_servers {
+                let real = server.host.address().like(vip);
+                let real = rlvs_lab::address::with_port(real, port);
+                director.ipvsadm(&format!("-a {service} -r {real} -g"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From one director, or none, to another; the client asks anew who has it.
+    fn take(&self, vip: IpAddr, from: Option<&Director>, to: &Director) -> Result<()> {
+        let length = if vip.is_ipv4() { 32 } else { 128 };
+        if let Some(from) = from {
+            let address = format!("{vip}/{length}");
+            from.host
+                .run("ip", ["addr", "del", &address, "dev", "eth0"])?;
+        }
+        to.add_vips(&[vip])?;
+        let client = &self.lab.client;
+        client
+            .run("ip", ["neigh", "flush", "dev", "eth0"])
+            .map(drop)
+    }
+}
+
+/// Waits until a director has the client's connections, with what their state is elsewhere.
+fn wait_learned(director: &Director, ports: &[u16]) -> Result<()> {
+    wait::until("the connections are learned", SOON, || {
+        let known = connections(director)?;
+        let is_known = |port: &u16| {
+            let mut known = known.iter();
+            known.any(|it| {
+                it.client.port() == *port && matches!(it.state.as_str(), "ESTABLISHED" | "UDP")
+            })
+        };
+        Ok(ports.iter().all(is_known))
+    })
+}
+
+fn state(director: &Director, role: SyncRole) -> Result<DaemonState> {
+    let status: Status = serde_json::from_str(&director.rlvs("status --json")?)?;
+    let shown = status.synchronisation.context("nothing is synchronised")?;
+    let mut daemons = shown.daemons.into_iter();
+    daemons
+        .find(|it| it.daemon.role == role)
+        .with_context(|| format!("no {role}"))
+}
+
+#[test]
+fn connections_go_on_at_another_director() -> Result<()> {
+    let pair = Pair::new()?;
+    let [first, second] = pair.both();
+    for director in pair.both() {
+        for role in SyncRole::ALL {
+            director.ipvsadm(&format!(
+                "--start-daemon {role} --mcast-interface eth0 --syncid 5"
+            ))?;
+        }
+    }
+    let [four, six] = pair.lab.vips();
+    pair.take(four, None, first)?;
+    pair.take(six, None, second)?;
+    let client = &pair.lab.client;
+    let mut talks = [
+        Talk::http(client, four, 5001)?,
+        Talk::dns(client, four, 5002)?,
+        Talk::http(client, six, 5003)?,
+        Talk::dns(client, six, 5004)?,
+    ];
+    wait_learned(second, &[5001, 5002])?;
+    wait_learned(first, &[5003, 5004])?;
+    // Templates, too.
+    for director in pair.both() {
+        wait::until("templates are learned", SOON, || {
+            let templates = connections(director)?.into_iter();
+            Ok(templates.filter(|it| it.client.port() == 0).count() == 2)
+        })?;
+    }
+    let shown = second.rlvs("proc ip_vs_conn_sync")?;
+    ensure!(shown.contains("SYNC") && shown.contains("LOCAL"), "{shown}");
+    pair.take(four, Some(first), second)?;
+    pair.take(six, Some(second), first)?;
+    for talk in &mut talks {
+        talk.goes_on()?;
+    }
+    // And back again.
+    pair.take(four, Some(second), first)?;
+    for talk in &mut talks {
+        talk.goes_on()?;
+    }
+    for director in pair.both() {
+        for role in SyncRole::ALL {
+            let state = state(director, role)?;
+            ensure!(state.problem.is_none() && state.records > 0, "{state:?}");
+        }
+    }
+    Ok(())
+}
+
+/// What comes from others than those who are allowed, and what is no message, is counted, and that is all.
+#[test]
+fn strangers_are_not_heard() -> Result<()> {
+    let pair = Pair::new()?;
+    let [first, second] = pair.both();
+    first.ipvsadm("--start-daemon backup --mcast-interface eth0 --syncid 5")?;
+    let send = |host: &Host, bytes: &str| {
+        let program = format!(
+            "import socket\n\
+             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+             s.setsockopt(socket.SOL_SOCKET, 25, b'eth0')\n\
+             s.sendto(bytes.fromhex('{bytes}'), ('224.0.0.81', 8848))\n"
+        );
+        host.run("python3", ["-c", &program]).map(drop)
+    };
+    // An established connection of 10.0.0.2:1001 with the virtual address.
+    let record = "00060024000000000001\
+                  03e900500050000000000000038\
+                  40a0000020a0000640a00000b";
+    let message = format!("0005002c01010000{record}");
+    let short = "0005";
+    let other = format!("0006002c01010000{record}");
+    let counted = |reason: &str| {
+        let dropped = state(first, SyncRole::Backup)?.dropped;
+        let found = dropped.into_iter().find(|it| it.reason == reason);
+        anyhow::Ok(found.map_or(0, |it| it.count))
+    };
+    let wait_for = |reason: &str| wait::until(reason, SOON, || Ok(counted(reason)? == 1));
+    send(&pair.lab.client, &message)?;
+    wait_for("stranger")?;
+    send(&second.host, short)?;
+    wait_for("too-short")?;
+    send(&second.host, &other)?;
+    wait_for("other-syncid")?;
+    ensure!(connections(first)?.is_empty());
+    send(&second.host, &message)?;
+    wait_learned(first, &[1001])?;
+    ensure!(connections(first)?[0].destination == "10.0.0.11:80");
+    Ok(())
+}
+
+/// What was started goes on with the next daemon, and ends when it is told to.
+#[test]
+fn daemons_outlive_the_director() -> Result<()> {
+    let mut pair = Pair::new()?;
+    let start = "--start-daemon master --mcast-interface eth0 --syncid 5 --mcast-ttl 3";
+    pair.other.ipvsadm(start)?;
+    let again = pair.other.try_ipvsadm(start)?;
+    ensure!(again.stderr == "Daemon has already run\n", "{again:?}");
+    let listed = "master sync daemon (mcast=eth0, syncid=5, maxlen=1472, group=224.0.0.81, \
+                  port=8848, ttl=3)\n";
+    ensure!(pair.other.ipvsadm("-L --daemon")? == listed);
+    pair.other.kill9()?;
+    pair.other.start_rlvs_with(CONFIGURATION)?;
+    ensure!(pair.other.ipvsadm("-L --daemon")? == listed);
+    pair.other.ipvsadm("--stop-daemon master")?;
+    ensure!(pair.other.ipvsadm("-L --daemon")?.is_empty());
+    let none = pair.other.try_ipvsadm("--stop-daemon master")?;
+    ensure!(none.stderr == "No daemon is running\n", "{none:?}");
+    let nowhere = pair
+        .other
+        .try_ipvsadm("--start-daemon backup --mcast-interface nope")?;
+    ensure!(nowhere.stderr == "No such device\n", "{nowhere:?}");
+    Ok(())
+}

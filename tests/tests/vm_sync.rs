@@ -1,0 +1,241 @@
+//! Synchronisation with the kernel's IPVS, both ways, on Debian's stock kernel.
+//!
+//! A kernel's director is the master: ours learns its connections, takes over their virtual addresses,
+//! and they go on. Then ours is the master, and another kernel's director learns and takes over.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rlvs_lab::address::with_port;
+use rlvs_lab::{DirectRouting, Host, Vm, vm, wait};
+use rlvs_tests::talk::Talk;
+
+/// The real one, not rlvs by that name.
+const KERNELS: &str = "/usr/sbin/ipvsadm";
+/// The emulated machine is slow.
+const SOON: Duration = Duration::from_secs(90);
+/// Seconds that an entry may have aged, or its director lag, when listings are compared.
+const LAG: u32 = 120;
+
+/// A line of `ipvsadm -Lnc`.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Listed {
+    protocol: String,
+    state: String,
+    ends: [String; 3],
+    expires: u32,
+}
+
+/// Who balances: our director or a kernel's.
+struct Side<'h> {
+    host: &'h Host,
+    ipvsadm: &'static str,
+}
+
+impl Side<'_> {
+    fn ipvsadm(&self, line: &str) -> Result<String> {
+        self.host.run(self.ipvsadm, line.split_whitespace())
+    }
+
+    fn serve(&self, lab: &DirectRouting) -> Result<()> {
+        for vip in lab.vips() {
+            for (flag, port, more) in [("-t", 80, "-p 600"), ("-u", 53, "")] {
+                let service = format!("{flag} {}", with_port(vip, port));
+                self.ipvsadm(&format!("-A {service} -s rr {more}"))?;
+                for server in &lab.real_servers {
+                    let real = with_port(server.host.address().like(vip), port);
+                    self.ipvsadm(&format!("-a {service} -r {real} -g"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Connections of the client's that go on, and its templates.
+    fn listed(&self) -> Result<BTreeSet<Listed>> {
+        let text = self.ipvsadm("-Lnc")?;
+        let lines = text.lines().skip(2);
+        let all = lines.map(|line| listed(line).with_context(|| line.to_owned()));
+        let all: Result<BTreeSet<_>> = all.collect();
+        let lasts = |it: &Listed| {
+            matches!(
+                it.state.as_str(),
+                "ESTABLISHED" | "UDP" | "NONE" | "ASSURED"
+            )
+        };
+        Ok(all?.into_iter().filter(lasts).collect())
+    }
+
+    fn take(&self, lab: &DirectRouting, from: Option<&Host>) -> Result<()> {
+        for vip in lab.vips() {
+            if let Some(from) = from {
+                let length = if vip.is_ipv4() { 32 } else { 128 };
+                let address = format!("{vip}/{length}");
+                from.run("ip", ["addr", "del", &address, "dev", "eth0"])?;
+            }
+            self.host.add_address(vip, "eth0")?;
+        }
+        let words = ["neigh", "flush", "dev", "eth0"];
+        lab.client.run("ip", words).map(drop)
+    }
+}
+
+fn listed(line: &str) -> Option<Listed> {
+    let [
+        protocol,
+        expires,
+        state,
+        client,
+        virtual_address,
+        destination,
+    ] = line.split_whitespace().collect::<Vec<_>>()[..]
+    else {
+        return None;
+    };
+    let (minutes, seconds) = expires.split_once(':')?;
+    let ends = [client, virtual_address, destination];
+    Some(Listed {
+        protocol: protocol.to_owned(),
+        state: state.to_owned(),
+        ends: ends.map(str::to_owned),
+        expires: minutes.parse::<u32>().ok()? * 60 + seconds.parse::<u32>().ok()?,
+    })
+}
+
+/// Waits until one has what the other has: ends, states, and about the same time to live.
+fn wait_same(master: &Side<'_>, backup: &Side<'_>, count: usize) -> Result<()> {
+    let mut last = String::new();
+    let same = wait::until("the backup has what the master has", SOON, || {
+        let (theirs, ours) = (master.listed()?, backup.listed()?);
+        last = format!("{theirs:#?}\n{ours:#?}");
+        let alike = |a: &Listed, b: &Listed| {
+            let open = |it: &Listed| it.state.replace("ASSURED", "NONE");
+            (&a.protocol, open(a), &a.ends) == (&b.protocol, open(b), &b.ends)
+                && a.expires.abs_diff(b.expires) < LAG
+        };
+        let is_there = |it: &Listed| ours.iter().any(|other| alike(it, other));
+        Ok(theirs.len() == count && theirs.iter().all(is_there))
+    });
+    same.with_context(|| last)
+}
+
+/// A director of the kernel's at the switch.
+fn kernel(lab: &DirectRouting, name: &str, number: u8) -> Result<Host> {
+    let mut host = Host::new(&lab.lab, name)?;
+    host.join(&lab.switch, number)?;
+    Ok(host)
+}
+
+#[test]
+fn connections_go_from_kernel_to_rlvs_to_kernel() -> Result<()> {
+    if !vm::inside() {
+        let machine = Vm::new().limit(Duration::from_secs(900));
+        return machine.run_test("connections_go_from_kernel_to_rlvs_to_kernel");
+    }
+    let mut lab = DirectRouting::new(2)?;
+    lab.director.host.run("modprobe", ["ip_vs_rr"])?;
+    lab.director.start_rlvs()?;
+    for server in &lab.real_servers {
+        server.up(&lab.vips())?;
+    }
+    let hosts = [kernel(&lab, "old", 6)?, kernel(&lab, "new", 7)?];
+    let [old, new] = hosts.each_ref().map(|host| Side {
+        host,
+        ipvsadm: KERNELS,
+    });
+    let ours = Side {
+        host: &lab.director.host,
+        ipvsadm: "ipvsadm",
+    };
+    for side in [&old, &ours, &new] {
+        side.serve(&lab)?;
+    }
+    let group = "--mcast-interface eth0 --syncid 7";
+    ours.ipvsadm(&format!("--start-daemon backup {group}"))?;
+    old.ipvsadm(&format!("--start-daemon master {group}"))?;
+    // Each packet tells: a question now and then is to be as good as a flood.
+    old.host
+        .run("sysctl", ["-qw", "net.ipv4.vs.sync_threshold=0 1"])?;
+    old.take(&lab, None)?;
+    let [four, six] = lab.vips();
+    let mut talks = [
+        Talk::http(&lab.client, four, 5001)?,
+        Talk::dns(&lab.client, four, 5002)?,
+        Talk::http(&lab.client, six, 5003)?,
+        Talk::dns(&lab.client, six, 5004)?,
+    ];
+    // With a template each of the two that are persistent.
+    wait_same(&old, &ours, 6).context("from the kernel to rlvs")?;
+    ours.take(&lab, Some(old.host))?;
+    go_on(&mut talks).context("by way of rlvs")?;
+    old.ipvsadm("--stop-daemon master")?;
+    ours.ipvsadm("--stop-daemon backup")?;
+
+    new.ipvsadm(&format!("--start-daemon backup {group}"))?;
+    ours.ipvsadm(&format!("--start-daemon master {group}"))?;
+    wait_same(&ours, &new, 6).context("from rlvs to the kernel")?;
+    let told = new.host.run("cat", ["/proc/net/ip_vs_conn_sync"])?;
+    ensure!(told.matches("SYNC").count() >= 6, "{told}");
+    new.take(&lab, Some(ours.host))?;
+    go_on(&mut talks).context("by way of the kernel")
+}
+
+fn go_on(talks: &mut [Talk]) -> Result<()> {
+    talks
+        .iter_mut()
+        .try_for_each(|talk| talk.goes_on().map(drop))
+}
+
+/// What has ended at the master ends at the backup, which hears by an IPv6 group with several ports.
+#[test]
+fn endings_are_told_by_ipv6_too() -> Result<()> {
+    if !vm::inside() {
+        let machine = Vm::new().limit(Duration::from_secs(900));
+        return machine.run_test("endings_are_told_by_ipv6_too");
+    }
+    let mut lab = DirectRouting::new(1)?;
+    lab.director.host.run("modprobe", ["ip_vs_rr"])?;
+    lab.director.start_rlvs()?;
+    lab.real_servers[0].up(&lab.vips())?;
+    let host = kernel(&lab, "kernel", 6)?;
+    let kernels = Side {
+        host: &host,
+        ipvsadm: KERNELS,
+    };
+    let ours = Side {
+        host: &lab.director.host,
+        ipvsadm: "ipvsadm",
+    };
+    for side in [&kernels, &ours] {
+        side.serve(&lab)?;
+    }
+    host.run("sysctl", ["-qw", "net.ipv4.vs.sync_ports=2"])?;
+    lab.director.rlvs("sysctl -w net.ipv4.vs.sync_ports=2")?;
+    let group = "--mcast-interface eth0 --mcast-group ff02::1:81 --mcast-port 9000";
+    kernels.ipvsadm(&format!("--start-daemon backup {group}"))?;
+    ours.ipvsadm(&format!("--start-daemon master {group}"))?;
+    ours.take(&lab, None)?;
+    let [four, _] = lab.vips();
+    let mut talks: Vec<_> = (5001..5009)
+        .map(|port| Talk::http(&lab.client, four, port))
+        .collect::<Result<_>>()?;
+    go_on(&mut talks)?;
+    let states = || {
+        let text = kernels.ipvsadm("-Lnc")?;
+        let states = text.lines().filter_map(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            words.get(3)?.contains(":500").then(|| words[2].to_owned())
+        });
+        anyhow::Ok(states.collect::<Vec<_>>())
+    };
+    wait::until("all are known", SOON, || {
+        let states = states()?;
+        Ok(states.len() == 8 && states.iter().all(|state| state == "ESTABLISHED"))
+    })?;
+    drop(talks);
+    wait::until("all are over", SOON, || {
+        let over = |state: &String| matches!(state.as_str(), "FIN_WAIT" | "TIME_WAIT" | "CLOSE");
+        Ok(states()?.iter().all(over))
+    })
+}

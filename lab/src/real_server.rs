@@ -127,6 +127,7 @@ error_log stderr warn;
 events {{ worker_connections 8192; }}
 http {{
     access_log access.log;
+    client_header_timeout 600s;
     default_type text/plain;
     client_max_body_size 0;
     client_body_temp_path {directory}/body;

@@ -3,7 +3,9 @@
 mod download;
 mod frames;
 mod held;
+mod idle;
 mod listing;
+mod load;
 mod stream;
 mod transfer;
 
@@ -21,7 +23,9 @@ use rlvs_lab::{DirectRouting, Director, Get, wait};
 pub use download::Download;
 pub use frames::Frames;
 pub use held::Held;
+pub use idle::Idle;
 pub use listing::{Connection, Numbers, connections, counts, statistics};
+pub use load::Load;
 pub use stream::Stream;
 pub use transfer::Transfer;
 

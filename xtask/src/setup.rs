@@ -54,6 +54,7 @@ pub(crate) const LAB: Group = Group {
         "tcpdump",
         "procps",
         "hping3",
+        "apache2-utils",
         "vsftpd",
         "python3-aiosmtpd",
         "postgresql",

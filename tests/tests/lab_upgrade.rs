@@ -1,0 +1,81 @@
+//! The daemon is killed, restarted, and replaced by one with other tables, under load: no request
+//! fails, no connection is reset, and counters go on.
+
+use std::net::IpAddr;
+
+use anyhow::{Result, ensure};
+use rlvs_tests::in_both_modes;
+use rlvs_tests::scene::{
+    Download, Idle, Load, Mode, Scene, Stream, http, statistics, status, wait_attached,
+};
+
+in_both_modes!(nobody_notices);
+
+/// Connections that must have begun before it goes on with something else.
+const SOME: u64 = 2000;
+const IDLE: u32 = 5;
+
+fn nobody_notices(mode: Mode) -> Result<()> {
+    let mut scene = Scene::new(mode, 3)?;
+    let [loaded, other] = scene.vips();
+    for vip in [loaded, other] {
+        scene.add_http(vip, "wrr", &[3, 2, 1])?;
+    }
+    // The client stands for many, and has their ports again soon: each use of one is a connection.
+    scene
+        .director
+        .rlvs("sysctl -w net.ipv4.vs.conn_reuse_mode=3")?;
+    let idle: Vec<_> = [loaded, other]
+        .into_iter()
+        .flat_map(|vip| (0..IDLE).map(move |number| (vip, number)))
+        .map(|(vip, number)| Idle::open(&scene.client, vip, number))
+        .collect::<Result<_>>()?;
+    let downloads = [scene.download(loaded, 1)?, scene.download(other, 1)?];
+    let mut stream = Stream::start(&scene.client, other)?;
+    let mut load = Load::start(&scene.client, loaded)?;
+    some(&scene, loaded, &mut load)?;
+
+    let usual = mode.configuration();
+    let large = usual.replace("connections = 65536", "connections = 300000");
+    let killed = |scene: &mut Scene| scene.director.kill9();
+    let stopped = |scene: &mut Scene| scene.director.stop();
+    type End = fn(&mut Scene) -> Result<()>;
+    for (ends, begins) in [
+        (killed as End, &usual),
+        (stopped, &usual),
+        (killed, &large),
+        (stopped, &usual),
+    ] {
+        ends(&mut scene)?;
+        some_without_daemon(&mut stream)?;
+        scene.director.start_rlvs_with(begins)?;
+        wait_attached(&scene.director, "eth0", &mode.attachment())?;
+        some(&scene, loaded, &mut load)?;
+    }
+
+    let answered = load.finish()?;
+    stream.finish()?;
+    idle.into_iter().try_for_each(Idle::finish)?;
+    downloads.into_iter().try_for_each(Download::finish)?;
+    let (whole, _) = statistics(&scene.director, &http(loaded))?;
+    let least = answered.requests + u64::from(IDLE) + 1;
+    ensure!(
+        (least..=least + answered.open).contains(&whole.connections),
+        "{answered:?}, but {whole:?}"
+    );
+    let dropped = status(&scene.director)?.dropped;
+    let mut dropped = dropped.iter().filter(|it| it.packets > 0);
+    ensure!(dropped.all(|it| it.reason == "moving"), "{dropped:?}");
+    Ok(())
+}
+
+/// Waits until some connections have come.
+fn some(scene: &Scene, vip: IpAddr, load: &mut Load) -> Result<()> {
+    let count = || -> Result<u64> { Ok(statistics(&scene.director, &http(vip))?.0.connections) };
+    let before = count()?;
+    load.wait_until(|| Ok(count()? >= before + SOME))
+}
+
+fn some_without_daemon(stream: &mut Stream) -> Result<()> {
+    stream.wait_for(20)
+}

@@ -53,6 +53,7 @@ enum Command {
     Undrain(crate::drain::Which),
     Proc(crate::proc::Arguments),
     Sysctl(crate::sysctl::Arguments),
+    Handover(crate::handover::Arguments),
     Stop(crate::stop::Arguments),
     /// End forwarding: detach all programs, remove tables, rules and connections
     Down,
@@ -94,6 +95,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Undrain(which) => finish(crate::drain::undrain(&which)),
         Command::Proc(arguments) => finish(crate::proc::start(&arguments)),
         Command::Sysctl(arguments) => finish(crate::sysctl::start(&arguments)),
+        Command::Handover(arguments) => finish(crate::handover::run(&arguments)),
         Command::Stop(arguments) => finish(crate::stop::run(&arguments)),
         Command::Down => finish(crate::run::down()),
         Command::Status { json, whom } => finish(crate::status::run(json, &whom)),

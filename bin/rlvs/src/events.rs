@@ -7,7 +7,8 @@ use rlvs_control::event::Event;
 use crate::output;
 use crate::remote::Whom;
 
-/// Tell what happens from now on: real servers that go down or come up, files that are applied
+/// Tell what happens from now on: real servers that go down or come up, VRRP instances that
+/// become master, files that are applied
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Print each event as a line of JSON

@@ -7,6 +7,7 @@ mod director;
 mod doctor;
 mod drain;
 mod events;
+mod handover;
 pub mod ipvsadm;
 mod log;
 mod manual;

@@ -7,6 +7,7 @@ mod site;
 mod synchronisation;
 mod table;
 mod units;
+mod vrrp;
 
 use std::fmt::Write as _;
 
@@ -53,6 +54,9 @@ fn render(status: &Status) -> String {
     }
     if let Some(site) = &status.site {
         section(&mut text, "Site", site::draw(site));
+    }
+    if !status.vrrp.is_empty() {
+        section(&mut text, "VRRP", vrrp::draw(&status.vrrp));
     }
     let is_mixed = status.site.is_some();
     section(&mut text, "Services", services(&status.services, is_mixed));

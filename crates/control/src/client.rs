@@ -19,10 +19,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::drain::Drains;
 use crate::endpoint::{
-    CONNECTIONS, DRAINS, EVENTS, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE, STATUS,
-    STOP, SYNCHRONISATION, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
+    CONNECTIONS, DRAINS, EVENTS, HANDOVER, OVERALL, PLAN, PRODUCT, REQUEST_LIMIT, SERVICES, SITE,
+    STATUS, STOP, SYNCHRONISATION, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
 };
 use crate::event::Event;
+use crate::handover::{HandedOver, Handover};
 use crate::site::{Applied, Plan, Site};
 use crate::stop::{Stop, Stopping};
 use crate::{
@@ -110,6 +111,11 @@ impl Client {
     /// Ends the daemon; what becomes of forwarding.
     pub fn stop(&mut self, stop: &Stop) -> Result<Stopping, Error> {
         self.exchange(send(Method::POST, STOP, stop)?, answer::value)
+    }
+
+    /// Lets another director be master; answers when it is.
+    pub fn hand_over(&mut self, of: &Handover) -> Result<HandedOver, Error> {
+        self.exchange(send(Method::POST, HANDOVER, of)?, answer::value)
     }
 
     /// Which director it is.

@@ -35,6 +35,9 @@ pub const SITE: &str = "/v1/site";
 pub const PLAN: &str = "/v1/site/plan";
 /// `POST`: a [`crate::stop::Stop`]; answers [`crate::stop::Stopping`], and ends the daemon.
 pub const STOP: &str = "/v1/stop";
+/// `POST`: a [`crate::handover::Handover`]; answers [`crate::handover::HandedOver`] when another
+/// director is master.
+pub const HANDOVER: &str = "/v1/vrrp/handover";
 /// `GET`: server-sent events, a [`crate::event::Event`] each, for as long as one listens.
 pub const EVENTS: &str = "/v1/events";
 /// `GET`: what of all this there is, as an OpenAPI document.

@@ -1,7 +1,7 @@
 //! What happened: changes that someone may want to know of as they come.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ServiceKey;
+use crate::status::VrrpState;
 
 /// Something that happened.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -42,6 +43,35 @@ pub enum What {
     Missed { events: u64 },
     #[serde(untagged)]
     Server(ServerEvent),
+    #[serde(untagged)]
+    Vrrp(VrrpEvent),
+}
+
+/// What happened to a VRRP instance, or a group of them.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct VrrpEvent {
+    /// Its name, or the group's.
+    pub vrrp: String,
+    #[serde(flatten)]
+    pub what: VrrpChange,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum VrrpChange {
+    /// An instance has another state.
+    VrrpState {
+        from: VrrpState,
+        to: VrrpState,
+        why: String,
+        priority: u8,
+    },
+    /// All of a group are master, one is in fault, or neither.
+    VrrpGroupState { from: VrrpState, to: VrrpState },
+    /// What is tracked, or another file, gives it another priority.
+    VrrpPriority { from: u8, to: u8 },
+    /// A master was heard that has less right to be it.
+    VrrpLowerPriority { source: IpAddr, priority: u8 },
 }
 
 /// What happened to a virtual server, named by the first of its services.
@@ -113,6 +143,28 @@ impl fmt::Display for What {
             ),
             Self::Missed { events } => write!(f, "{events} events were missed"),
             Self::Server(ServerEvent { service, what }) => write!(f, "{service}: {what}"),
+            Self::Vrrp(VrrpEvent { vrrp, what }) => write!(f, "VRRP {vrrp}: {what}"),
+        }
+    }
+}
+
+impl fmt::Display for VrrpChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::VrrpState {
+                from,
+                to,
+                why,
+                priority,
+            } => write!(f, "{from} becomes {to}: {why} (priority {priority})"),
+            Self::VrrpGroupState { from, to } => write!(f, "the group becomes {to}, from {from}"),
+            Self::VrrpPriority { from, to } => write!(f, "priority {to}, not {from}"),
+            Self::VrrpLowerPriority { source, priority } => {
+                write!(
+                    f,
+                    "{source} is master, too, with priority {priority}, and is told better"
+                )
+            }
         }
     }
 }
@@ -168,7 +220,16 @@ mod tests {
         ];
         let all = of_server.map(|what| What::Server(ServerEvent { service, what }));
         let missed = What::Missed { events: 7 };
-        for what in all.into_iter().chain([missed]) {
+        let master = What::Vrrp(VrrpEvent {
+            vrrp: "VI_1".into(),
+            what: VrrpChange::VrrpState {
+                from: VrrpState::Backup,
+                to: VrrpState::Master,
+                why: "no master was heard".into(),
+                priority: 100,
+            },
+        });
+        for what in all.into_iter().chain([missed, master]) {
             let event = Event { at: 1, what };
             let text = serde_json::to_string(&event).unwrap();
             assert_eq!(

@@ -23,6 +23,7 @@ pub mod endpoint;
 pub mod error;
 pub mod event;
 mod flat;
+pub mod handover;
 pub mod listing;
 pub mod model;
 pub mod rules;

@@ -4,7 +4,9 @@
 //! its reason: an interface without a program, a destination without a next hop, a dropped
 //! packet.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -35,6 +37,9 @@ pub struct Status {
     /// Where the services of a configuration file are done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<SiteState>,
+    /// Virtual routers that this director is part of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vrrp: Vec<VrrpInstance>,
     /// In the order they were added.
     pub services: Vec<ServiceState>,
     /// One for every IP version.
@@ -141,6 +146,84 @@ pub struct AddressState {
     /// Why it is nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+}
+
+/// A virtual router that this director is part of.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct VrrpInstance {
+    pub name: String,
+    /// Those that go with it have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    pub interface: String,
+    /// Of the protocol: 2 or 3.
+    pub version: u8,
+    pub virtual_router_id: u8,
+    pub state: VrrpState,
+    pub since_seconds: u64,
+    /// Why it has that state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// With what is tracked.
+    pub priority: u8,
+    /// What it sends from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<IpAddr>,
+    /// Who was heard last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master_priority: Option<u8>,
+    /// Why it does not take over though there is no master.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// It was handed over, and does not take over again from a lower priority.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub handed_over: bool,
+    /// Virtual addresses, with the lengths of their networks.
+    pub addresses: Vec<String>,
+    /// What of them cannot be put on this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+    pub transitions: u64,
+    pub sent: u64,
+    /// Advertisements that the kernel did not take.
+    pub not_sent: u64,
+    /// Also those that are refused.
+    pub received: u64,
+    /// Advertisements that were not heard, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// RFC 5798, and keepalived's fault.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VrrpState {
+    /// It waits for what it tracks, or has ended.
+    Init,
+    Backup,
+    Master,
+    /// Something is in its way.
+    Fault,
+}
+
+impl VrrpState {
+    /// As keepalived has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Init => "INIT",
+            Self::Backup => "BACKUP",
+            Self::Master => "MASTER",
+            Self::Fault => "FAULT",
+        }
+    }
+}
+
+impl fmt::Display for VrrpState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// A health check that fails.

@@ -34,6 +34,7 @@ use crate::supported;
 use crate::sweep::Swept;
 use crate::sync::Synchronisation;
 use crate::vlans::{Below, vlans};
+use crate::vrrp::Vrrp;
 
 /// Everything a director knows.
 #[derive(Debug)]
@@ -64,6 +65,7 @@ pub(crate) struct Core {
     pub(crate) ending: Option<Ending>,
     /// A client wants it to end.
     pub(crate) asked_to_end: bool,
+    pub(crate) vrrp: Vrrp,
     journal: Journal,
     network: Network,
 }
@@ -88,6 +90,7 @@ impl Core {
         network: Network,
         prober: Prober,
         doors: Doors,
+        vrrp: Vrrp,
     ) -> Result<Self, rlvs_plane::Error> {
         let tables = Arc::clone(&plane.tables);
         let installed = match plane.adopted {
@@ -119,6 +122,7 @@ impl Core {
             rising: HashSet::new(),
             ending: None,
             asked_to_end: false,
+            vrrp,
             journal,
             network,
         };
@@ -136,6 +140,7 @@ impl Core {
             Request::Plan(site, reply) => reply.send(self.plan_site(&site)),
             Request::Site(reply) => reply.send(Ok(self.managed.applied().clone())),
             Request::ApplySite(site, reply) => reply.send(self.apply_site(&site)),
+            Request::HandOver(of, reply) => self.hand_over(of, reply),
             Request::Overall(reply) => reply.send(Ok(self.overall())),
             Request::Services(reply) => reply.send(Ok(self.services())),
             Request::Status(reply) => reply.send(Ok(self.status())),
@@ -190,6 +195,7 @@ impl Core {
         self.follow_marks();
         self.follow_own_addresses();
         self.follow_synchronisation();
+        self.follow_checks();
         self.remember_health();
         let before = self.installed.addresses().count();
         if !self.is_ending() {

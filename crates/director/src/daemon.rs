@@ -12,6 +12,7 @@ use rlvs_control::{Client, SOCKET};
 use rlvs_network::{Event, Network, namespace};
 use rlvs_plane::{KernelTables, Plane, Sizes, bpffs};
 use rlvs_probe::{Prober, Report};
+use rlvs_speaker::Told;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,6 +27,7 @@ use crate::parameter::{ACCEPT_LOCAL, EARLY_DEMUX};
 use crate::server::doors::Doors;
 use crate::server::{Access, Handle, Request, Server};
 use crate::site::Configuration;
+use crate::vrrp::Vrrp;
 use crate::{estimator, real_path, service_manager, site, sweep};
 
 const STATE: &str = "/run/rlvs";
@@ -82,6 +84,9 @@ pub fn down() -> Result<bool, Error> {
 /// Removes all that a director without a daemon has; whether there was anything.
 async fn remove(cookie: u64, pins: &Path) -> Result<bool, Error> {
     site::addresses::take_away(cookie)
+        .await
+        .map_err(Error::Addresses)?;
+    rlvs_speaker::take_away(&state(cookie))
         .await
         .map_err(Error::Addresses)?;
     // Before the program: packets are led there no longer.
@@ -147,7 +152,8 @@ async fn serve(
     let connections = Arc::new(Connections(Arc::clone(&tables)));
     let (handle, requests) = Handle::new(connections, News::new());
     let doors = Doors::new(handle.clone()).map_err(Error::Runtime)?;
-    let mut core = Core::begin(config, cookie, plane, kept, network, prober, doors)?;
+    let (vrrp, told) = Vrrp::start(&state(cookie)).map_err(Error::Vrrp)?;
+    let mut core = Core::begin(config, cookie, plane, kept, network, prober, doors, vrrp)?;
     meet_links(&mut core, &mut news).await?;
     core.precede_site(&configuration).await;
     core.begin_site(&configuration)?;
@@ -157,13 +163,19 @@ async fn serve(
     }));
     tracing::info!(namespace = cookie, "the director is ready");
     service_manager::ready();
-    let events = Events {
+    let mut events = Events {
         requests,
         news,
         reports,
+        told,
     };
-    let outcome = work(&mut core, &tables, events, &configuration).await;
+    let outcome = work(&mut core, &tables, &mut events, &configuration).await;
     service_manager::stopping();
+    let hands_over = core.config.stop.forwarding != AtStop::Leave;
+    core.end_vrrp(hands_over).await;
+    while let Ok(told) = events.told.try_recv() {
+        core.hear_vrrp(&told);
+    }
     core.end_site().await;
     drop(stop);
     let _ = serving.await;
@@ -207,13 +219,14 @@ struct Events {
     requests: mpsc::Receiver<Request>,
     news: mpsc::Receiver<Event>,
     reports: mpsc::UnboundedReceiver<Report>,
+    told: mpsc::Receiver<Told>,
 }
 
 /// Does what comes, until a signal.
 async fn work(
     core: &mut Core,
     tables: &Arc<KernelTables>,
-    mut events: Events,
+    events: &mut Events,
     configuration: &Configuration,
 ) -> Result<(), Error> {
     let mut swept: watch::Receiver<_> = sweep::spawn(Arc::clone(tables));
@@ -242,6 +255,7 @@ async fn work(
                 core.hear(&mut reports);
                 quiet_until = Instant::now() + SHARE * begun.elapsed();
             }
+            Some(told) = events.told.recv() => core.hear_vrrp(&told),
             event = events.news.recv() => core.learn(event.ok_or(Error::NetworkEnded)?),
             Ok(()) = swept.changed() => core.take_sweep(swept.borrow_and_update().clone()),
             _ = tidy.tick() => {

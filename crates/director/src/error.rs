@@ -36,6 +36,8 @@ pub enum Error {
     Marks(rlvs_network::marks::Error),
     #[error("health checks: {0}")]
     Checks(io::Error),
+    #[error("VRRP: {0}")]
+    Vrrp(io::Error),
     #[error("{}: {message}", path.display())]
     Site { path: PathBuf, message: String },
     #[error("a director runs in this network namespace: end it first (process {pid})")]

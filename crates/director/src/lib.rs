@@ -11,6 +11,7 @@
 //! * `attach`: the program on interfaces; `roles`: others there; `vlans`: what XDP has to know of
 //!   VLAN interfaces
 //! * `marks`: the way of packets with firewall marks; `parameter`: kernel parameters
+//! * `vrrp`: which director has the virtual addresses
 //! * `slow_start`: weights that rise
 //! * `service_manager`: systemd
 //! * `sysctls`: settings; `defence`: those for when memory is short
@@ -48,6 +49,7 @@ pub mod sweep;
 mod sync;
 mod sysctls;
 mod vlans;
+mod vrrp;
 
 pub use daemon::{down, is_present, run};
 pub use error::Error;

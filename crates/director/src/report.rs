@@ -97,6 +97,7 @@ impl Core {
             marks: self.marked_way.status(),
             synchronisation: Some(self.synchronisation()).filter(|it| !it.daemons.is_empty()),
             site: self.managed.status(),
+            vrrp: self.vrrp.view(),
             services: self
                 .desired
                 .services()

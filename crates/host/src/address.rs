@@ -18,17 +18,21 @@ use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use crate::Error;
 
 /// An interface with its addresses.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Interface {
     pub index: u32,
     pub name: String,
     pub up: bool,
+    /// It is up, and has a carrier.
+    pub running: bool,
     /// Its packets have Ethernet headers.
     pub ethernet: bool,
     /// Its hardware address, if that is an Ethernet one.
     pub mac: Option<[u8; 6]>,
     /// With the lengths of their prefixes.
     pub addresses: Vec<(IpAddr, u8)>,
+    /// Those of them that nothing can be sent from yet: another host may have them.
+    pub tentative: Vec<IpAddr>,
 }
 
 /// The prefix length of one address alone.
@@ -66,7 +70,14 @@ pub async fn interfaces(handle: &Handle) -> Result<Vec<Interface>, Error> {
     for message in &addresses {
         let of = |interface: &&mut Interface| interface.index == message.header.index;
         if let Some(interface) = interfaces.iter_mut().find(of) {
-            interface.addresses.extend(address(message));
+            let address = address(message);
+            let waits = AddressHeaderFlags::Tentative;
+            if message.header.flags.contains(waits) {
+                interface
+                    .tentative
+                    .extend(address.map(|(address, _)| address));
+            }
+            interface.addresses.extend(address);
         }
     }
     Ok(interfaces)
@@ -211,6 +222,10 @@ fn interface(message: &LinkMessage) -> Option<Interface> {
         index: message.header.index,
         name: name?,
         up: message.header.flags.contains(LinkFlags::Up),
+        running: message
+            .header
+            .flags
+            .contains(LinkFlags::Up | LinkFlags::Running),
         ethernet: message.header.link_layer_type == LinkLayerType::Ether,
         mac: message
             .attributes
@@ -219,7 +234,7 @@ fn interface(message: &LinkMessage) -> Option<Interface> {
                 LinkAttribute::Address(address) => address.as_slice().try_into().ok(),
                 _ => None,
             }),
-        addresses: Vec::new(),
+        ..Interface::default()
     })
 }
 

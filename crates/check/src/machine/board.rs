@@ -194,6 +194,13 @@ impl<K: Clone + Eq + Hash + Ord> Board<K> {
         self.by_id.get(&id).map(|probe| &**probe)
     }
 
+    /// How many checks that are made have said nothing yet, of how many.
+    pub fn unknown(&self) -> (usize, usize) {
+        let made = self.probes.values().filter(|entry| entry.active);
+        let unknown = made.clone().filter(|entry| !entry.standing.known);
+        (unknown.count(), made.count())
+    }
+
     /// All checks that are made.
     pub fn probes(&self) -> impl Iterator<Item = (ProbeId, &Probe, &Standing)> {
         self.probes

@@ -112,6 +112,10 @@ pub struct Defaults {
     /// Seconds before instances start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_delay: Option<f64>,
+    /// Seconds after its start that a director waits at most for its health checks and connections
+    /// before it takes over; 60 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_within: Option<f64>,
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub dynamic_interfaces: bool,
     #[serde(skip_serializing_if = "core::ops::Not::not")]

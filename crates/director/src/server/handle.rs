@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rlvs_control::drain::Drains;
 use rlvs_control::event::Event;
+use rlvs_control::handover::{HandedOver, Handover};
 use rlvs_control::site::{Applied, Plan, Site};
 use rlvs_control::status::Status;
 use rlvs_control::stop::{Stop, Stopping};
@@ -36,6 +37,7 @@ pub enum Request {
     Site(Reply<Applied>),
     Drains(Reply<Drains>),
     Figures(Reply<Box<Figures>>),
+    HandOver(Handover, Reply<HandedOver>),
     Overall(Reply<Overall>),
     Services(Reply<Services>),
     Status(Reply<Status>),
@@ -107,6 +109,10 @@ impl Handle {
 
     pub async fn stop(&self, stop: Stop) -> Result<Stopping, Error> {
         self.ask(|reply| Request::Stop(stop, reply)).await
+    }
+
+    pub async fn hand_over(&self, of: Handover) -> Result<HandedOver, Error> {
+        self.ask(|reply| Request::HandOver(of, reply)).await
     }
 
     pub async fn plan(&self, site: Site) -> Result<Plan, Error> {

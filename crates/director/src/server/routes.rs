@@ -10,10 +10,11 @@ use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use rlvs_control::endpoint::{
-    API, CONNECTIONS, DRAINS, EVENTS, OPENAPI, OVERALL, PLAN, PRODUCT, SERVICES, SITE, STATUS,
-    STOP, SYNCHRONISATION, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
+    API, CONNECTIONS, DRAINS, EVENTS, HANDOVER, OPENAPI, OVERALL, PLAN, PRODUCT, SERVICES, SITE,
+    STATUS, STOP, SYNCHRONISATION, SYSCTLS, TIMEOUTS, TRANSACTION, VERSION, Version,
 };
 use rlvs_control::event::{Event, What};
+use rlvs_control::handover::Handover;
 use rlvs_control::site::Site;
 use rlvs_control::stop::Stop;
 use rlvs_control::{Code, ConnectionEntry, Error, Transaction};
@@ -185,6 +186,15 @@ fn site(table: Table) -> Table {
             Take::Post,
             admin(PLAN, "plan_site", "What applying a site would change"),
             |handle: Handle, site: Site, _| async move { handle.plan(site).await },
+        )
+        .take(
+            Take::Post,
+            admin(
+                HANDOVER,
+                "hand_over",
+                "Lets another director be master of VRRP instances; answers when it is",
+            ),
+            |handle: Handle, of: Handover, _| async move { handle.hand_over(of).await },
         )
         .take(
             Take::Post,

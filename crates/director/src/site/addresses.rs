@@ -10,11 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rlvs_config::Site;
-use rlvs_config::model::VirtualAddress;
 use rlvs_control::site::AddressStep;
 use rlvs_control::status::AddressState;
 use rlvs_host::Error;
-use rlvs_host::address::{self, AddressFlags, Handle, Interface, Setting};
+use rlvs_host::address::{self, Handle, Interface, Setting};
 use rlvs_host::announce::announce;
 use rlvs_host::store::Store;
 use serde::{Deserialize, Serialize};
@@ -116,36 +115,10 @@ fn store(cookie: u64) -> Store<Vec<Put>> {
 fn wanted(site: &Site) -> Vec<Wanted> {
     let usual = &site.vrrp.defaults.interface;
     let wanted = site.addresses.iter().map(|it| Wanted {
-        setting: setting(it),
+        setting: rlvs_speaker::setting(it),
         interface: it.interface.clone().or_else(|| usual.clone()),
     });
     wanted.collect()
-}
-
-fn setting(address: &VirtualAddress) -> Setting {
-    let flags = [
-        ("home", AddressFlags::Homeaddress),
-        ("mngtmpaddr", AddressFlags::Managetempaddr),
-        ("noprefixroute", AddressFlags::Noprefixroute),
-        ("autojoin", AddressFlags::Mcautojoin),
-    ];
-    let chosen = flags.into_iter().filter(|(name, _)| address.has(name));
-    let chosen = chosen.fold(AddressFlags::empty(), |all, (_, flag)| all | flag);
-    // Real servers may have it as well.
-    let shared = match address.ip().is_ipv6() && !address.has("-nodad") {
-        true => AddressFlags::Nodad,
-        false => AddressFlags::empty(),
-    };
-    Setting {
-        address: address.ip(),
-        length: address.address.prefix_len(),
-        peer: address.peer.map(|net| (net.addr(), net.prefix_len())),
-        broadcast: address.broadcast_address(),
-        label: address.label.clone(),
-        scope: address.scope_number(),
-        preferred: address.preferred_seconds(),
-        flags: chosen | shared,
-    }
 }
 
 /// The task.
@@ -320,6 +293,7 @@ mod tests {
     use std::path::Path;
 
     use rlvs_config::written;
+    use rlvs_host::address::AddressFlags;
 
     use super::*;
 
@@ -383,8 +357,8 @@ address = "2001:db8::200/128"
             name: name.into(),
             up: true,
             ethernet: true,
-            mac: None,
             addresses: vec![(address.parse().unwrap(), 24)],
+            ..Interface::default()
         };
         let all = [
             interface("eth0", "192.0.2.5"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rlvs_check::machine::{Event, Wanted};
-use rlvs_config::model::Alerts;
+use rlvs_config::model::{Alerts, Vrrp};
 use rlvs_config::{Reading, Site, written};
 use rlvs_control::event::What;
 use rlvs_control::site::{Applied, Plan, Site as Request};
@@ -20,6 +20,7 @@ use super::{Configuration, Managed};
 use super::{changes, event, keep, plan};
 use crate::core::Core;
 use crate::desired::Desired;
+use crate::vrrp;
 
 /// Scripts that are told when the daemon ends have this time.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -101,6 +102,8 @@ impl Core {
         self.managed.notifiers.follow(&self.managed.site);
         // A client that finds one finds a service, too.
         self.managed.addresses.follow(&self.managed.site);
+        self.vrrp.follow(&self.managed.site);
+        self.follow_checks();
         self.tell_first(&events);
         self.tell(&events, None);
         Ok(planned)
@@ -188,6 +191,7 @@ impl Core {
         for (events, cause) in found {
             self.tell(&events, cause.as_ref());
         }
+        self.follow_checks();
         self.remember_health();
     }
 
@@ -238,6 +242,7 @@ impl Core {
 
     /// Changes that can be made, if checks go on as they are.
     fn expected(&self, site: &Site) -> Result<Vec<Change>, Error> {
+        vrrp::refused(site)?;
         if let Some(reason) = health::refused(&site.services) {
             return Err(Error::new(Code::Unsupported, reason));
         }
@@ -363,7 +368,10 @@ impl Core {
 
 /// Whether it has settings of the daemon alone.
 fn is_empty(site: &Site) -> bool {
-    site.services.is_empty() && site.addresses.is_empty() && site.alerts == Alerts::default()
+    site.services.is_empty()
+        && site.addresses.is_empty()
+        && site.alerts == Alerts::default()
+        && site.vrrp == Vrrp::default()
 }
 
 /// The request that makes a site of this file.

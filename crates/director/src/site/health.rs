@@ -169,6 +169,11 @@ impl Health {
         self.quiet_until = Instant::now() + SHARE * begun.elapsed();
     }
 
+    /// How many checks that are made have said nothing yet, of how many.
+    pub(super) fn unknown(&self) -> (usize, usize) {
+        self.board.unknown()
+    }
+
     pub(super) fn board(&self) -> &Board<ServiceKey> {
         &self.board
     }

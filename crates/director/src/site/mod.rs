@@ -28,6 +28,7 @@ use rlvs_control::ServiceKey;
 use rlvs_control::site::{Applied, Site as Request};
 use rlvs_control::status::SiteState;
 use rlvs_probe::{Prober, Ways};
+use rlvs_speaker::Told;
 
 use crate::daemon;
 use crate::metrics::CheckedServer;
@@ -57,6 +58,8 @@ pub(crate) struct Managed {
     health: Health,
     notifiers: Notifiers,
     addresses: Addresses,
+    /// The one before this, of which instances may be told that are no more.
+    before: Site,
 }
 
 impl Managed {
@@ -75,6 +78,7 @@ impl Managed {
             health,
             notifiers: Notifiers::default(),
             addresses: Addresses::new(cookie),
+            before: Site::default(),
         }
     }
 
@@ -119,7 +123,14 @@ impl Managed {
     fn take(&mut self, site: Site) {
         self.owned = keys(&site).collect();
         self.places = places(&site);
-        self.site = site;
+        self.before = core::mem::replace(&mut self.site, site);
+    }
+
+    /// Of an instance or a group, or one that the site before this had.
+    pub(crate) fn tell_vrrp(&mut self, told: &Told) {
+        let deleted = matches!(told, Told::Instance { deleted: true, .. });
+        let site = if deleted { &self.before } else { &self.site };
+        self.notifiers.tell_vrrp(site, told);
     }
 
     /// A virtual server, by what it goes by in [`Health`].
@@ -132,6 +143,20 @@ impl Managed {
         if let Some(server) = place.and_then(|place| self.site.services.get(*place)) {
             self.notifiers.tell(server, event, cause);
         }
+    }
+
+    /// How many checks have said nothing yet, of how many.
+    pub(crate) fn unknown_checks(&self) -> (usize, usize) {
+        self.health.unknown()
+    }
+
+    /// Virtual servers by the names that they are tracked by, and whether they have their quorum.
+    pub(crate) fn quorums(&self) -> Vec<(String, bool)> {
+        let quorum = |server: &VirtualServer| {
+            let service = self.health.board().service(&health::name(server)?)?;
+            Some((rlvs_speaker::name_of(server)?, service.quorum()))
+        };
+        self.site.services.iter().filter_map(quorum).collect()
     }
 
     /// Whether there ever was one.

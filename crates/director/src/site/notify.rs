@@ -8,6 +8,7 @@ mod letter;
 mod names;
 mod post;
 mod sender;
+mod vrrp;
 
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,7 @@ use rlvs_check::machine::Event;
 use rlvs_check::spec::Script;
 use rlvs_config::Site;
 use rlvs_config::model::{Alerts, Command, Fifo, VirtualServer};
+use rlvs_speaker::Told;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -36,12 +38,26 @@ pub(super) struct Cause {
     pub(super) reason: Option<String>,
 }
 
+/// A FIFO, and what is written there.
+#[derive(Debug)]
+struct Ear {
+    pipe: Pipe,
+    hears: Hears,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Hears {
+    Servers,
+    Vrrp,
+    All,
+}
+
 /// Those who are told.
 #[derive(Debug, Default)]
 pub(super) struct Notifiers {
     /// What is done just now: scripts, readers of FIFOs, mail.
     running: JoinSet<()>,
-    pipes: Vec<Pipe>,
+    pipes: Vec<Ear>,
     post: Option<Post>,
     no_checker_emails: bool,
 }
@@ -52,13 +68,13 @@ impl Notifiers {
     pub(super) fn follow(&mut self, site: &Site) {
         let wanted: Vec<_> = fifos(&site.alerts).collect();
         self.pipes
-            .retain(|pipe| wanted.iter().any(|fifo| pipe.is(fifo)));
-        for fifo in wanted {
-            if self.pipes.iter().any(|pipe| pipe.is(fifo)) {
+            .retain(|ear| wanted.iter().any(|(fifo, hears)| ear.is(fifo, *hears)));
+        for (fifo, hears) in wanted {
+            if self.pipes.iter().any(|ear| ear.is(fifo, hears)) {
                 continue;
             }
             match Pipe::open(fifo, &mut self.running) {
-                Ok(pipe) => self.pipes.push(pipe),
+                Ok(pipe) => self.pipes.push(Ear { pipe, hears }),
                 Err(error) => tracing::warn!(fifo = %fifo.path.display(), %error, "cannot be used"),
             }
         }
@@ -83,7 +99,7 @@ impl Notifiers {
             self.running.spawn(run(script));
         }
         if let Some(line) = fifo::line(server, event) {
-            self.pipes.iter_mut().for_each(|pipe| pipe.write(&line));
+            self.write(Hears::Servers, &line);
         }
         let Some(post) = &self.post else { return };
         let is_real = matches!(event, Event::ServerUp { .. } | Event::ServerDown { .. });
@@ -93,6 +109,28 @@ impl Notifiers {
         if let Some(letter) = Letter::new(server, event, cause, SystemTime::now()) {
             post.hand_in(letter);
         }
+    }
+
+    /// Tells of VRRP, of a configuration that has whom this is about.
+    pub(super) fn tell_vrrp(&mut self, site: &Site, told: &Told) {
+        while self.running.try_join_next().is_some() {}
+        let telling = vrrp::telling(&site.vrrp, &site.alerts, told, SystemTime::now());
+        for command in &telling.commands {
+            let script = script(command, Some(LONGEST));
+            self.running.spawn(run(script));
+        }
+        if let Some(line) = &telling.line {
+            self.write(Hears::Vrrp, line);
+        }
+        if let (Some(post), Some(letter)) = (&self.post, telling.letter) {
+            post.hand_in(letter);
+        }
+    }
+
+    fn write(&mut self, what: Hears, line: &str) {
+        let ears = self.pipes.iter_mut();
+        let hearing = ears.filter(|ear| ear.hears == Hears::All || ear.hears == what);
+        hearing.for_each(|ear| ear.pipe.write(line));
     }
 
     /// Ends what goes on, and gives it a time.
@@ -118,8 +156,17 @@ pub(super) fn run_once(
     }
 }
 
-fn fifos(alerts: &Alerts) -> impl Iterator<Item = &Fifo> {
-    alerts.fifo.iter().chain(&alerts.lvs_fifo)
+impl Ear {
+    fn is(&self, fifo: &Fifo, hears: Hears) -> bool {
+        self.hears == hears && self.pipe.is(fifo)
+    }
+}
+
+fn fifos(alerts: &Alerts) -> impl Iterator<Item = (&Fifo, Hears)> {
+    let all = alerts.fifo.iter().map(|it| (it, Hears::All));
+    let servers = alerts.lvs_fifo.iter().map(|it| (it, Hears::Servers));
+    let vrrp = alerts.vrrp_fifo.iter().map(|it| (it, Hears::Vrrp));
+    all.chain(servers).chain(vrrp)
 }
 
 fn commands<'s>(server: &'s VirtualServer, event: &Event) -> Vec<&'s Command> {

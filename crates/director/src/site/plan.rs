@@ -2,7 +2,7 @@
 
 use rlvs_check::machine::Wanted;
 use rlvs_config::Site;
-use rlvs_config::model::{VirtualServer, Vrrp};
+use rlvs_config::model::VirtualServer;
 use rlvs_config::settings::Settings;
 use rlvs_control::site::{Before, Plan, Step};
 use rlvs_control::{Change, ServiceKey};
@@ -118,9 +118,7 @@ fn notes(settings: &Settings, site: &Site) -> Vec<String> {
     if settings.interfaces.loopback != wanted.interfaces.loopback {
         notes.push("interfaces.loopback takes effect when the daemon starts again".to_owned());
     }
-    if site.vrrp != Vrrp::default() || site.alerts.vrrp_fifo.is_some() {
-        notes.push("VRRP is not there yet in rlvs: its instances do nothing".to_owned());
-    }
+    notes.extend(rlvs_speaker::settle(site).notes);
     notes
 }
 

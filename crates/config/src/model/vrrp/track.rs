@@ -22,6 +22,10 @@ pub struct Track {
     pub process: Vec<Watched>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bfd: Vec<Watched>,
+    /// Virtual servers that have their quorum, by their group's name or their first service, as
+    /// "TCP 192.0.2.1:80".
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub service: Vec<Watched>,
 }
 
 /// One thing that is watched, and what it counts.

@@ -1,0 +1,90 @@
+//! What was put on this machine, and who was master: for the next daemon, or for who takes it away.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+
+use rlvs_host::Error;
+use rlvs_host::store::Store;
+use rlvs_vrrp::Memory;
+use serde::{Deserialize, Serialize};
+
+use crate::place;
+
+/// Beside the journal.
+const NOTE: &str = "vrrp.json";
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Note {
+    pub(crate) put: Vec<Put>,
+    /// By instance.
+    pub(crate) remembered: BTreeMap<String, Remembered>,
+}
+
+/// Something that was put on this machine for an instance.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Put {
+    pub(crate) instance: String,
+    #[serde(flatten)]
+    pub(crate) thing: Thing,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Thing {
+    Address {
+        address: IpAddr,
+        length: u8,
+        interface: String,
+    },
+    /// In the words of `ip`.
+    Route(String),
+    Rule(String),
+}
+
+/// What goes on where it was.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Remembered {
+    pub(crate) master: bool,
+    /// Of authentication headers.
+    pub(crate) sequence: u32,
+    /// It was handed over: it does not take over from a lower priority.
+    #[serde(default)]
+    pub(crate) handed_over: bool,
+}
+
+impl Remembered {
+    pub(crate) fn memory(self) -> Memory {
+        Memory {
+            master: self.master,
+            sequence: self.sequence,
+        }
+    }
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address {
+                address,
+                length,
+                interface,
+            } => write!(f, "{address}/{length} on {interface}"),
+            Self::Route(words) => write!(f, "route {words}"),
+            Self::Rule(words) => write!(f, "rule {words}"),
+        }
+    }
+}
+
+pub(crate) fn store(directory: &Path) -> Store<Note> {
+    Store::at(directory.join(NOTE))
+}
+
+/// Takes away all that daemons before have put here.
+pub async fn take_away(directory: &Path) -> Result<(), Error> {
+    let store = store(directory);
+    let note = store.load()?;
+    place::take_all(&note.put).await?;
+    store.save(&Note::default())
+}

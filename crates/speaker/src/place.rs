@@ -1,0 +1,306 @@
+//! Addresses, routes and rules that come when an instance becomes master, and go when it is no
+//! longer. What was there before stays.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rlvs_host::Error;
+use rlvs_host::address::{self, Handle, Interface};
+use rlvs_host::store::Store;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::note::{Note, Put, Remembered, Thing};
+use crate::plan::{Place, Placement};
+
+/// How long `ip` may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What does it.
+pub(crate) struct Placer {
+    store: Store<Note>,
+    note: Note,
+    /// What masters have.
+    held: BTreeMap<String, Arc<Placement>>,
+}
+
+/// Whether `ip` adds or deletes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Verb {
+    Add,
+    Delete,
+}
+
+impl Placer {
+    pub(crate) fn new(store: Store<Note>, note: Note) -> Self {
+        Self {
+            store,
+            note,
+            held: BTreeMap::new(),
+        }
+    }
+
+    /// Makes what an instance has put here this; what cannot be.
+    pub(crate) async fn acquire(
+        &mut self,
+        instance: &str,
+        placement: &Arc<Placement>,
+    ) -> Vec<String> {
+        self.held.insert(instance.to_owned(), placement.clone());
+        match self.put_all(instance, placement).await {
+            Ok(problems) => problems,
+            Err(error) => vec![error.to_string()],
+        }
+    }
+
+    /// Takes away what an instance has put here.
+    pub(crate) async fn release(&mut self, instance: &str) -> Result<(), Error> {
+        self.held.remove(instance);
+        let is_its = |put: &Put| put.instance == instance;
+        let gone: Vec<_> = self
+            .note
+            .put
+            .iter()
+            .filter(|it| is_its(it))
+            .cloned()
+            .collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        take_all(&gone).await?;
+        self.note.put.retain(|put| !is_its(put));
+        self.store.save(&self.note)
+    }
+
+    /// Puts back what has gone of masters; what cannot be, by instance.
+    pub(crate) async fn again(&mut self) -> Vec<(String, Vec<String>)> {
+        let mut all = Vec::new();
+        for (instance, placement) in self.held.clone() {
+            let problems = match self.put_all(&instance, &placement).await {
+                Ok(problems) => problems,
+                Err(error) => vec![error.to_string()],
+            };
+            all.push((instance, problems));
+        }
+        all
+    }
+
+    pub(crate) fn remember(&mut self, instance: &str, remembered: Remembered) -> Result<(), Error> {
+        self.note.remembered.insert(instance.to_owned(), remembered);
+        self.store.save(&self.note)
+    }
+
+    pub(crate) fn forget(&mut self, instance: &str) -> Result<(), Error> {
+        match self.note.remembered.remove(instance) {
+            Some(_) => self.store.save(&self.note),
+            None => Ok(()),
+        }
+    }
+
+    async fn put_all(
+        &mut self,
+        instance: &str,
+        placement: &Placement,
+    ) -> Result<Vec<String>, Error> {
+        let handle = address::connect()?;
+        let interfaces = address::interfaces(&handle).await?;
+        self.take_others(instance, placement).await?;
+        let mut problems = Vec::new();
+        let mut missing = Vec::new();
+        for place in &placement.addresses {
+            match interfaces.iter().find(|it| it.name == place.interface) {
+                Some(on) if !has(on, place) => missing.push((place, on)),
+                Some(_) => {}
+                None => problems.push(format!(
+                    "{place}: there is no interface {}",
+                    place.interface
+                )),
+            }
+        }
+        let new = missing.iter().map(|(place, _)| thing(place));
+        let words = new.chain(words(placement)).collect();
+        let fresh = self.note_all(instance, words)?;
+        for (place, on) in missing {
+            if let Err(error) = put(&handle, place, on).await {
+                problems.push(error.to_string());
+            }
+        }
+        // Of routes and rules it is not looked whether they are there.
+        for thing in fresh {
+            if let Err(problem) = by_words(&thing, Verb::Add).await {
+                problems.push(problem);
+            }
+        }
+        Ok(problems)
+    }
+
+    /// What it had put here and is to have no more.
+    async fn take_others(&mut self, instance: &str, placement: &Placement) -> Result<(), Error> {
+        let wanted: Vec<_> = placement
+            .addresses
+            .iter()
+            .map(thing)
+            .chain(words(placement))
+            .collect();
+        let is_other = |put: &Put| put.instance == instance && !wanted.contains(&put.thing);
+        let gone: Vec<_> = self
+            .note
+            .put
+            .iter()
+            .filter(|it| is_other(it))
+            .cloned()
+            .collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        take_all(&gone).await?;
+        self.note.put.retain(|put| !is_other(put));
+        self.store.save(&self.note)
+    }
+
+    /// Writes down what is about to be put here, before it is; what was not written down yet.
+    fn note_all(&mut self, instance: &str, things: Vec<Thing>) -> Result<Vec<Thing>, Error> {
+        let is_noted = |thing: &Thing| {
+            let mut all = self.note.put.iter();
+            all.any(|put| put.instance == instance && put.thing == *thing)
+        };
+        let fresh: Vec<_> = things.into_iter().filter(|it| !is_noted(it)).collect();
+        if !fresh.is_empty() {
+            let put = |thing: &Thing| Put {
+                instance: instance.to_owned(),
+                thing: thing.clone(),
+            };
+            self.note.put.extend(fresh.iter().map(put));
+            self.store.save(&self.note)?;
+        }
+        Ok(fresh)
+    }
+}
+
+/// Takes these away; they need not be there.
+pub(crate) async fn take_all(put: &[Put]) -> Result<(), Error> {
+    if put.is_empty() {
+        return Ok(());
+    }
+    let handle = address::connect()?;
+    let interfaces = address::interfaces(&handle).await?;
+    for Put { thing, instance } in put.iter().rev() {
+        match thing {
+            Thing::Address {
+                address,
+                length,
+                interface,
+            } => {
+                let Some(from) = interfaces.iter().find(|it| it.name == *interface) else {
+                    continue;
+                };
+                address::take(&handle, (*address, *length), from).await?;
+                tracing::info!(instance, address = %thing, "taken away");
+            }
+            Thing::Route(_) | Thing::Rule(_) => {
+                if let Err(problem) = by_words(thing, Verb::Delete).await {
+                    tracing::debug!(instance, problem, "not taken away");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn put(handle: &Handle, place: &Place, on: &Interface) -> Result<(), Error> {
+    if address::put(handle, &place.setting, on).await? {
+        tracing::info!(address = %place, interface = on.name, "put there");
+    }
+    Ok(())
+}
+
+fn has(on: &Interface, place: &Place) -> bool {
+    let setting = &place.setting;
+    on.addresses.contains(&(setting.address, setting.length))
+}
+
+fn thing(place: &Place) -> Thing {
+    Thing::Address {
+        address: place.setting.address,
+        length: place.setting.length,
+        interface: place.interface.clone(),
+    }
+}
+
+fn words(placement: &Placement) -> impl Iterator<Item = Thing> {
+    let routes = placement.routes.iter().cloned().map(Thing::Route);
+    routes.chain(placement.rules.iter().cloned().map(Thing::Rule))
+}
+
+/// Has `ip` do it, whose words these are.
+async fn by_words(thing: &Thing, verb: Verb) -> Result<(), String> {
+    let (object, text) = match thing {
+        Thing::Route(text) => ("route", text),
+        Thing::Rule(text) => ("rule", text),
+        Thing::Address { .. } => return Ok(()),
+    };
+    let verb = match verb {
+        Verb::Add => "add",
+        Verb::Delete => "del",
+    };
+    let words = plain(text);
+    let mut command = Command::new("ip");
+    command
+        .args(is_v6(&words).then_some("-6"))
+        .args([object, verb])
+        .args(&words)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let failed = |reason: String| format!("ip {object} {verb} {text}: {reason}");
+    let output = match timeout(PATIENCE, command.output()).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => return Err(failed(error.to_string())),
+        Err(_) => return Err(failed("no end".to_owned())),
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() {
+        true => Ok(()),
+        // It was there before, and stays; or has gone already.
+        false if said.contains("File exists") || said.contains("No such") => Ok(()),
+        false => Err(failed(said.trim().to_owned())),
+    }
+}
+
+/// Without the words that are keepalived's own.
+fn plain(text: &str) -> Vec<&str> {
+    let mut plain = Vec::new();
+    let mut words = text.split_whitespace();
+    while let Some(word) = words.next() {
+        match word {
+            "no_track" => {}
+            "track_group" => drop(words.next()),
+            word => plain.push(word),
+        }
+    }
+    plain
+}
+
+fn is_v6(words: &[&str]) -> bool {
+    let address = |word: &&&str| word.split('/').next().unwrap_or_default().contains(':');
+    let mut first = words.iter().filter(address);
+    first.any(|word| {
+        let address = word.split('/').next().unwrap_or_default();
+        address.parse::<std::net::Ipv6Addr>().is_ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_ips() {
+        let words = plain("192.0.2.0/24 via 10.0.0.1 no_track track_group one dev eth0");
+        assert_eq!(words, ["192.0.2.0/24", "via", "10.0.0.1", "dev", "eth0"]);
+        assert!(!is_v6(&words));
+        assert!(is_v6(&plain("default via fe80::1 dev eth0")));
+        assert!(is_v6(&plain("from 2001:db8::/32 table 7")));
+    }
+}

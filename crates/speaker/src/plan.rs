@@ -1,0 +1,197 @@
+//! What is to be spoken, with nothing left to default.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rlvs_check::spec::Script;
+use rlvs_config::model::VirtualAddress;
+use rlvs_config::model::vrrp::Process;
+use rlvs_host::address::{AddressFlags, Setting};
+use rlvs_vrrp::{GroupSpec, Spec};
+
+/// All instances and groups, and what they watch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    pub instances: Vec<Instance>,
+    pub groups: Vec<Group>,
+    pub watches: Vec<Watch>,
+    /// Between two announcements.
+    pub paces: Vec<Pace>,
+}
+
+/// One virtual router.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    pub name: String,
+    pub interface: String,
+    pub spec: Spec,
+    /// The address to send from, where it is configured.
+    pub source: Option<IpAddr>,
+    /// It is in fault while that is not there.
+    pub track_source: bool,
+    /// What `spec.track` is of.
+    pub tracked: Vec<Subject>,
+    pub placement: Arc<Placement>,
+}
+
+/// Instances that go together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    pub name: String,
+    /// Names of instances.
+    pub members: Vec<String>,
+    pub spec: GroupSpec,
+    /// What `spec.track` is of.
+    pub tracked: Vec<Subject>,
+}
+
+/// Something that is tracked.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Subject {
+    Interface(String),
+    Script(String),
+    File(String),
+    Process(String),
+    /// A virtual server has its quorum.
+    Service(String),
+}
+
+/// What is on the machine while an instance is master.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Placement {
+    pub addresses: Vec<Place>,
+    /// In the words of `ip route add`.
+    pub routes: Vec<String>,
+    /// In the words of `ip rule add`.
+    pub rules: Vec<String>,
+}
+
+/// An address on an interface.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    pub interface: String,
+    pub setting: Setting,
+}
+
+/// Something outside that is watched.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Watch {
+    Script(WatchedScript),
+    File {
+        name: String,
+        path: PathBuf,
+        init: Option<Init>,
+    },
+    Process(Process),
+}
+
+/// The number that a file begins with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Init {
+    pub number: i64,
+    /// Also if there is a file.
+    pub overwrite: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct WatchedScript {
+    pub name: String,
+    pub script: Script,
+    pub interval: Duration,
+    pub timeout: Duration,
+    /// So many that succeed, or fail, one after another.
+    pub rise: u32,
+    pub fall: u32,
+    /// It counts as failed until it succeeds.
+    pub init_fail: bool,
+}
+
+/// How fast neighbours are told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pace {
+    /// On these interfaces together; on each by itself, if none is named.
+    pub interfaces: Vec<String>,
+    pub garp: Duration,
+    pub gna: Duration,
+}
+
+impl Plan {
+    /// Names of virtual servers that someone tracks.
+    pub fn tracked_services(&self) -> Vec<String> {
+        let own = self.instances.iter().flat_map(|it| &it.tracked);
+        let all = own.chain(self.groups.iter().flat_map(|it| &it.tracked));
+        let name = |subject: &Subject| match subject {
+            Subject::Service(name) => Some(name.clone()),
+            _ => None,
+        };
+        all.filter_map(name).collect()
+    }
+
+    /// All addresses that come and go: none of them is one to send from.
+    pub(crate) fn is_virtual(&self, address: IpAddr) -> bool {
+        let places = self.instances.iter().flat_map(|it| &it.placement.addresses);
+        let mut virtuals = places.map(|place| place.setting.address);
+        virtuals.any(|it| it == address)
+    }
+}
+
+impl Watch {
+    pub(crate) fn subject(&self) -> Subject {
+        match self {
+            Self::Script(script) => Subject::Script(script.name.clone()),
+            Self::File { name, .. } => Subject::File(name.clone()),
+            Self::Process(process) => Subject::Process(process.name.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interface(name) => write!(f, "interface {name}"),
+            Self::Script(name) => write!(f, "script {name}"),
+            Self::File(name) => write!(f, "file {name}"),
+            Self::Process(name) => write!(f, "process {name}"),
+            Self::Service(name) => write!(f, "service {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Setting {
+            address, length, ..
+        } = &self.setting;
+        write!(f, "{address}/{length}")
+    }
+}
+
+/// An address of the configuration as the kernel takes it.
+pub fn setting(address: &VirtualAddress) -> Setting {
+    let flags = [
+        ("home", AddressFlags::Homeaddress),
+        ("mngtmpaddr", AddressFlags::Managetempaddr),
+        ("noprefixroute", AddressFlags::Noprefixroute),
+        ("autojoin", AddressFlags::Mcautojoin),
+    ];
+    let chosen = flags.into_iter().filter(|(name, _)| address.has(name));
+    let chosen = chosen.fold(AddressFlags::empty(), |all, (_, flag)| all | flag);
+    // Others may have it as well.
+    let shared = match address.ip().is_ipv6() && !address.has("-nodad") {
+        true => AddressFlags::Nodad,
+        false => AddressFlags::empty(),
+    };
+    Setting {
+        address: address.ip(),
+        length: address.address.prefix_len(),
+        peer: address.peer.map(|net| (net.addr(), net.prefix_len())),
+        broadcast: address.broadcast_address(),
+        label: address.label.clone(),
+        scope: address.scope_number(),
+        preferred: address.preferred_seconds(),
+        flags: chosen | shared,
+    }
+}

@@ -1,0 +1,209 @@
+//! Another configuration, and what the kernel says of interfaces.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rlvs_host::address::Interface;
+use rlvs_vrrp::spec::To;
+use rlvs_vrrp::{Memory, Reading};
+use tokio::time::Instant;
+
+use super::{NUMBERS, RETRY, Runner};
+use crate::hands::Job;
+use crate::plan::{Instance, Plan, Subject};
+use crate::unit::Unit;
+use crate::wire::{Key, Wants, Wire};
+
+impl Runner {
+    /// Takes up what interfaces are now, and a plan that has waited for that.
+    pub(super) fn look(&mut self) {
+        let Some(interfaces) = self.interfaces.borrow_and_update().clone() else {
+            return;
+        };
+        if let Some(plan) = self.pending.take() {
+            self.follow(plan, &interfaces);
+        }
+        self.open();
+        for number in 0..self.units.len() {
+            let now = self.now();
+            let actions = self.units[number].look(now, &interfaces, &self.plan);
+            self.perform(number, actions);
+        }
+        self.open();
+        self.read_interfaces(&interfaces);
+        self.is_changed = true;
+    }
+
+    /// Interfaces that are tracked.
+    fn read_interfaces(&mut self, interfaces: &[Interface]) {
+        let own = self.plan.instances.iter().flat_map(|it| &it.tracked);
+        let groups = self.plan.groups.iter().flat_map(|it| &it.tracked);
+        let mut names: Vec<_> = own
+            .chain(groups)
+            .filter_map(|subject| match subject {
+                Subject::Interface(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            let mut all = interfaces.iter();
+            let reading = match all.any(|it| it.name == name && it.running) {
+                true => Reading::Up,
+                false => Reading::Down,
+            };
+            self.read(Subject::Interface(name), reading);
+        }
+    }
+
+    fn follow(&mut self, plan: Plan, interfaces: &Arc<Vec<Interface>>) {
+        let plan = Arc::new(plan);
+        let wanted = Unit::of(&plan);
+        let mut before = core::mem::take(&mut self.units);
+        let goes_on = |unit: &Unit| {
+            let mut all = wanted.iter();
+            all.any(|(name, group, instances)| unit.goes_on_as(name, group.is_some(), instances))
+        };
+        let (stay, gone): (Vec<_>, Vec<_>) = before.drain(..).partition(goes_on);
+        self.plan = plan.clone();
+        self.end_units(gone, &plan);
+        self.units = stay;
+        let _ = self.jobs.send(Job::Follow(plan.clone()));
+        self.read_interfaces(interfaces);
+        for (name, group, instances) in wanted {
+            let is_it = |unit: &Unit| unit.goes_on_as(&name, group.is_some(), &instances);
+            match self.units.iter().position(is_it) {
+                Some(number) => self.reconfigure(number, group, instances),
+                None => self.begin(name, group, instances, interfaces),
+            }
+        }
+        // Only a daemon's first configuration goes on where another was.
+        self.remembered.clear();
+    }
+
+    fn end_units(&mut self, gone: Vec<Unit>, plan: &Plan) {
+        self.units = gone;
+        for number in 0..self.units.len() {
+            let now = self.now();
+            let actions = self.units[number].stop(now);
+            self.perform(number, actions);
+            for member in &self.units[number].members {
+                let name = &member.instance.name;
+                if plan.instances.iter().all(|it| it.name != *name) {
+                    let _ = self.jobs.send(Job::Forget(name.clone()));
+                }
+            }
+        }
+    }
+
+    fn reconfigure(
+        &mut self,
+        number: usize,
+        group: Option<crate::plan::Group>,
+        instances: Vec<Instance>,
+    ) {
+        let unit = &self.units[number];
+        let members = unit.members.iter();
+        if unit.group == group && members.map(|it| &it.instance).eq(&instances) {
+            return;
+        }
+        let before: Vec<_> = unit
+            .members
+            .iter()
+            .map(|it| it.instance.placement.clone())
+            .collect();
+        let (now, readings) = (self.now(), &self.readings);
+        let actions = self.units[number].reconfigure(now, group, instances, readings);
+        self.perform(number, actions);
+        let unit = &self.units[number];
+        if unit.is_master() {
+            for (member, before) in unit.members.iter().zip(before) {
+                let instance = &member.instance;
+                if instance.placement != before {
+                    let (name, placement) = (instance.name.clone(), instance.placement.clone());
+                    let _ = self
+                        .jobs
+                        .send(Job::Acquire(name.clone(), placement.clone()));
+                    let _ = self.jobs.send(Job::Announce(name, placement, 1));
+                }
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        name: String,
+        group: Option<crate::plan::Group>,
+        instances: Vec<Instance>,
+        interfaces: &Arc<Vec<Interface>>,
+    ) {
+        let Some(mut unit) = Unit::new(name, group, instances) else {
+            return;
+        };
+        let now = self.now();
+        // Nothing follows from this before the start.
+        unit.look(now, interfaces, &self.plan);
+        unit.ready(now, &self.ready);
+        for (subject, reading) in &self.readings {
+            unit.read(now, subject, *reading);
+        }
+        let remembered = unit
+            .members
+            .iter()
+            .map(|it| self.remembered.get(&it.instance.name));
+        let remembered: Option<Vec<_>> = remembered.map(|it| it.copied()).collect();
+        let handed_over = remembered.iter().flatten().any(|it| it.handed_over);
+        if handed_over {
+            unit.set_handed_over(now, true, &self.readings);
+        }
+        self.units.push(unit);
+        self.open();
+        let number = self.units.len() - 1;
+        let memories = remembered.map(|all| {
+            let memory = |it: &crate::note::Remembered| Memory {
+                // Some may have been sent since it was written down.
+                sequence: it.sequence.saturating_add(NUMBERS),
+                ..it.memory()
+            };
+            all.iter().map(memory).collect::<Vec<_>>()
+        });
+        let actions = self.units[number].start(now, memories.as_deref());
+        self.perform(number, actions);
+    }
+
+    /// Opens and closes sockets, as units need them.
+    pub(super) fn open(&mut self) {
+        let needs = self.needs();
+        self.wires.retain(|wire| needs.contains_key(wire.key()));
+        self.retry = None;
+        for (key, wants) in needs {
+            let present = self.wires.iter().position(|wire| *wire.key() == key);
+            let outcome = match present {
+                Some(place) => self.wires[place].follow(&wants),
+                None => Wire::open(&key, &wants).map(|wire| self.wires.push(wire)),
+            };
+            if let Err(error) = outcome {
+                tracing::warn!(interface = key.interface, %error, "VRRP has no socket there");
+                self.wires.retain(|wire| *wire.key() != key);
+                self.retry = Some(Instant::now() + RETRY);
+            }
+        }
+    }
+
+    fn needs(&self) -> BTreeMap<Key, Wants> {
+        let mut needs = BTreeMap::<Key, Wants>::new();
+        for member in self.units.iter().flat_map(|unit| &unit.members) {
+            let Some(key) = member.wire.clone() else {
+                continue;
+            };
+            let wants = needs.entry(key).or_default();
+            let spec = &member.instance.spec;
+            wants.routers.insert(spec.virtual_router);
+            if let To::Group(group) = spec.to {
+                wants.groups.insert(group);
+            }
+        }
+        needs
+    }
+}

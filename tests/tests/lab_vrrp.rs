@@ -1,0 +1,243 @@
+//! VRRP: directors of rlvs with Debian's keepalived as the other router, by one and the same
+//! keepalived.conf, and with each other.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rlvs_control::Status;
+use rlvs_control::status::{VrrpInstance, VrrpState};
+use rlvs_lab::{Director, Host, Lab, Process, Segment, wait};
+
+const SOON: Duration = Duration::from_secs(30);
+const KEEPALIVED: &str = "keepalived.conf";
+
+/// Two routers and a client in one segment.
+struct Pair {
+    routers: [Router; 2],
+    client: Host,
+    segment: Segment,
+    _lab: Lab,
+}
+
+struct Router {
+    director: Director,
+    running: Option<Process>,
+}
+
+impl Pair {
+    fn new() -> Result<Self> {
+        let lab = Lab::new()?;
+        let segment = Segment::new(&lab, "segment", 0)?;
+        let router = |name: &str, number| {
+            let mut host = Host::new(&lab, name)?;
+            host.join(&segment, number)?;
+            host.forward()?;
+            let director = Director::new(host)?;
+            anyhow::Ok(Router {
+                director,
+                running: None,
+            })
+        };
+        let routers = [router("one", 1)?, router("two", 2)?];
+        let mut client = Host::new(&lab, "client")?;
+        client.join(&segment, 10)?;
+        Ok(Self {
+            routers,
+            client,
+            segment,
+            _lab: lab,
+        })
+    }
+
+    /// Waits until one has all of these addresses, and the other has none.
+    fn wait_for(&self, master: usize, addresses: &[&str], why: &str) -> Result<()> {
+        let [has, lacks] = [&self.routers[master], &self.routers[1 - master]];
+        let name = has.director.host.name();
+        let outcome = wait::until(&format!("{name} is master: {why}"), SOON, || {
+            Ok(has.has(addresses)? == addresses.len() && lacks.has(addresses)? == 0)
+        });
+        outcome.with_context(|| self.logs())
+    }
+
+    fn logs(&self) -> String {
+        let log = |router: &Router| {
+            router
+                .running
+                .as_ref()
+                .map_or_else(String::new, Process::log)
+        };
+        format!("{}\n---\n{}", log(&self.routers[0]), log(&self.routers[1]))
+    }
+}
+
+impl Router {
+    fn file(&self, name: &str) -> Result<PathBuf> {
+        Ok(self.director.host.directory()?.join(name))
+    }
+
+    /// With the file of that name.
+    fn start_rlvs(&mut self, name: &str, text: &str) -> Result<()> {
+        let file = self.file(name)?;
+        fs::write(&file, text)?;
+        let words = ["run".as_ref(), "--config".as_ref(), file.as_os_str()];
+        let host = &self.director.host;
+        let mut daemon = host.spawn("rlvs", "rlvs", words)?;
+        daemon.wait_until(SOON, |_| {
+            Ok(host.try_run("rlvs", ["status"])?.status.success())
+        })?;
+        self.running = Some(daemon);
+        Ok(())
+    }
+
+    fn start_keepalived(&mut self, text: &str) -> Result<()> {
+        let file = self.file(KEEPALIVED)?;
+        fs::write(&file, text)?;
+        let path = |name: &str| anyhow::Ok(self.file(name)?.display().to_string());
+        let words = [
+            "--dont-fork".to_owned(),
+            "--log-console".to_owned(),
+            "--vrrp".to_owned(),
+            format!("--use-file={}", path(KEEPALIVED)?),
+            format!("--pid={}", path("keepalived.pid")?),
+            format!("--vrrp_pid={}", path("vrrp.pid")?),
+        ];
+        let host = &self.director.host;
+        self.running = Some(host.spawn("keepalived", "keepalived", words)?);
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        self.running.take().map_or(Ok(()), |mut it| it.stop())
+    }
+
+    fn kill9(&mut self) -> Result<()> {
+        self.running.take().map_or(Ok(()), |mut it| it.kill9())
+    }
+
+    /// How many of these addresses it has.
+    fn has(&self, addresses: &[&str]) -> Result<usize> {
+        let words = ["-o", "address", "show", "dev", "eth0"];
+        let shown = self.director.host.run("ip", words)?;
+        let has = |address: &&&str| shown.contains(&format!(" {address}/"));
+        Ok(addresses.iter().filter(has).count())
+    }
+
+    fn rlvs(&self, line: &str) -> Result<String> {
+        self.director.rlvs(line)
+    }
+
+    fn instances(&self) -> Result<Vec<VrrpInstance>> {
+        let text = self.rlvs("status --json")?;
+        Ok(serde_json::from_str::<Status>(&text)?.vrrp)
+    }
+
+    fn wait_for_state(&self, name: &str, state: VrrpState) -> Result<VrrpInstance> {
+        let mut found = None;
+        wait::until(&format!("{name} is {state}"), SOON, || {
+            let all = self.instances()?;
+            found = all.into_iter().find(|it| it.name == name);
+            Ok(found.as_ref().is_some_and(|it| it.state == state))
+        })
+        .with_context(|| format!("{found:?}"))?;
+        found.context("no instance")
+    }
+}
+
+/// Ways to speak: each an instance.
+const WAYS: [(&str, &str, &str); 7] = [
+    (
+        "PASS",
+        "10.0.0.101",
+        "advert_int 1\nauthentication { auth_type PASS\nauth_pass sesame\n}",
+    ),
+    (
+        "AH",
+        "10.0.0.102",
+        "advert_int 1\nauthentication { auth_type AH\nauth_pass sesame\n}",
+    ),
+    ("V3", "10.0.0.103", "version 3\nadvert_int 0.2"),
+    ("V6", "fd00::104", "version 3\nadvert_int 0.2"),
+    (
+        "PEERS",
+        "10.0.0.105",
+        "version 3\nadvert_int 0.2\nunicast_peer {\n10.0.0.1\n10.0.0.2\n}",
+    ),
+    (
+        "PEERS6",
+        "fd00::106",
+        "version 3\nadvert_int 0.2\nunicast_src_ip SELF6\nunicast_peer {\nPEER6\n}",
+    ),
+    ("PLAIN", "10.0.0.107", "advert_int 1"),
+];
+
+/// All ways, for the router with this number.
+fn all_ways(number: u8, priority: u8) -> String {
+    let own = |text: &str| {
+        let (own, peer) = (number, 3 - number);
+        // One's own address is no peer.
+        text.replace(&format!("10.0.0.{own}\n"), "")
+            .replace("SELF6", &format!("fd00::{own}"))
+            .replace("PEER6", &format!("fd00::{peer}"))
+    };
+    let instance = |(router, (name, address, words)): (usize, &(&str, &str, &str))| {
+        format!(
+            "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id {}\npriority {priority}\n\
+             garp_master_delay 1\n{}\nvirtual_ipaddress {{\n{address}\n}}\n}}\n",
+            router + 51,
+            own(words)
+        )
+    };
+    let instances: String = WAYS.iter().enumerate().map(instance).collect();
+    format!("global_defs {{\nrouter_id {number}\n}}\n{instances}")
+}
+
+#[test]
+fn it_speaks_with_keepalived_in_both_roles() -> Result<()> {
+    let mut pair = Pair::new()?;
+    let addresses = WAYS.map(|(_, address, _)| address);
+    pair.routers[1].start_keepalived(&all_ways(2, 100))?;
+    pair.wait_for(1, &addresses, "nobody else is there")?;
+
+    // A backup of higher priority takes over.
+    pair.routers[0].start_rlvs(KEEPALIVED, &all_ways(1, 150))?;
+    pair.wait_for(0, &addresses, "it has the higher priority")?;
+    for it in pair.routers[0].instances()? {
+        ensure!(
+            it.state == VrrpState::Master && it.refused.is_empty(),
+            "{it:?}"
+        );
+    }
+    // A planned hand-over: the other stays master though its priority is lower.
+    let said = pair.routers[0].rlvs("handover")?;
+    ensure!(said.lines().count() == WAYS.len(), "{said}");
+    pair.wait_for(1, &addresses, "it was handed over")?;
+    ensure!(pair.routers[0].rlvs("status")?.contains("handed over"));
+
+    // keepalived says good-bye; then it is back with a higher priority.
+    pair.routers[1].stop()?;
+    pair.wait_for(0, &addresses, "keepalived has gone")?;
+    pair.routers[1].start_keepalived(&all_ways(2, 200))?;
+    pair.wait_for(1, &addresses, "keepalived has the higher priority")?;
+    for it in pair.routers[0].instances()? {
+        ensure!(
+            it.state == VrrpState::Backup && it.refused.is_empty(),
+            "{it:?}"
+        );
+        ensure!(it.master_priority == Some(200), "{it:?}");
+    }
+    // It dies without a word.
+    pair.routers[1].kill9()?;
+    let host = &pair.routers[1].director.host;
+    host.shell(&format!(
+        "kill -9 $(cat {}/vrrp.pid) || true",
+        host.directory()?.display()
+    ))?;
+    host.run("ip", ["address", "flush", "dev", "eth0"])?;
+    pair.wait_for(0, &addresses, "keepalived is dead")?;
+    // Who ends for good hands over, and leaves nothing.
+    pair.routers[0].rlvs("stop --remove")?;
+    ensure!(pair.routers[0].has(&addresses)? == 0);
+    Ok(())
+}

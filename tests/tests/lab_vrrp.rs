@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rlvs_control::Status;
 use rlvs_control::status::{VrrpInstance, VrrpState};
-use rlvs_lab::{Director, Host, Lab, Process, Segment, wait};
+use rlvs_lab::{Director, Host, Lab, Process, RealServer, Segment, wait};
 
 const SOON: Duration = Duration::from_secs(30);
 const KEEPALIVED: &str = "keepalived.conf";
@@ -18,7 +18,7 @@ struct Pair {
     routers: [Router; 2],
     client: Host,
     segment: Segment,
-    _lab: Lab,
+    lab: Lab,
 }
 
 struct Router {
@@ -47,7 +47,7 @@ impl Pair {
             routers,
             client,
             segment,
-            _lab: lab,
+            lab,
         })
     }
 
@@ -239,5 +239,202 @@ fn it_speaks_with_keepalived_in_both_roles() -> Result<()> {
     // Who ends for good hands over, and leaves nothing.
     pair.routers[0].rlvs("stop --remove")?;
     ensure!(pair.routers[0].has(&addresses)? == 0);
+    Ok(())
+}
+
+/// Two instances that go together, of IPv4 and IPv6.
+fn group(router: &Router, priority: u8) -> Result<String> {
+    let directory = router.directory()?;
+    let instance = |name: &str, number: u8, address: &str| {
+        format!(
+            "vrrp_instance {name} {{\nstate BACKUP\ninterface eth0\nvirtual_router_id {number}\n\
+             version 3\nadvert_int 0.1\npriority {priority}\nnopreempt\ngarp_master_delay 0\n\
+             notify {directory}/notify.sh\nvirtual_ipaddress {{\n{address}\n}}\n}}\n"
+        )
+    };
+    Ok(format!(
+        "vrrp_script well {{\nscript \"/usr/bin/test -e {directory}/well\"\ninterval 0.1\n}}\n\
+         vrrp_sync_group G {{\ngroup {{\nV4\nV6\n}}\ntrack_script {{\nwell\n}}\n\
+         notify {directory}/notify.sh\n}}\n{}{}",
+        instance("V4", 61, TOGETHER[0]),
+        instance("V6", 62, TOGETHER[1])
+    ))
+}
+
+const TOGETHER: [&str; 2] = ["10.0.0.111", "fd00::111"];
+
+impl Router {
+    fn directory(&self) -> Result<String> {
+        Ok(self.director.host.directory()?.display().to_string())
+    }
+
+    /// What a group's file names.
+    fn prepare(&self) -> Result<()> {
+        let directory = self.directory()?;
+        let line = format!(
+            "touch {directory}/well; printf '#!/bin/sh\\necho \"$@\" >> {directory}/told\\n' > \
+             {directory}/notify.sh; chmod 755 {directory}/notify.sh"
+        );
+        self.director.host.shell(&line).map(drop)
+    }
+
+    fn set_well(&self, well: bool) -> Result<()> {
+        let directory = self.directory()?;
+        let verb = if well { "touch" } else { "rm" };
+        let line = format!("{verb} {directory}/well");
+        self.director.host.shell(&line).map(drop)
+    }
+
+    /// Notifiers run beside all else.
+    fn wait_told(&self, line: &str) -> Result<()> {
+        let file = self.file("told")?;
+        wait::until(&format!("told: {line}"), SOON, || {
+            let told = fs::read_to_string(&file).unwrap_or_default();
+            Ok(told.lines().any(|it| it == line))
+        })
+    }
+}
+
+#[test]
+fn a_group_goes_together_and_a_daemon_goes_on_where_another_was() -> Result<()> {
+    let mut pair = Pair::new()?;
+    let texts = [group(&pair.routers[0], 150)?, group(&pair.routers[1], 100)?];
+    pair.routers.iter().try_for_each(Router::prepare)?;
+    pair.routers[1].start_rlvs(KEEPALIVED, &texts[1])?;
+    pair.wait_for(1, &TOGETHER, "nobody else is there")?;
+    pair.routers[1].wait_told("INSTANCE V4 MASTER 100")?;
+    pair.routers[1].wait_told("GROUP G MASTER 0")?;
+
+    // A higher priority does not take over, where that is not wanted.
+    pair.routers[0].start_rlvs(KEEPALIVED, &texts[0])?;
+    for name in ["V4", "V6"] {
+        let it = pair.routers[0].wait_for_state(name, VrrpState::Backup)?;
+        ensure!(
+            it.priority == 150 && it.group.as_deref() == Some("G"),
+            "{it:?}"
+        );
+    }
+    ensure!(pair.routers[1].has(&TOGETHER)? == 2);
+
+    // The cable is out: it is in fault, and takes nothing back when it is in again.
+    let two = pair.routers[1].director.host.name().to_owned();
+    pair.segment
+        .set_plugged(&pair.routers[1].director.host, false)?;
+    pair.routers[1].wait_for_state("V6", VrrpState::Fault)?;
+    pair.wait_for(0, &TOGETHER, "the cable is out")?;
+    pair.segment
+        .set_plugged(&pair.routers[1].director.host, true)?;
+    pair.routers[1].wait_for_state("V6", VrrpState::Backup)?;
+    ensure!(pair.routers[0].has(&TOGETHER)? == 2, "{two}");
+
+    // What it tracks fails.
+    pair.routers[0].set_well(false)?;
+    let fault = pair.routers[0].wait_for_state("V4", VrrpState::Fault)?;
+    ensure!(
+        fault.why.as_deref() == Some("script well is down"),
+        "{fault:?}"
+    );
+    pair.wait_for(1, &TOGETHER, "the script fails")?;
+    pair.routers[0].wait_told("GROUP G FAULT 0")?;
+    pair.routers[0].set_well(true)?;
+    pair.routers[0].wait_for_state("V4", VrrpState::Backup)?;
+
+    // A master whose daemon is killed keeps its addresses; another takes over, and after the next
+    // daemon's start there is one again.
+    pair.routers[1].kill9()?;
+    wait::until("the other takes over", SOON, || {
+        Ok(pair.routers[0].has(&TOGETHER)? == 2)
+    })?;
+    ensure!(
+        pair.routers[1].has(&TOGETHER)? == 2,
+        "nobody takes them away"
+    );
+    pair.routers[1].start_rlvs(KEEPALIVED, &texts[1])?;
+    pair.wait_for(0, &TOGETHER, "it has the higher priority")?;
+
+    // A reload changes what has changed, and a master stays so.
+    let before = pair.routers[0].wait_for_state("V4", VrrpState::Master)?;
+    let changed = texts[0]
+        .replace(TOGETHER[0], "10.0.0.112")
+        .replace("150", "140");
+    let file = pair.routers[0].file(KEEPALIVED)?;
+    fs::write(&file, &changed)?;
+    let plan = pair.routers[0].rlvs(&format!("plan {}", file.display()))?;
+    ensure!(
+        plan.contains("priority 150 → 140; without 10.0.0.111/32"),
+        "{plan}"
+    );
+    ensure!(
+        pair.routers[0].has(&TOGETHER)? == 2,
+        "a plan changes nothing"
+    );
+    pair.routers[0].rlvs(&format!("apply {}", file.display()))?;
+    wait::until("the address is another", SOON, || {
+        Ok(pair.routers[0].has(&["10.0.0.112", TOGETHER[1]])? == 2
+            && pair.routers[0].has(&TOGETHER[..1])? == 0)
+    })?;
+    let after = pair.routers[0].wait_for_state("V4", VrrpState::Master)?;
+    ensure!(after.transitions == before.transitions, "{after:?}");
+
+    // What a killed daemon has left goes with the rest of it.
+    pair.routers[0].kill9()?;
+    pair.routers[0].rlvs("down")?;
+    ensure!(pair.routers[0].has(&["10.0.0.112", TOGETHER[1]])? == 0);
+    Ok(())
+}
+
+/// A service by direct routing, whose director changes while it serves.
+fn service(priority: u8) -> String {
+    format!(
+        "connections = 65536\nsysctl = {{ sloppy_tcp = \"1\" }}\n\n\
+         [[service]]\ntcp = \"{VIP}:80\"\nscheduler = \"mh\"\n\
+         real = [{{ address = \"10.0.0.20:80\" }}]\n\n\
+         [[vrrp.instance]]\nname = \"VIP\"\ninterface = \"eth0\"\nvirtual_router_id = 71\n\
+         version = 3\nadvert_int = 0.1\npriority = {priority}\n\
+         virtual_ipaddress = [{{ address = \"{VIP}/32\" }}]\n\
+         track = {{ service = [{{ name = \"TCP {VIP}:80\" }}] }}\n"
+    )
+}
+
+const VIP: &str = "10.0.0.120";
+
+#[test]
+fn a_download_goes_on_when_its_director_changes() -> Result<()> {
+    let mut pair = Pair::new()?;
+    let mut host = Host::new(&pair.lab, "real")?;
+    host.join(&pair.segment, 20)?;
+    let real = RealServer::start(host)?;
+    real.up(&[VIP.parse()?])?;
+    pair.routers[1].start_rlvs("rlvs.toml", &service(100))?;
+    pair.routers[0].start_rlvs("rlvs.toml", &service(150))?;
+    pair.wait_for(0, &[VIP], "it has the higher priority")?;
+
+    let file = pair.client.directory()?.join("download");
+    let output = file.display().to_string();
+    let url = format!("http://{VIP}/big");
+    let rate = ["--limit-rate", "1500k", "--max-time", "60"];
+    let words = rate.into_iter().chain(["-sSf", "--output", &output, &url]);
+    let mut curl = pair.client.spawn("download", "curl", words)?;
+    let received = || fs::metadata(&file).map_or(0, |file| file.len());
+    let goes_on = |curl: &mut Process| {
+        let from = received();
+        curl.wait_until(SOON, |_| Ok(received() > from + (256 << 10)))
+    };
+    goes_on(&mut curl)?;
+    let said = pair.routers[0].rlvs("handover VIP")?;
+    ensure!(said == "VIP: 10.0.0.2 is master\n", "{said}");
+    pair.wait_for(1, &[VIP], "it was handed over")?;
+    goes_on(&mut curl)?;
+    // The cable of the other is cut: nothing is said.
+    pair.segment
+        .set_plugged(&pair.routers[1].director.host, false)?;
+    wait::until("it takes over again", SOON, || {
+        Ok(pair.routers[0].has(&[VIP])? == 1)
+    })?;
+    goes_on(&mut curl)?;
+    let status = curl.wait(SOON)?;
+    ensure!(status.success(), "{status}: {}", curl.log());
+    let original = pair.lab.directory().join("big");
+    ensure!(fs::read(&file)? == fs::read(original)?, "it is another");
     Ok(())
 }

@@ -43,6 +43,9 @@ pub struct Plan {
     /// Addresses of this machine that come and go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<AddressStep>,
+    /// VRRP instances and groups that come, go, or become another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vrrp: Vec<VrrpStep>,
     /// Services made by hand that the file names as well: they become the file's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_over: Vec<ServiceKey>,
@@ -65,6 +68,28 @@ pub struct Step {
 pub enum Before {
     Service(Service),
     Destination(Destination),
+}
+
+/// A VRRP instance, or a group of them.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct VrrpStep {
+    /// "instance NAME" or "group NAME".
+    pub what: String,
+    pub change: VrrpChange,
+    /// What becomes what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VrrpChange {
+    Comes,
+    Goes,
+    /// It goes on with another configuration; who is master stays so.
+    Changes,
+    /// It ends, and begins as another.
+    Restarts,
 }
 
 /// An address of this machine that comes or goes.

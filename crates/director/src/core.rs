@@ -70,6 +70,13 @@ pub(crate) struct Core {
     network: Network,
 }
 
+/// What works beside it.
+pub(crate) struct Threads {
+    pub(crate) network: Network,
+    pub(crate) prober: Prober,
+    pub(crate) vrrp: Vrrp,
+}
+
 /// What a transaction touched, in order, and how wrr got there.
 #[derive(Default)]
 pub(crate) struct Touched {
@@ -87,11 +94,14 @@ impl Core {
         cookie: u64,
         plane: Plane,
         (journal, desired): (Journal, Desired),
-        network: Network,
-        prober: Prober,
+        threads: Threads,
         doors: Doors,
-        vrrp: Vrrp,
     ) -> Result<Self, rlvs_plane::Error> {
+        let Threads {
+            network,
+            prober,
+            vrrp,
+        } = threads;
         let tables = Arc::clone(&plane.tables);
         let installed = match plane.adopted {
             true => Installed::adopt(&*tables, Instant::now())?,

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::connections::Connections;
-use crate::core::Core;
+use crate::core::{Core, Threads};
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::news::News;
@@ -153,7 +153,12 @@ async fn serve(
     let (handle, requests) = Handle::new(connections, News::new());
     let doors = Doors::new(handle.clone()).map_err(Error::Runtime)?;
     let (vrrp, told) = Vrrp::start(&state(cookie)).map_err(Error::Vrrp)?;
-    let mut core = Core::begin(config, cookie, plane, kept, network, prober, doors, vrrp)?;
+    let threads = Threads {
+        network,
+        prober,
+        vrrp,
+    };
+    let mut core = Core::begin(config, cookie, plane, kept, threads, doors)?;
     meet_links(&mut core, &mut news).await?;
     core.precede_site(&configuration).await;
     core.begin_site(&configuration)?;

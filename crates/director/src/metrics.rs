@@ -5,6 +5,7 @@
 
 mod synchronisation;
 mod text;
+mod vrrp;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -158,6 +159,7 @@ pub(crate) fn write(out: &mut dyn io::Write, it: &Figures, outside: &Outside) ->
         destinations(&mut text, &it.services)?;
     }
     health(&mut text, it)?;
+    vrrp::write(&mut text, &it.status.vrrp)?;
     tables(&mut text, it)?;
     if let Some(now) = &it.status.synchronisation {
         synchronisation::write(&mut text, now)?;

@@ -1,5 +1,6 @@
 //! VRRP in the director: what `rlvs-speaker` is told, and what becomes of what it tells.
 
+pub(crate) mod plan;
 mod ready;
 mod show;
 

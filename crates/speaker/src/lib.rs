@@ -26,7 +26,7 @@ mod watch;
 mod wire;
 
 pub use note::take_away;
-pub use plan::{Instance, Plan, Subject, setting};
+pub use plan::{Group, Instance, Plan, Subject, setting};
 pub use settle::{Settled, name_of, settle};
 pub use speaker::{HandedOver, Speaker, States, Told};
 pub use view::{Counters, InstanceView};

@@ -138,6 +138,18 @@ impl Plan {
     }
 }
 
+impl Instance {
+    /// Whether it can go on as the other: nobody outside takes it for another virtual router.
+    pub fn is_same_router(&self, other: &Self) -> bool {
+        let identity = |it: &Self| {
+            let spec = &it.spec;
+            let of = (spec.virtual_router, spec.family, spec.version);
+            (it.name.clone(), it.interface.clone(), of)
+        };
+        identity(self) == identity(other)
+    }
+}
+
 impl Watch {
     pub(crate) fn subject(&self) -> Subject {
         match self {

@@ -91,14 +91,8 @@ impl Unit {
 
     /// Whether it goes on with this configuration; else it is another.
     pub(crate) fn goes_on_as(&self, name: &str, is_group: bool, instances: &[Instance]) -> bool {
-        let same = |(member, instance): (&Member, &Instance)| {
-            let identity = |it: &Instance| {
-                let spec = &it.spec;
-                let of = (spec.virtual_router, spec.family, spec.version);
-                (it.name.clone(), it.interface.clone(), of)
-            };
-            identity(&member.instance) == identity(instance)
-        };
+        let same =
+            |(member, instance): (&Member, &Instance)| member.instance.is_same_router(instance);
         self.name == name
             && self.group.is_some() == is_group
             && self.members.len() == instances.len()

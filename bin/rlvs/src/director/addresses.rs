@@ -78,11 +78,11 @@ mod tests {
             name: name.into(),
             up: true,
             ethernet: true,
-            mac: None,
             addresses: addresses
                 .iter()
                 .map(|(address, length)| (address.parse().unwrap(), *length))
                 .collect(),
+            ..Interface::default()
         };
         vec![
             interface(1, "lo", &[("127.0.0.1", 8), ("192.0.2.99", 32)]),

@@ -12,7 +12,7 @@
 use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
-use rlvs_control::site::{AddressStep, Before, Plan, Step};
+use rlvs_control::site::{AddressStep, Before, Plan, Step, VrrpChange, VrrpStep};
 use rlvs_control::{Change, ServiceKey};
 
 use crate::ipvsadm::{Kept, server_options, service_options};
@@ -36,6 +36,9 @@ pub(super) fn draw(plan: &Plan, nothing: &str) -> String {
     }
     for step in &plan.addresses {
         picture.address(step);
+    }
+    for step in &plan.vrrp {
+        picture.vrrp(step);
     }
     let mut text = picture.text;
     if text.is_empty() {
@@ -65,6 +68,17 @@ impl Picture {
         let what = format!("address {}", step.address);
         let on = step.interface.as_ref().map(|name| format!("on {name}"));
         self.line(mark, 0, &what, &on.unwrap_or_default());
+    }
+
+    fn vrrp(&mut self, step: &VrrpStep) {
+        let (mark, begins) = match step.change {
+            VrrpChange::Comes => (ADD, ""),
+            VrrpChange::Goes => (DELETE, ""),
+            VrrpChange::Changes => (CHANGE, ""),
+            VrrpChange::Restarts => (CHANGE, "begins anew; "),
+        };
+        let words = format!("{begins}{}", step.details.join("; "));
+        self.line(mark, 0, &format!("VRRP {}", step.what), &words);
     }
 
     fn step(&mut self, step: &Step) {
@@ -254,6 +268,11 @@ mod tests {
                 interface: Some("eth0".to_owned()),
                 comes: true,
             }],
+            vrrp: vec![VrrpStep {
+                what: "instance VI_1".into(),
+                change: VrrpChange::Restarts,
+                details: vec!["router 51 → 52".into(), "priority 100 → 90".into()],
+            }],
             taken_over: vec![key(80)],
             notes: vec!["something else".to_owned()],
         };
@@ -271,6 +290,7 @@ mod tests {
   TCP 192.0.2.1:80
   ~ 10.0.0.5:80              -m -w 1 → -m -w 3 (it is down)
 + address 192.0.2.1/32       on eth0
+~ VRRP instance VI_1         begins anew; router 51 → 52; priority 100 → 90
 note: TCP 192.0.2.1:80 was made by hand; it is the file's from then on
 note: something else
 "

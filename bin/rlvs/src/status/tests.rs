@@ -2,7 +2,7 @@
 
 use rlvs_control::drain::Draining;
 use rlvs_control::model::{DestinationKey, ForwardingMethod, Protocol, ServiceKey};
-use rlvs_control::status::{NetworkNamespace, SlowStart};
+use rlvs_control::status::{NetworkNamespace, SlowStart, VrrpInstance, VrrpState};
 
 use super::*;
 
@@ -17,6 +17,52 @@ fn a_director_with_nothing_to_do() {
     let text = anstream::adapter::strip_str(&render(&idle())).to_string();
     assert_eq!(text, IDLE);
 }
+
+#[test]
+fn instances_are_shown_with_what_is_in_their_way() {
+    let mut status = idle();
+    status.vrrp = vec![instance()];
+    let text = anstream::adapter::strip_str(&render(&status)).to_string();
+    assert!(text.contains(INSTANCE), "{text}");
+}
+
+fn instance() -> VrrpInstance {
+    VrrpInstance {
+        name: "VI_1".into(),
+        group: Some("VG".into()),
+        interface: "eth0".into(),
+        version: 3,
+        virtual_router_id: 51,
+        state: VrrpState::Backup,
+        since_seconds: 90,
+        why: Some("it was started".into()),
+        priority: 120,
+        source: None,
+        master: Some([192, 0, 2, 2].into()),
+        master_priority: Some(100),
+        held: Some("1 of 2 health checks have said nothing yet".into()),
+        handed_over: true,
+        addresses: vec!["192.0.2.100/32".into(), "2001:db8::1/128".into()],
+        problems: vec!["there is no interface eth7".into()],
+        transitions: 1,
+        sent: 0,
+        not_sent: 0,
+        received: 9,
+        refused: [("password".into(), 9)].into(),
+    }
+}
+
+const INSTANCE: &str = "
+VRRP
+  VI_1 BACKUP for 1 min 30 s: it was started
+    router 51 of eth0, version 3, priority 120, group VG
+    master 192.0.2.2, priority 100
+    NO MASTER, AND IT WAITS: 1 of 2 health checks have said nothing yet
+    handed over: it takes over when no master is heard
+    would have 192.0.2.100/32, 2001:db8::1/128
+    there is no interface eth7
+    9 advertisements refused: password
+";
 
 #[test]
 fn only_what_is_wrong_is_red() {
@@ -121,6 +167,7 @@ fn at_work() -> Status {
         ],
         synchronisation: None,
         site: None,
+        vrrp: vec![],
         marks: Some(MarkPath {
             device: "lvs0".to_owned(),
             rules: vec![
@@ -188,6 +235,7 @@ fn idle() -> Status {
         marks: None,
         synchronisation: None,
         site: None,
+        vrrp: vec![],
         services: vec![],
         connections: vec![],
         passed: vec![],

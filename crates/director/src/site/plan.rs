@@ -29,6 +29,7 @@ pub(super) fn plan(
             .collect(),
         later: later(managed, site),
         addresses: addresses::steps(&managed.site, site),
+        vrrp: crate::vrrp::plan::steps(&managed.site, site),
         taken_over: keys(site).filter(is_by_hand).collect(),
         notes: notes(settings, site),
     }

@@ -34,6 +34,9 @@ fn every_metric_is_described_and_together() {
         "rlvs_checks_failing{kind=\"http\"} 1",
         "rlvs_dropped_packets_total{reason=\"no-next-hop\"} 7",
         "rlvs_sweep_seconds 0.25",
+        "rlvs_vrrp_state{instance=\"VI_1\",state=\"master\"} 1",
+        "rlvs_vrrp_state{instance=\"VI_1\",state=\"fault\"} 0",
+        "rlvs_vrrp_refused_total{instance=\"VI_1\",reason=\"password\"} 3",
         "rlvs_table_entries{family=\"ipv4\"} 5",
         "rlvs_build_info{version=\"0.1.0\"} 1",
     ] {

@@ -102,6 +102,13 @@ fn every_answer_is_as_described() {
                     assert_eq!(all.ask(operation, method, path, &site), 200);
                     assert_eq!(all.ask(operation, method, path, &json!({ "x": 1 })), 400);
                 }
+                "hand_over" => {
+                    let of = json!({ "name": "VI_1" });
+                    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+                    all.conforms(schema, &of);
+                    assert_eq!(all.ask(operation, method, path, &of), 200);
+                    assert_eq!(all.ask(operation, method, path, &json!({ "x": 1 })), 400);
+                }
                 "stop" => {
                     let stop = json!({ "forwarding": "drain", "drain_timeout": 60 });
                     let schema = &operation["requestBody"]["content"]["application/json"]["schema"];

@@ -9,13 +9,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rlvs_control::drain::{Draining, Drains, End, EndedDrain, RunningDrain};
-use rlvs_control::event::{ServerChange, ServerEvent, What};
+use rlvs_control::event::{ServerChange, ServerEvent, VrrpChange, VrrpEvent, What};
+use rlvs_control::handover::{HandedOver, Taken};
 use rlvs_control::listing::Statistics;
-use rlvs_control::site::{AddressStep, Applied, Before, Plan, Step};
+use rlvs_control::site::{self, AddressStep, Applied, Before, Plan, Step, VrrpStep};
 use rlvs_control::status::{
     AddressState, Answers, Attachment, ConnectionTable, Counter, Daemon, DestinationState,
     FailingCheck, Interface, Listener, MarkPath, MarkRule, NetworkNamespace, NextHop, ServiceState,
-    SiteState, SlowStart, TroubledServer,
+    SiteState, SlowStart, TroubledServer, VrrpInstance, VrrpState,
 };
 use rlvs_control::stop::{AtStop, Stopping};
 use rlvs_control::sync::{DaemonState, Dropped};
@@ -124,6 +125,11 @@ fn plan() -> Plan {
             interface: Some("eth0".to_owned()),
             comes: true,
         }],
+        vrrp: vec![VrrpStep {
+            what: "instance VI_1".to_owned(),
+            change: site::VrrpChange::Changes,
+            details: vec!["priority 100 \u{2192} 7".to_owned()],
+        }],
         taken_over: vec![service_key(80)],
         notes: vec!["so it is".to_owned()],
     }
@@ -215,7 +221,16 @@ pub(crate) fn events() -> Vec<What> {
         number: 3,
         changes: 4,
     };
-    [applied, What::Missed { events: 5 }]
+    let master = What::Vrrp(VrrpEvent {
+        vrrp: "VI_1".to_owned(),
+        what: VrrpChange::VrrpState {
+            from: VrrpState::Backup,
+            to: VrrpState::Master,
+            why: "no master was heard".to_owned(),
+            priority: 100,
+        },
+    });
+    [applied, What::Missed { events: 5 }, master]
         .into_iter()
         .chain(of_server)
         .collect()
@@ -241,6 +256,12 @@ async fn core(mut requests: mpsc::Receiver<Request>, slow: std::sync::mpsc::Send
             Request::Stop(_, reply) => reply.send(Ok(Stopping {
                 forwarding: AtStop::Drain,
                 drain_timeout: 60,
+            })),
+            Request::HandOver(of, reply) => reply.send(Ok(HandedOver {
+                instances: vec![Taken {
+                    name: of.name.unwrap_or_default(),
+                    master: [192, 0, 2, 2].into(),
+                }],
             })),
             Request::Site(reply) => reply.send(Ok(applied())),
             Request::Drains(reply) => reply.send(Ok(drains())),
@@ -438,6 +459,29 @@ pub(crate) fn status() -> Status {
                 problem: None,
             }],
         }),
+        vrrp: vec![VrrpInstance {
+            name: "VI_1".to_owned(),
+            group: Some("VG".to_owned()),
+            interface: "eth0".to_owned(),
+            version: 2,
+            virtual_router_id: 51,
+            state: VrrpState::Master,
+            since_seconds: 60,
+            why: Some("no master was heard".to_owned()),
+            priority: 100,
+            source: Some([192, 0, 2, 1].into()),
+            master: Some([192, 0, 2, 2].into()),
+            master_priority: Some(90),
+            held: Some("checks".to_owned()),
+            handed_over: true,
+            addresses: vec!["192.0.2.100/32".to_owned()],
+            problems: vec!["there is no interface eth7".to_owned()],
+            transitions: 2,
+            sent: 60,
+            not_sent: 1,
+            received: 3,
+            refused: [("password".to_owned(), 3)].into(),
+        }],
         services: vec![ServiceState {
             key: service_key(80),
             scheduler: "wlc".to_owned(),

@@ -11,10 +11,12 @@
 //! * [`again`]: the same in the emulated machine
 //! * [`commands`]: what `ipvsadm` takes, beside the kernel's own
 //! * [`reload`]: what a large file takes that has changed, beside keepalived
+//! * [`ha`]: how long nobody is served while another director takes over
 
 mod again;
 mod case;
 mod commands;
+mod ha;
 mod machine;
 mod measure;
 mod packet;
@@ -61,6 +63,10 @@ struct Arguments {
 enum Instead {
     Commands(commands::Arguments),
     Reload(reload::Arguments),
+    Ha(ha::Arguments),
+    /// What `ha` runs in a client's network namespace
+    #[command(hide = true)]
+    HaProbe(ha::probe::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +74,8 @@ fn main() -> ExitCode {
     let outcome = match &arguments.instead {
         Some(Instead::Commands(arguments)) => commands::run(arguments),
         Some(Instead::Reload(arguments)) => reload::run(arguments),
+        Some(Instead::Ha(arguments)) => ha::run(arguments),
+        Some(Instead::HaProbe(arguments)) => ha::probe::run(arguments),
         None => run(&arguments),
     };
     match outcome {

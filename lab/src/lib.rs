@@ -38,6 +38,7 @@ pub mod warden;
 pub mod way;
 
 mod lab;
+mod two_directors;
 
 pub use address::Address;
 pub use curl::Get;
@@ -50,5 +51,6 @@ pub use process::Process;
 pub use real_server::RealServer;
 pub use segment::Segment;
 pub use storage::Storage;
+pub use two_directors::TwoDirectors;
 pub use vm::Vm;
 pub use way::Way;

@@ -1,10 +1,11 @@
 //! `cargo xtask demo`: the classical walk through LVS-DR, on an XDP data plane; with
-//! `--health` a director from a file, which checks its real servers; with `--three-tier` the set-up of
-//! director, web servers and storage behind them.
+//! `--health` a director from a file, which checks its real servers; with `--ha` two directors, of which
+//! one dies; with `--three-tier` the set-up of director, web servers and storage behind them.
 //!
 //! What is printed as a command is what is run, in the host that the prompt names. Every step is
 //! bounded in time, and whatever ends the walk, the lab is removed: see `rlvs_lab::warden`.
 
+mod ha;
 mod health;
 mod narrate;
 mod table;
@@ -36,6 +37,9 @@ pub(crate) struct Arguments {
     /// A director from a file: real servers die, hang and come back; the file changes
     #[arg(long, conflicts_with_all = ["keep", "down", "three_tier"])]
     health: bool,
+    /// Two directors: one dies while a download goes on
+    #[arg(long, conflicts_with_all = ["keep", "down", "health", "three_tier"])]
+    ha: bool,
     /// Director, web servers, and their content on an NFS server, in the emulated machine, whose
     /// kernel has both sides of NFS
     #[arg(long, conflicts_with_all = ["keep", "down"])]
@@ -54,6 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if arguments.health {
         return health::run();
+    }
+    if arguments.ha {
+        return ha::run();
     }
     setup::run(&[setup::BUILD, setup::LAB])?;
     build()?;

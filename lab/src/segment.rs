@@ -68,6 +68,17 @@ impl Segment {
         )
     }
 
+    /// Takes the port of the host's first interface out of the switch, or puts it in again: the host
+    /// sees a link, and hears nobody.
+    pub fn set_heard(&self, host: &Host, heard: bool) -> Result<()> {
+        let port = port_name(host.name(), "eth0");
+        let whose = match heard {
+            true => format!("master {BRIDGE}"),
+            false => "nomaster".to_owned(),
+        };
+        ip_batch(&self.host, &[format!("link set {port} {whose}")])
+    }
+
     /// A veth hands on frames whose checksum is still to be made, and many as one, which XDP at the
     /// other end would take for what is on the wire: off. Native XDP_REDIRECT towards this port
     /// needs its receive queues, which come with GRO: on.

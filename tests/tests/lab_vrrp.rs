@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use rlvs_control::Status;
 use rlvs_control::status::{VrrpInstance, VrrpState};
 use rlvs_lab::{Director, Host, Lab, Process, RealServer, Segment, wait};
+use rlvs_tests::scene::Download;
 
 const SOON: Duration = Duration::from_secs(30);
 const KEEPALIVED: &str = "keepalived.conf";
@@ -253,7 +254,8 @@ fn group(router: &Router, priority: u8) -> Result<String> {
         )
     };
     Ok(format!(
-        "vrrp_script well {{\nscript \"/usr/bin/test -e {directory}/well\"\ninterval 0.1\n}}\n\
+        "global_defs {{\nlvs_sync_daemon eth0 V4 id 7\n}}\n\
+         vrrp_script well {{\nscript \"/usr/bin/test -e {directory}/well\"\ninterval 0.1\n}}\n\
          vrrp_sync_group G {{\ngroup {{\nV4\nV6\n}}\ntrack_script {{\nwell\n}}\n\
          notify {directory}/notify.sh\n}}\n{}{}",
         instance("V4", 61, TOGETHER[0]),
@@ -285,6 +287,15 @@ impl Router {
         self.director.host.shell(&line).map(drop)
     }
 
+    /// How connections are synchronised.
+    fn wait_for_daemon(&self, role: &str) -> Result<()> {
+        let line = format!("{role} sync daemon (mcast=eth0, syncid=7");
+        wait::until(&line, SOON, || {
+            let shown = self.director.ipvsadm("-L --daemon")?;
+            Ok(shown.starts_with(&line) && shown.matches("sync daemon").count() == 1)
+        })
+    }
+
     /// Notifiers run beside all else.
     fn wait_told(&self, line: &str) -> Result<()> {
         let file = self.file("told")?;
@@ -304,6 +315,7 @@ fn a_group_goes_together_and_a_daemon_goes_on_where_another_was() -> Result<()> 
     pair.wait_for(1, &TOGETHER, "nobody else is there")?;
     pair.routers[1].wait_told("INSTANCE V4 MASTER 100")?;
     pair.routers[1].wait_told("GROUP G MASTER 0")?;
+    pair.routers[1].wait_for_daemon("master")?;
 
     // A higher priority does not take over, where that is not wanted.
     pair.routers[0].start_rlvs(KEEPALIVED, &texts[0])?;
@@ -326,6 +338,9 @@ fn a_group_goes_together_and_a_daemon_goes_on_where_another_was() -> Result<()> 
         .set_plugged(&pair.routers[1].director.host, true)?;
     pair.routers[1].wait_for_state("V6", VrrpState::Backup)?;
     ensure!(pair.routers[0].has(&TOGETHER)? == 2, "{two}");
+
+    pair.routers[0].wait_for_daemon("master")?;
+    pair.routers[1].wait_for_daemon("backup")?;
 
     // What it tracks fails.
     pair.routers[0].set_well(false)?;
@@ -397,6 +412,8 @@ fn service(priority: u8) -> String {
 }
 
 const VIP: &str = "10.0.0.120";
+/// More than buffers hold.
+const PART: u64 = 512 << 10;
 
 #[test]
 fn a_download_goes_on_when_its_director_changes() -> Result<()> {
@@ -409,32 +426,114 @@ fn a_download_goes_on_when_its_director_changes() -> Result<()> {
     pair.routers[0].start_rlvs("rlvs.toml", &service(150))?;
     pair.wait_for(0, &[VIP], "it has the higher priority")?;
 
-    let file = pair.client.directory()?.join("download");
-    let output = file.display().to_string();
-    let url = format!("http://{VIP}/big");
-    let rate = ["--limit-rate", "1500k", "--max-time", "60"];
-    let words = rate.into_iter().chain(["-sSf", "--output", &output, &url]);
-    let mut curl = pair.client.spawn("download", "curl", words)?;
-    let received = || fs::metadata(&file).map_or(0, |file| file.len());
-    let goes_on = |curl: &mut Process| {
-        let from = received();
-        curl.wait_until(SOON, |_| Ok(received() > from + (256 << 10)))
-    };
-    goes_on(&mut curl)?;
+    // What is on its way is little: each part comes by the director of that time.
+    pair.client
+        .sysctl(&[("net.ipv4.tcp_rmem", "4096 65536 65536")])?;
+    let mut download = Download::start(&pair.client, &format!("{VIP}:80"), 40_000)?;
     let said = pair.routers[0].rlvs("handover VIP")?;
     ensure!(said == "VIP: 10.0.0.2 is master\n", "{said}");
     pair.wait_for(1, &[VIP], "it was handed over")?;
-    goes_on(&mut curl)?;
+    let received = download.received();
+    download.wait_for(received + PART)?;
     // The cable of the other is cut: nothing is said.
     pair.segment
         .set_plugged(&pair.routers[1].director.host, false)?;
     wait::until("it takes over again", SOON, || {
         Ok(pair.routers[0].has(&[VIP])? == 1)
     })?;
-    goes_on(&mut curl)?;
-    let status = curl.wait(SOON)?;
-    ensure!(status.success(), "{status}: {}", curl.log());
-    let original = pair.lab.directory().join("big");
-    ensure!(fs::read(&file)? == fs::read(original)?, "it is another");
+    download.finish()
+}
+
+/// Who owns the address, or its backup.
+fn owned(priority: u8) -> String {
+    let state = if priority == 255 { "MASTER" } else { "BACKUP" };
+    format!(
+        "vrrp_instance VI {{\nstate {state}\ninterface eth0\nvirtual_router_id 81\n\
+         priority {priority}\nadvert_int 3\n\
+         authentication {{\nauth_type PASS\nauth_pass sesame\n}}\n\
+         virtual_ipaddress {{\n10.0.0.130/32\n}}\nvirtual_routes {{\n198.51.100.0/24 via 10.0.0.10\n}}\n\
+         virtual_rules {{\nfrom 198.51.100.0/24 table 77 priority 1234\n}}\n}}\n"
+    )
+}
+
+/// Advertisements of somebody who does not know the password, and what is none at all.
+const FLOOD: &str = r#"
+import os, socket, struct, time
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.0.0.10"))
+def summed(b):
+    t = sum(struct.unpack("!%dH" % (len(b) // 2), b))
+    t = (t & 0xffff) + (t >> 16)
+    t = (t & 0xffff) + (t >> 16)
+    return b[:6] + struct.pack("!H", ~t & 0xffff) + b[8:]
+vip = socket.inet_aton("10.0.0.130")
+wrong = summed(struct.pack("!BBBBBBH", 0x21, 81, 255, 1, 1, 3, 0) + vip + b"guessed!")
+bye = summed(struct.pack("!BBBBBBH", 0x21, 81, 0, 1, 1, 3, 0) + vip + b"guessed!")
+end, sent = time.monotonic() + 11, 0
+while time.monotonic() < end:
+    for packet in (wrong, bye, b"\x21\x51" + os.urandom(sent % 1400)):
+        try:
+            s.sendto(packet, ("224.0.0.18", 0))
+            sent += 1
+        except OSError as error:
+            # Nothing but want of room.
+            if error.errno != 105:
+                raise
+print(sent)
+"#;
+
+#[test]
+fn neither_a_flood_nor_a_restart_is_noticed() -> Result<()> {
+    let mut pair = Pair::new()?;
+    pair.routers[1].start_rlvs(KEEPALIVED, &owned(100))?;
+    pair.routers[0].start_rlvs(KEEPALIVED, &owned(255))?;
+    pair.wait_for(0, &["10.0.0.130"], "it is its owner")?;
+    let placed = |router: &Router| {
+        let host = &router.director.host;
+        let (routes, rules) = (host.run("ip", ["route"])?, host.run("ip", ["rule"])?);
+        let has = routes.contains("198.51.100.0/24 via 10.0.0.10") && rules.contains("1234:");
+        anyhow::Ok(has)
+    };
+    wait::until("routes and rules are there", SOON, || {
+        placed(&pair.routers[0])
+    })?;
+    let before = pair.routers[1].wait_for_state("VI", VrrpState::Backup)?;
+
+    // More than any router sends, for longer than a backup waits.
+    let sent = pair.client.run("python3", ["-c", FLOOD])?;
+    ensure!(sent.trim().parse::<u64>()? > 1000, "{sent}");
+    let master = pair.routers[0].wait_for_state("VI", VrrpState::Master)?;
+    ensure!(master.refused.contains_key("password"), "{master:?}");
+    ensure!(
+        master.transitions == 2 && master.problems.is_empty(),
+        "{master:?}"
+    );
+
+    let words = ["-n", "-i", "0.1", "-c", "60", "-W", "2", "10.0.0.130"];
+    let mut ping = pair.client.spawn("ping", "ping", words)?;
+    pair.routers[0].kill9()?;
+    pair.routers[0].start_rlvs(KEEPALIVED, &owned(255))?;
+    let resumed = pair.routers[0].wait_for_state("VI", VrrpState::Master)?;
+    ensure!(
+        resumed.why.as_deref() == Some("it goes on where it was"),
+        "{resumed:?}"
+    );
+    let status = ping.wait(SOON)?;
+    ensure!(
+        status.success() && ping.log().contains(" 0% packet loss"),
+        "{}",
+        ping.log()
+    );
+
+    let after = pair.routers[1].wait_for_state("VI", VrrpState::Backup)?;
+    ensure!(after.transitions == before.transitions, "{after:?}");
+    ensure!(after.master == Some("10.0.0.1".parse()?), "{after:?}");
+
+    // At its end there is nothing left.
+    pair.routers[0].rlvs("stop --remove")?;
+    ensure!(!placed(&pair.routers[0])?);
+    pair.wait_for(1, &["10.0.0.130"], "the owner has gone")?;
+    ensure!(placed(&pair.routers[1])?);
     Ok(())
 }

@@ -12,7 +12,7 @@ use rlvs_control::{Client, SOCKET};
 use rlvs_network::{Event, Network, namespace};
 use rlvs_plane::{KernelTables, Plane, Sizes, bpffs};
 use rlvs_probe::{Prober, Report};
-use rlvs_speaker::Told;
+use rlvs_speaker::{States, Told};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -153,6 +153,7 @@ async fn serve(
     let (handle, requests) = Handle::new(connections, News::new());
     let doors = Doors::new(handle.clone()).map_err(Error::Runtime)?;
     let (vrrp, told) = Vrrp::start(&state(cookie)).map_err(Error::Vrrp)?;
+    let states = vrrp.states();
     let threads = Threads {
         network,
         prober,
@@ -173,6 +174,7 @@ async fn serve(
         news,
         reports,
         told,
+        states,
     };
     let outcome = work(&mut core, &tables, &mut events, &configuration).await;
     service_manager::stopping();
@@ -225,6 +227,7 @@ struct Events {
     news: mpsc::Receiver<Event>,
     reports: mpsc::UnboundedReceiver<Report>,
     told: mpsc::Receiver<Told>,
+    states: watch::Receiver<States>,
 }
 
 /// Does what comes, until a signal.
@@ -260,6 +263,7 @@ async fn work(
                 core.hear(&mut reports);
                 quiet_until = Instant::now() + SHARE * begun.elapsed();
             }
+            Ok(()) = events.states.changed() => core.follow_synchronisation(),
             Some(told) = events.told.recv() => core.hear_vrrp(&told),
             event = events.news.recv() => core.learn(event.ok_or(Error::NetworkEnded)?),
             Ok(()) = swept.changed() => core.take_sweep(swept.borrow_and_update().clone()),

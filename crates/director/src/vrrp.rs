@@ -3,6 +3,7 @@
 pub(crate) mod plan;
 mod ready;
 mod show;
+mod synchronisation;
 
 use std::path::Path;
 use std::time::Instant;
@@ -11,7 +12,7 @@ use rlvs_config::Site;
 use rlvs_control::event::{VrrpChange, VrrpEvent, What};
 use rlvs_control::handover::{HandedOver, Handover, Taken};
 use rlvs_control::status::VrrpInstance;
-use rlvs_control::{Code, Error};
+use rlvs_control::{Code, Error, SyncDaemon};
 use rlvs_speaker::{Settled, Speaker, States, Told, settle};
 use rlvs_vrrp::Event;
 use tokio::sync::{mpsc, watch};
@@ -48,7 +49,6 @@ impl Vrrp {
         Ok((vrrp, told))
     }
 
-    #[expect(dead_code, reason = "connection synchronisation will follow it")]
     /// What instances are: whoever does something only where one is master follows this.
     pub(crate) fn states(&self) -> watch::Receiver<States> {
         self.speaker.states()
@@ -109,6 +109,13 @@ impl Core {
             let tracked = quorums.into_iter().filter(|(name, _)| is_tracked(name));
             self.vrrp.speaker.services(tracked.collect());
         }
+    }
+
+    /// Synchronisation daemons that the site has, as instances are now.
+    pub(crate) fn daemons_of_site(&self) -> Vec<SyncDaemon> {
+        let states = self.vrrp.states().borrow().clone();
+        let written = self.managed.sync_daemon();
+        written.map_or_else(Vec::new, |it| synchronisation::daemons(it, &states))
     }
 
     pub(crate) fn hand_over(&self, of: Handover, reply: Reply<HandedOver>) {

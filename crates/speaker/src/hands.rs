@@ -116,7 +116,11 @@ impl Hands {
                     let interfaces = self.now();
                     self.teller.work(&interfaces);
                 }
-                Ok(()) = self.interfaces.changed() => self.again().await,
+                Ok(()) = self.interfaces.changed() => {
+                    // Routes go with interfaces.
+                    self.placer.doubt();
+                    self.again().await;
+                }
                 _ = ticks.tick() => self.again().await,
             }
         }

@@ -24,6 +24,22 @@ pub(crate) struct Placer {
     note: Note,
     /// What masters have.
     held: BTreeMap<String, Arc<Placement>>,
+    /// Routes and rules that are there, as far as is known: it is not looked.
+    set: Vec<Put>,
+}
+
+/// The kernel, and what it has.
+struct Seen {
+    handle: Handle,
+    interfaces: Vec<Interface>,
+}
+
+impl Seen {
+    async fn now() -> Result<Self, Error> {
+        let handle = address::connect()?;
+        let interfaces = address::interfaces(&handle).await?;
+        Ok(Self { handle, interfaces })
+    }
 }
 
 /// Whether `ip` adds or deletes.
@@ -39,6 +55,7 @@ impl Placer {
             store,
             note,
             held: BTreeMap::new(),
+            set: Vec::new(),
         }
     }
 
@@ -49,10 +66,11 @@ impl Placer {
         placement: &Arc<Placement>,
     ) -> Vec<String> {
         self.held.insert(instance.to_owned(), placement.clone());
-        match self.put_all(instance, placement).await {
-            Ok(problems) => problems,
-            Err(error) => vec![error.to_string()],
-        }
+        let outcome = match Seen::now().await {
+            Ok(seen) => self.put_all(&seen, instance, placement).await,
+            Err(error) => Err(error),
+        };
+        outcome.unwrap_or_else(|error| vec![error.to_string()])
     }
 
     /// Takes away what an instance has put here.
@@ -70,21 +88,33 @@ impl Placer {
             return Ok(());
         }
         take_all(&gone).await?;
-        self.note.put.retain(|put| !is_its(put));
-        self.store.save(&self.note)
+        self.strike(is_its)
     }
 
     /// Puts back what has gone of masters; what cannot be, by instance.
     pub(crate) async fn again(&mut self) -> Vec<(String, Vec<String>)> {
+        if self.held.is_empty() {
+            return Vec::new();
+        }
+        let seen = match Seen::now().await {
+            Ok(seen) => seen,
+            Err(error) => {
+                let failed = |name: &String| (name.clone(), vec![error.to_string()]);
+                return self.held.keys().map(failed).collect();
+            }
+        };
         let mut all = Vec::new();
         for (instance, placement) in self.held.clone() {
-            let problems = match self.put_all(&instance, &placement).await {
-                Ok(problems) => problems,
-                Err(error) => vec![error.to_string()],
-            };
+            let outcome = self.put_all(&seen, &instance, &placement).await;
+            let problems = outcome.unwrap_or_else(|error| vec![error.to_string()]);
             all.push((instance, problems));
         }
         all
+    }
+
+    /// Routes and rules may have gone: those that are there are not set twice.
+    pub(crate) fn doubt(&mut self) {
+        self.set.clear();
     }
 
     pub(crate) fn remember(&mut self, instance: &str, remembered: Remembered) -> Result<(), Error> {
@@ -101,16 +131,15 @@ impl Placer {
 
     async fn put_all(
         &mut self,
+        seen: &Seen,
         instance: &str,
         placement: &Placement,
     ) -> Result<Vec<String>, Error> {
-        let handle = address::connect()?;
-        let interfaces = address::interfaces(&handle).await?;
         self.take_others(instance, placement).await?;
         let mut problems = Vec::new();
         let mut missing = Vec::new();
         for place in &placement.addresses {
-            match interfaces.iter().find(|it| it.name == place.interface) {
+            match seen.interfaces.iter().find(|it| it.name == place.interface) {
                 Some(on) if !has(on, place) => missing.push((place, on)),
                 Some(_) => {}
                 None => problems.push(format!(
@@ -119,18 +148,25 @@ impl Placer {
                 )),
             }
         }
-        let new = missing.iter().map(|(place, _)| thing(place));
-        let words = new.chain(words(placement)).collect();
-        let fresh = self.note_all(instance, words)?;
+        let put_of = |thing: Thing| Put {
+            instance: instance.to_owned(),
+            thing,
+        };
+        let words: Vec<_> = words(placement).map(put_of).collect();
+        let addresses = missing.iter().map(|(place, _)| put_of(thing(place)));
+        self.note_all(addresses.chain(words.iter().cloned()).collect())?;
         for (place, on) in missing {
-            if let Err(error) = put(&handle, place, on).await {
+            if let Err(error) = put(&seen.handle, place, on).await {
                 problems.push(error.to_string());
             }
         }
-        // Of routes and rules it is not looked whether they are there.
-        for thing in fresh {
-            if let Err(problem) = by_words(&thing, Verb::Add).await {
-                problems.push(problem);
+        for put in words {
+            if self.set.contains(&put) {
+                continue;
+            }
+            match by_words(&put.thing, Verb::Add).await {
+                Ok(()) => self.set.push(put),
+                Err(problem) => problems.push(problem),
             }
         }
         Ok(problems)
@@ -156,26 +192,25 @@ impl Placer {
             return Ok(());
         }
         take_all(&gone).await?;
-        self.note.put.retain(|put| !is_other(put));
+        self.strike(is_other)
+    }
+
+    /// Writes down what is about to be put here, before it is.
+    fn note_all(&mut self, all: Vec<Put>) -> Result<(), Error> {
+        let new = all.into_iter().filter(|it| !self.note.put.contains(it));
+        let new: Vec<_> = new.collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.note.put.extend(new);
         self.store.save(&self.note)
     }
 
-    /// Writes down what is about to be put here, before it is; what was not written down yet.
-    fn note_all(&mut self, instance: &str, things: Vec<Thing>) -> Result<Vec<Thing>, Error> {
-        let is_noted = |thing: &Thing| {
-            let mut all = self.note.put.iter();
-            all.any(|put| put.instance == instance && put.thing == *thing)
-        };
-        let fresh: Vec<_> = things.into_iter().filter(|it| !is_noted(it)).collect();
-        if !fresh.is_empty() {
-            let put = |thing: &Thing| Put {
-                instance: instance.to_owned(),
-                thing: thing.clone(),
-            };
-            self.note.put.extend(fresh.iter().map(put));
-            self.store.save(&self.note)?;
-        }
-        Ok(fresh)
+    /// These are there no longer.
+    fn strike(&mut self, is_gone: impl Fn(&Put) -> bool) -> Result<(), Error> {
+        self.note.put.retain(|put| !is_gone(put));
+        self.set.retain(|put| !is_gone(put));
+        self.store.save(&self.note)
     }
 }
 

@@ -43,6 +43,7 @@ pub fn settle(site: &Site) -> Settled {
     settler.instances();
     settler.groups();
     settler.watches();
+    settler.sync_daemon();
     settler.settled.plan.paces = paces(&site.vrrp);
     unacted::notes(site, &mut settler.settled.notes);
     settler.settled
@@ -313,6 +314,18 @@ impl Settler<'_> {
                 },
                 tracked,
             });
+        }
+    }
+
+    /// What it follows has to be there.
+    fn sync_daemon(&mut self) {
+        let written = self.vrrp.defaults.sync_daemon.as_ref();
+        let Some(name) = written.and_then(|it| it.instance.as_ref()) else {
+            return;
+        };
+        if self.vrrp.instance.iter().all(|it| it.name != *name) {
+            let what = format!("there is no vrrp_instance {name}: name the one that it follows");
+            self.problem("lvs_sync_daemon", what);
         }
     }
 

@@ -103,6 +103,7 @@ impl Core {
         // A client that finds one finds a service, too.
         self.managed.addresses.follow(&self.managed.site);
         self.vrrp.follow(&self.managed.site);
+        self.follow_synchronisation();
         self.follow_checks();
         self.tell_first(&events);
         self.tell(&events, None);

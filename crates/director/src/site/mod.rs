@@ -126,6 +126,11 @@ impl Managed {
         self.before = core::mem::replace(&mut self.site, site);
     }
 
+    /// `lvs_sync_daemon`
+    pub(crate) fn sync_daemon(&self) -> Option<&rlvs_config::model::vrrp::SyncDaemon> {
+        self.site.vrrp.defaults.sync_daemon.as_ref()
+    }
+
     /// Of an instance or a group, or one that the site before this had.
     pub(crate) fn tell_vrrp(&mut self, told: &Told) {
         let deleted = matches!(told, Told::Instance { deleted: true, .. });

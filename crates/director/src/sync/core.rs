@@ -41,7 +41,12 @@ impl Core {
 
     /// Makes the daemons that run those that are desired, with the settings that hold.
     pub(crate) fn follow_synchronisation(&mut self) {
-        let wanted: Vec<_> = self.desired.daemons().map(|it| self.spec(it)).collect();
+        let by_hand: Vec<_> = self.desired.daemons().cloned().collect();
+        let mut of_site = self.daemons_of_site();
+        // What was started by hand comes before the site's of the same role.
+        of_site.retain(|it| by_hand.iter().all(|other| other.role != it.role));
+        let all = by_hand.iter().chain(&of_site);
+        let wanted: Vec<_> = all.map(|it| self.spec(it)).collect();
         self.synchronised.follow(&self.tables, &wanted);
     }
 

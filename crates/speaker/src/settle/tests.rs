@@ -163,6 +163,12 @@ fn what_cannot_be_is_named() {
             "there is no vrrp_instance VI_9",
         ),
         (
+            format!(
+                "{ONE}[vrrp.defaults]\nsync_daemon = {{ interface = \"eth1\", instance = \"VI_8\" }}\n"
+            ),
+            "lvs_sync_daemon: there is no vrrp_instance VI_8",
+        ),
+        (
             format!("[[address]]\naddress = \"192.0.2.100/32\"\n{ONE}"),
             "192.0.2.100 is one of the machine's own",
         ),

@@ -31,10 +31,6 @@ fn defaults(it: &Defaults, notes: &mut Vec<String>) {
             "vmac_prefix, vmac_addr_prefix: there are no interfaces with virtual MAC addresses",
         ),
         (
-            it.sync_daemon.is_some(),
-            "lvs_sync_daemon: connections are not synchronised yet",
-        ),
-        (
             it.garp.extra_if.is_some(),
             "vrrp_garp_extra_if: there are no interfaces with virtual MAC addresses",
         ),

@@ -216,3 +216,30 @@ fn daemons_outlive_the_director() -> Result<()> {
     ensure!(nowhere.stderr == "No such device\n", "{nowhere:?}");
     Ok(())
 }
+
+/// `lvs_sync_daemon`: both daemons are the file's, and go with it.
+#[test]
+fn daemons_are_those_of_a_keepalived_conf() -> Result<()> {
+    let lab = DirectRouting::ready(0)?;
+    let director = &lab.director;
+    let file = director.host.directory()?.join("keepalived.conf");
+    let apply = |text: &str| {
+        std::fs::write(&file, text)?;
+        director.rlvs(&format!("apply {}", file.display()))
+    };
+    apply("global_defs {\n    lvs_sync_daemon eth0 id 9 ttl 2\n}\n")?;
+    let line = |role| {
+        format!(
+            "{role} sync daemon (mcast=eth0, syncid=9, maxlen=1472, group=224.0.0.81, port=8848, \
+             ttl=2)\n"
+        )
+    };
+    let both = line("master") + &line("backup");
+    ensure!(director.ipvsadm("-L --daemon")? == both);
+    // Until VRRP says that it is master, it is backup.
+    apply("global_defs {\n    lvs_sync_daemon eth0 VI_1 id 9 ttl 2\n}\n")?;
+    ensure!(director.ipvsadm("-L --daemon")? == line("backup"));
+    apply("global_defs {\n    router_id none\n}\n")?;
+    ensure!(director.ipvsadm("-L --daemon")?.is_empty());
+    Ok(())
+}

@@ -273,7 +273,21 @@ impl Core {
         {
             changes.push(Change::SetTimeouts { tcp, tcp_fin, udp });
         }
+        changes.extend(self.daemon_changes(&self.managed.site, site));
         changes
+    }
+
+    /// An instance of VRRP has become master, or is master no longer.
+    #[expect(dead_code, reason = "what speaks VRRP calls it")]
+    pub(crate) fn follow_instance(&mut self, name: &str, is_master: bool) {
+        if !self.synchronised.note_instance(name, is_master) {
+            return;
+        }
+        let site = &self.managed.site;
+        let changes = self.daemon_changes(site, site);
+        if let Err(error) = self.apply_named(changes) {
+            tracing::error!(%error, "synchronisation does not follow VRRP");
+        }
     }
 
     fn apply_named(&mut self, changes: Vec<Change>) -> Result<(), Error> {
@@ -411,6 +425,7 @@ fn named(mut error: Error, changes: &[Change]) -> Error {
             destination,
         } => Some(format!("{service}, {}", destination.key)),
         Change::AddLocalAddress { service, address } => Some(format!("{service}, {address}")),
+        Change::StartDaemon(daemon) => Some(format!("the {} of synchronisation", daemon.role)),
         _ => None,
     });
     if let Some(whose) = whose {

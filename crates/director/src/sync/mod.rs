@@ -4,6 +4,7 @@
 //! * `master`: tells; `teller`: what, and when; `portrait`: an entry as a message tells it
 //! * `backup`: hears; `learner`: what is told becomes entries; `places`: whose they are here;
 //!   `waiting`: where that is not known yet
+//! * `core`: what the daemon does about it; `site`: daemons of a configuration file
 //! * `memory`: what others know, so that nothing is told twice, or back to whom it is from
 
 mod backup;
@@ -14,6 +15,7 @@ mod master;
 mod memory;
 mod places;
 mod portrait;
+mod site;
 mod socket;
 mod state;
 mod teller;
@@ -21,7 +23,7 @@ mod teller;
 mod tests;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -54,6 +56,8 @@ pub(crate) struct Synchronisation {
     /// Counts changes of services and destinations.
     changes: Arc<AtomicU64>,
     running: BTreeMap<SyncRole, Running>,
+    /// Instances of VRRP that are master.
+    masters: HashSet<String>,
 }
 
 /// What a daemon is to be.
@@ -92,6 +96,14 @@ impl Synchronisation {
     /// Services or destinations have changed.
     pub(crate) fn note_change(&self) {
         self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether that is news.
+    pub(crate) fn note_instance(&mut self, name: &str, is_master: bool) -> bool {
+        match is_master {
+            true => self.masters.insert(name.to_owned()),
+            false => self.masters.remove(name),
+        }
     }
 
     pub(crate) fn state(&self) -> Shown {

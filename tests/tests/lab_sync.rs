@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use rlvs_control::sync::DaemonState;
+use rlvs_control::sync::{DaemonState, PeerState};
 use rlvs_control::{Status, SyncRole};
 use rlvs_lab::{DirectRouting, Director, Host, wait};
 use rlvs_tests::scene::connections;
@@ -22,24 +22,33 @@ struct Pair {
 impl Pair {
     /// Two directors with the same services; no virtual address yet.
     fn new() -> Result<Self> {
-        let mut lab = DirectRouting::new(2)?;
-        let mut host = Host::new(&lab.lab, "other")?;
-        host.join(&lab.switch, 6)?;
-        let mut other = Director::new(host)?;
-        let [first, second] = [lab.director.host.address().v4, other.host.address().v4];
-        for (director, peer) in [(&mut lab.director, second), (&mut other, first)] {
+        let mut pair = Self::bare()?;
+        let [first, second] = pair.both().map(|it| it.host.address().v4);
+        let Self { lab, other } = &mut pair;
+        for (director, peer) in [(&mut lab.director, second), (other, first)] {
             director.start_rlvs_with(&format!("{CONFIGURATION}allow = [\"{peer}\"]\n"))?;
         }
+        pair.serve_all()?;
+        Ok(pair)
+    }
+
+    /// Before they run.
+    fn bare() -> Result<Self> {
+        let lab = DirectRouting::new(2)?;
+        let mut host = Host::new(&lab.lab, "other")?;
+        host.join(&lab.switch, 6)?;
+        let other = Director::new(host)?;
         for server in &lab.real_servers {
             server.up(&lab.vips())?;
         }
-        let pair = Self { lab, other };
-        for director in pair.both() {
-            for vip in pair.lab.vips() {
-                pair.serve(director, vip)?;
-            }
-        }
-        Ok(pair)
+        Ok(Self { lab, other })
+    }
+
+    fn serve_all(&self) -> Result<()> {
+        let vips = self.lab.vips();
+        self.both()
+            .iter()
+            .try_for_each(|director| vips.iter().try_for_each(|&vip| self.serve(director, vip)))
     }
 
     fn both(&self) -> [&Director; 2] {
@@ -134,14 +143,10 @@ fn connections_go_on_at_another_director() -> Result<()> {
     ensure!(shown.contains("SYNC") && shown.contains("LOCAL"), "{shown}");
     pair.take(four, Some(first), second)?;
     pair.take(six, Some(second), first)?;
-    for talk in &mut talks {
-        talk.goes_on()?;
-    }
+    go_on(&mut talks)?;
     // And back again.
     pair.take(four, Some(second), first)?;
-    for talk in &mut talks {
-        talk.goes_on()?;
-    }
+    go_on(&mut talks)?;
     for director in pair.both() {
         for role in SyncRole::ALL {
             let state = state(director, role)?;
@@ -242,4 +247,101 @@ fn daemons_are_those_of_a_keepalived_conf() -> Result<()> {
     apply("global_defs {\n    router_id none\n}\n")?;
     ensure!(director.ipvsadm("-L --daemon")?.is_empty());
     Ok(())
+}
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const PORT: u16 = 8849;
+
+/// The pair as peers of each other, with a secret each.
+fn peers(secrets: [&str; 2]) -> Result<Pair> {
+    let mut pair = Pair::bare()?;
+    let addresses = pair.both().map(|it| it.host.address().v4);
+    let Pair { lab, other } = &mut pair;
+    let [first, second] = addresses;
+    let sides = [(&mut lab.director, first, second), (other, second, first)];
+    for ((director, own, peer), secret) in sides.into_iter().zip(secrets) {
+        let file = director.host.directory()?.join("secret");
+        std::fs::write(&file, secret)?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&file, mode)?;
+        director.start_rlvs_with(&format!(
+            "{CONFIGURATION}listen = \"{own}:{PORT}\"\npeers = [\"{peer}:{PORT}\"]\n\
+             secret = \"{}\"\n",
+            file.display()
+        ))?;
+    }
+    pair.serve_all()?;
+    Ok(pair)
+}
+
+fn peer(director: &Director) -> Result<PeerState> {
+    let status: Status = serde_json::from_str(&director.rlvs("status --json")?)?;
+    let shown = status.synchronisation.context("nothing is synchronised")?;
+    shown.peers.into_iter().next().context("no peer")
+}
+
+fn wait_met(director: &Director) -> Result<()> {
+    wait::until("the peer is met", SOON, || {
+        let peer = peer(director)?;
+        Ok(peer.problem.is_none() && peer.caught_up)
+    })
+}
+
+/// Both balance, one of them dies and comes back with nothing: it gets everything back, and takes over.
+#[test]
+fn a_peer_that_lost_everything_gets_it_back() -> Result<()> {
+    let mut pair = peers([SECRET; 2])?;
+    for director in pair.both() {
+        wait_met(director)?;
+    }
+    let [four, six] = pair.lab.vips();
+    pair.take(four, None, pair.both()[0])?;
+    pair.take(six, None, pair.both()[1])?;
+    let client = &pair.lab.client;
+    let mut talks = vec![
+        Talk::http(client, four, 5001)?,
+        Talk::dns(client, four, 5002)?,
+        Talk::http(client, six, 5003)?,
+        Talk::dns(client, six, 5004)?,
+    ];
+    wait_learned(&pair.other, &[5001, 5002])?;
+    wait_learned(&pair.lab.director, &[5003, 5004])?;
+    pair.take(four, Some(&pair.lab.director), &pair.other)?;
+    go_on(&mut talks)?;
+    // It has everything; the first has nothing any more.
+    let file = pair.lab.director.configuration_file()?;
+    let configuration = std::fs::read_to_string(file)?;
+    pair.lab.director.stop()?;
+    pair.lab.director.rlvs("down")?;
+    talks.push(Talk::http(client, four, 5005)?);
+    pair.lab.director.start_rlvs_with(&configuration)?;
+    for vip in pair.lab.vips() {
+        pair.serve(&pair.lab.director, vip)?;
+    }
+    wait_met(&pair.lab.director)?;
+    wait_learned(&pair.lab.director, &[5001, 5002, 5003, 5004, 5005])?;
+    for vip in [four, six] {
+        pair.take(vip, Some(&pair.other), &pair.lab.director)?;
+    }
+    go_on(&mut talks)
+}
+
+#[test]
+fn a_peer_with_another_secret_is_told_nothing() -> Result<()> {
+    let other = SECRET.replace('0', "x");
+    let pair = peers([SECRET, &other])?;
+    for director in pair.both() {
+        wait::until("the peer is refused", SOON, || {
+            let peer = peer(director)?;
+            let refused = peer.dropped.iter().any(|it| it.reason == "wrong-secret");
+            Ok(peer.problem.is_some() && refused && !peer.caught_up)
+        })?;
+    }
+    Ok(())
+}
+
+fn go_on(talks: &mut [Talk]) -> Result<()> {
+    talks
+        .iter_mut()
+        .try_for_each(|talk| talk.goes_on().map(drop))
 }

@@ -1,7 +1,7 @@
 //! Synchronisation of connections with other directors: IPVS's two daemons.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -145,6 +145,31 @@ pub fn no_interface(name: &str) -> Error {
 pub struct Synchronisation {
     /// Those that run: the master first.
     pub daemons: Vec<DaemonState>,
+    /// Other directors of rlvs, of `[sync]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerState>,
+    /// What peers had when this daemon began is known here, or they were not there.
+    #[serde(default)]
+    pub caught_up: bool,
+}
+
+/// How synchronisation with another director of rlvs fares.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct PeerState {
+    pub address: SocketAddr,
+    /// Why it is not told connections; it is tried again each second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// It is there, and has told all that it has.
+    pub caught_up: bool,
+    /// Connections and templates that it was told.
+    pub told: u64,
+    /// Those of its that were taken.
+    pub taken: u64,
+    /// Those that wait for their real server to be known here.
+    pub waiting: u64,
+    /// What was not taken, by reason.
+    pub dropped: Vec<Dropped>,
 }
 
 /// A daemon that runs, with all that was left out filled in.

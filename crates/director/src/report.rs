@@ -95,7 +95,8 @@ impl Core {
             listening: self.doors.listening(),
             interfaces: self.links.iter().map(|link| self.interface(link)).collect(),
             marks: self.marked_way.status(),
-            synchronisation: Some(self.synchronisation()).filter(|it| !it.daemons.is_empty()),
+            synchronisation: Some(self.synchronisation())
+                .filter(|it| !it.daemons.is_empty() || !it.peers.is_empty()),
             site: self.managed.status(),
             vrrp: self.vrrp.view(),
             services: self

@@ -85,6 +85,8 @@ impl Director for Memory {
             Ok(DaemonState::new(daemon.filled(mtu)))
         };
         Ok(Synchronisation {
+            peers: Vec::new(),
+            caught_up: true,
             daemons: self
                 .desired
                 .daemons()

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use rlvs_control::SyncRole;
-use rlvs_control::sync::{DaemonState, Dropped, Synchronisation};
+use rlvs_control::sync::{DaemonState, Dropped, PeerState, Synchronisation};
 
 use super::table::{Cell, Table};
 use super::{BAD, DOUBTFUL};
@@ -13,7 +13,37 @@ pub(super) fn draw(now: &Synchronisation) -> String {
     for state in &now.daemons {
         daemon(&mut text, state);
     }
+    for peer in &now.peers {
+        draw_peer(&mut text, peer);
+    }
+    if !now.caught_up {
+        let _ = writeln!(
+            text,
+            "  {DOUBTFUL}what peers had at the start is not all known yet{DOUBTFUL:#}"
+        );
+    }
     text
+}
+
+fn draw_peer(text: &mut String, peer: &PeerState) {
+    let PeerState {
+        address,
+        told,
+        taken,
+        ..
+    } = peer;
+    let all = match peer.caught_up {
+        true => ", all that it has",
+        false => "",
+    };
+    let _ = writeln!(
+        text,
+        "  peer {address}: {told} connections told, {taken} taken{all}"
+    );
+    if let Some(problem) = &peer.problem {
+        let _ = writeln!(text, "    {BAD}NOT TOLD: {problem}{BAD:#}");
+    }
+    rest(text, peer.waiting, &peer.dropped);
 }
 
 fn daemon(text: &mut String, state: &DaemonState) {
@@ -39,15 +69,18 @@ fn daemon(text: &mut String, state: &DaemonState) {
     if it.role == SyncRole::Backup {
         whom(text, state);
     }
-    if state.waiting > 0 {
-        let waiting = state.waiting;
+    rest(text, state.waiting, &state.dropped);
+}
+
+fn rest(text: &mut String, waiting: u64, dropped: &[Dropped]) {
+    if waiting > 0 {
         let _ = writeln!(
             text,
             "    {DOUBTFUL}{waiting} wait for a service and real server of theirs here{DOUBTFUL:#}"
         );
     }
     let mut table = Table::new("    ");
-    for Dropped { reason, count } in &state.dropped {
+    for Dropped { reason, count } in dropped {
         table.row([Cell::right(count), Cell::left(reason)]);
     }
     let _ = write!(text, "{table}");
@@ -88,6 +121,16 @@ mod tests {
         let anybody = DaemonState::new(SyncDaemon::new(SyncRole::Backup, "eth0"));
         let text = draw(&Synchronisation {
             daemons: vec![master, backup, anybody],
+            peers: vec![PeerState {
+                address: ([192, 0, 2, 9], 8849).into(),
+                problem: Some("connection refused".to_owned()),
+                caught_up: true,
+                told: 1,
+                taken: 2,
+                waiting: 0,
+                dropped: Vec::new(),
+            }],
+            caught_up: false,
         });
         let plain = anstream::adapter::strip_str(&text).to_string();
         let expected = "  master of syncid 0 on eth9: 224.0.0.81, port 8848
@@ -101,6 +144,9 @@ mod tests {
   backup of syncid 0 on eth0: 224.0.0.81, port 8848
     0 connections taken, 0 messages
     of everybody who reaches the group: `allow` in [sync] says who may
+  peer 192.0.2.9:8849: 1 connections told, 2 taken, all that it has
+    NOT TOLD: connection refused
+  what peers had at the start is not all known yet
 ";
         assert_eq!(plain, expected);
     }

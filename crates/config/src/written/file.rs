@@ -10,6 +10,7 @@ use super::options::with_options;
 use super::service::WrittenService;
 use crate::model::{Alerts, VirtualAddress, Vrrp};
 use crate::settings::doors::api;
+use crate::settings::sync::sync;
 use crate::settings::sysctls::{sysctls, sysctls_schema};
 use crate::settings::{
     Api, Control, Interfaces, Ipvsadm, Log, MOST_CONNECTIONS, MOST_DESTINATIONS, MOST_SERVICES,
@@ -54,6 +55,7 @@ pub(crate) struct WrittenFile {
     /// What becomes of forwarding when the daemon ends.
     pub(crate) stop: Stop,
     /// Synchronisation of connections with other directors.
+    #[serde(deserialize_with = "sync")]
     pub(crate) sync: Sync,
     /// Settings of IPVS, without `net.ipv4.vs.`
     #[serde(deserialize_with = "sysctls")]

@@ -6,6 +6,7 @@ use rlvs_control::sync::no_interface;
 use rlvs_control::{Change, Error, SyncDaemon, Synchronisation, Transaction};
 
 use super::Spec;
+use super::peers::PeersSpec;
 use super::teller::Manner;
 use crate::core::Core;
 use crate::sysctls::word;
@@ -48,33 +49,54 @@ impl Core {
         let all = by_hand.iter().chain(&of_site);
         let wanted: Vec<_> = all.map(|it| self.spec(it)).collect();
         self.synchronised.follow(&self.tables, &wanted);
+        let peers = self.peers();
+        self.synchronised.follow_peers(&self.tables, peers);
     }
 
     fn link(&self, name: &str) -> Option<&rlvs_network::Link> {
         self.links.iter().find(|link| link.name == name)
     }
 
+    /// Other directors of rlvs, if the file names any.
+    fn peers(&self) -> Option<PeersSpec> {
+        let sync = &self.config.sync;
+        Some(PeersSpec {
+            own: sync.listen?,
+            peers: sync.peers.clone(),
+            secret: sync.secret.clone()?,
+            manner: self.manner(),
+            rate: sync.rate,
+        })
+    }
+
+    fn number_of(&self, name: &str) -> u32 {
+        word(self.sysctl(name))
+    }
+
     fn spec(&self, daemon: &SyncDaemon) -> Spec {
         let link = self.link(&daemon.interface);
-        let number = |name: &str| word(self.sysctl(name));
-        let mut threshold = self.sysctl("sync_threshold").split_whitespace().map(word);
-        let [threshold, period] = [(); 2].map(|()| threshold.next().unwrap_or_default());
-        let size = number("sync_sock_size").cast_signed();
-        let refresh = number("sync_refresh_period").cast_signed();
+        let size = self.number_of("sync_sock_size").cast_signed();
         Spec {
             daemon: daemon.filled(link.map_or(USUAL_MTU, |link| link.mtu)),
             index: link.map(|link| link.index),
-            ports: number("sync_ports").clamp(1, MOST_PORTS) as u16,
+            ports: self.number_of("sync_ports").clamp(1, MOST_PORTS) as u16,
             buffer: usize::try_from(size).ok().filter(|&size| size > 0),
-            manner: Manner {
-                threshold,
-                period,
-                refresh_period: Duration::from_secs(refresh.max(0).cast_unsigned().into()),
-                retries: number("sync_retries").min(3) as u8,
-                persist_mode: number("sync_persist_mode") != 0,
-            },
+            manner: self.manner(),
             rate: self.config.sync.rate,
             peers: self.config.sync.allow.clone(),
+        }
+    }
+
+    fn manner(&self) -> Manner {
+        let mut threshold = self.sysctl("sync_threshold").split_whitespace().map(word);
+        let [threshold, period] = [(); 2].map(|()| threshold.next().unwrap_or_default());
+        let refresh = self.number_of("sync_refresh_period").cast_signed();
+        Manner {
+            threshold,
+            period,
+            refresh_period: Duration::from_secs(refresh.max(0).cast_unsigned().into()),
+            retries: self.number_of("sync_retries").min(3) as u8,
+            persist_mode: self.number_of("sync_persist_mode") != 0,
         }
     }
 }

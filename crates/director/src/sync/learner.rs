@@ -31,6 +31,8 @@ use crate::installed::destination_key;
 const LONGEST: Duration = Duration::from_secs(12 * 86_400);
 /// A connection with a packet no longer ago than this is one of packets that come here.
 const PRESENT: u32 = ticks(3);
+/// What comes back from who was told it is that much younger: the time it took.
+const SLACK: u32 = ticks(1);
 
 #[derive(Debug)]
 pub(super) struct Learner<T> {
@@ -42,6 +44,10 @@ pub(super) struct Learner<T> {
     /// As many of them as `places` knows.
     known: u64,
     places: Places,
+    /// What is told has its time, and the later news counts; else what is seen here does.
+    compares: bool,
+    /// Of others who hear it from where it is from.
+    others: Vec<Arc<Memory>>,
     waiting: super::waiting::Waiting,
 }
 
@@ -71,7 +77,18 @@ impl<T: Store> Learner<T> {
             counts,
             changes,
             known,
+            compares: false,
+            others: Vec::new(),
             waiting: Default::default(),
+        }
+    }
+
+    /// For what is told with the time of its last packet; `others` are told it as well.
+    pub(super) fn comparing(self, others: Vec<Arc<Memory>>) -> Self {
+        Self {
+            compares: true,
+            others,
+            ..self
         }
     }
 
@@ -183,7 +200,10 @@ impl<T: Store> Learner<T> {
         let found = table::locate::<F, T>(&*self.tables, &key, false, Seat::NONE);
         match found.and_then(|seat| self.live::<F>(context, seat)) {
             None => self.begin::<F>(&key, meta, seen),
-            Some((seat, sight)) => self.meet::<F>(context, entry, seat, &sight, meta, seen),
+            Some((seat, sight)) if self.is_news::<F>(context, seat, &sight, idle) => {
+                self.meet::<F>(entry, seat, &sight, meta, seen)
+            }
+            Some(_) => Dropped("known-better-here"),
         }
     }
 
@@ -236,7 +256,6 @@ impl<T: Store> Learner<T> {
 
     fn meet<F: Packet>(
         &self,
-        context: Context<'_, T>,
         entry: &Entry,
         seat: Seat,
         sight: &Sight<KeyOf<F>>,
@@ -246,9 +265,6 @@ impl<T: Store> Learner<T> {
     where
         T: FamilyTables<F>,
     {
-        if self.is_in_use::<F>(context, seat, sight) {
-            return Dropped("in-use-here");
-        }
         match entry.meets(self.held::<F>(sight).as_ref()) {
             Action::Ignore => Dropped("ended-elsewhere"),
             Action::Begin | Action::Replace => {
@@ -268,26 +284,32 @@ impl<T: Store> Learner<T> {
                         self.remember::<F>(seat);
                         Taken
                     }
-                    false => Dropped("in-use-here"),
+                    false => Dropped("known-better-here"),
                 }
             }
         }
     }
 
-    /// Whether packets of it come here just now. Templates are used by none.
-    fn is_in_use<F: Packet>(
+    /// Whether what is told of an entry counts. It does if the entry is as it was told last; if packets
+    /// have come here since, theirs are the later news. Without the time of its last packet it does if
+    /// there was none here for a while, and of templates always: they are used by none.
+    fn is_news<F: Packet>(
         &self,
         context: Context<'_, T>,
         seat: Seat,
         sight: &Sight<KeyOf<F>>,
+        idle: u32,
     ) -> bool {
         let known = self.memory.load(F::INDEX, seat);
         let is_as_told = known.is_learned()
             && known.is_of(teller::tag::<F>(sight))
             && known.ends() == sight.ends();
-        !is_as_told
-            && !sight.meta.state().is_template()
-            && elapsed(context.now, sight.seen) < PRESENT
+        let idle_here = elapsed(context.now, sight.seen);
+        is_as_told
+            || match self.compares {
+                true => idle_here > idle.saturating_add(SLACK),
+                false => sight.meta.state().is_template() || idle_here >= PRESENT,
+            }
     }
 
     fn held<F: Packet>(&self, sight: &Sight<KeyOf<F>>) -> Option<Held> {
@@ -310,7 +332,9 @@ impl<T: Store> Learner<T> {
             && let Some(sight) = look::<F, T>(context, slot)
         {
             let known = Known::new(teller::tag::<F>(&sight), sight.meta.state(), sight.ends());
-            self.memory.store(F::INDEX, seat, known.learned());
+            for memory in self.others.iter().chain([&self.memory]) {
+                memory.store(F::INDEX, seat, known.learned());
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ mod counts;
 mod learner;
 mod master;
 mod memory;
+mod peers;
 mod places;
 mod portrait;
 mod site;
@@ -43,6 +44,7 @@ use counts::Counts;
 use learner::Learner;
 use master::{Master, Pace};
 use memory::Memory;
+use peers::{Peers, PeersSpec};
 use teller::{Manner, Teller};
 
 /// Datagrams that wait while others are sent: each is sent when it is full.
@@ -56,6 +58,7 @@ pub(crate) struct Synchronisation {
     /// Counts changes of services and destinations.
     changes: Arc<AtomicU64>,
     running: BTreeMap<SyncRole, Running>,
+    peers: Option<Peers>,
     /// Instances of VRRP that are master.
     masters: HashSet<String>,
 }
@@ -109,6 +112,8 @@ impl Synchronisation {
     pub(crate) fn state(&self) -> Shown {
         Shown {
             daemons: self.running.values().map(Running::state).collect(),
+            peers: self.peers.as_ref().map_or_else(Vec::new, Peers::state),
+            caught_up: self.peers.as_ref().is_none_or(Peers::have_told),
         }
     }
 
@@ -129,15 +134,26 @@ impl Synchronisation {
         }
     }
 
+    fn follow_peers(&mut self, tables: &Arc<KernelTables>, wanted: Option<PeersSpec>) {
+        let Some(wanted) = wanted else {
+            if self.peers.take().is_some() {
+                tracing::info!("connections are synchronised with peers no longer");
+            }
+            return;
+        };
+        let before = self.peers.take();
+        self.peers = Some(match before {
+            Some(peers) if peers.spec == wanted && peers.works() => peers,
+            before => Peers::start(tables, &self.changes, &wanted, before),
+        });
+    }
+
     fn start(&mut self, tables: &Arc<KernelTables>, spec: &Spec) {
         let role = spec.daemon.role;
         let before = self.running.remove(&role);
-        let memory = self.memory.get_or_insert_with(|| {
-            let buckets = tables.settings().map(|it| it.buckets.each_ref());
-            Arc::new(Memory::new(
-                buckets.map_or([0; 2], |it| it.map(|it| it.load())),
-            ))
-        });
+        let memory = self
+            .memory
+            .get_or_insert_with(|| Arc::new(Memory::new(buckets(&**tables))));
         if before.is_none() && role == SyncRole::Master {
             // Whom this one hears has told the rest, to others as well.
             let hears = self.running.contains_key(&SyncRole::Backup);
@@ -162,6 +178,12 @@ impl Synchronisation {
         let spec = spec.clone();
         self.running.insert(role, Running { spec, counts, work });
     }
+}
+
+/// How many there are in the tables.
+fn buckets<T: Tables>(tables: &T) -> [u32; 2] {
+    let buckets = tables.settings().map(|it| it.buckets.each_ref());
+    buckets.map_or([0; 2], |it| it.map(|it| it.load()))
 }
 
 impl Running {

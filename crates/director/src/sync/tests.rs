@@ -396,10 +396,37 @@ fn a_connection_whose_packets_come_here_is_left_alone() {
     };
     b.hear(ends.clone());
     assert_eq!(b.found(1001), Some((State::Established, 900)));
-    assert_eq!(b.dropped(), [("in-use-here".to_owned(), 1)]);
+    assert_eq!(b.dropped(), [("known-better-here".to_owned(), 1)]);
     b.pass(10);
     b.hear(ends);
     assert_eq!(b.found(1001), Some((State::FinWait, 120)));
+}
+
+/// Between directors of rlvs, whoever says it.
+#[test]
+fn the_later_news_counts() {
+    let mut b = Director::new();
+    let learner = std::mem::replace(&mut b.learner, Director::empty().learner);
+    b.learner = learner.comparing(Vec::new());
+    b.pass(1000);
+    b.begin(1001, State::Established);
+    b.pass(10);
+    let over = Record {
+        state: 4,
+        flags: Flags::INACTIVE,
+        timeout: 120,
+        ..tcp(1001)
+    };
+    let mut hear = |seconds| b.learner.hear(over.clone(), ticks(seconds), Instant::now());
+    hear(11);
+    hear(10);
+    assert_eq!(b.found(1001), Some((State::Established, 890)));
+    assert_eq!(b.dropped(), [("known-better-here".to_owned(), 2)]);
+    b.learner.hear(over, ticks(5), Instant::now());
+    assert_eq!(b.found(1001), Some((State::FinWait, 115)));
+    // What was told is told anew, however little has changed.
+    b.learner.hear(tcp(1001), ticks(5), Instant::now());
+    assert_eq!(b.found(1001), Some((State::Established, 895)));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use rlvs_control::status::{
     SiteState, SlowStart, TroubledServer, VrrpInstance, VrrpState,
 };
 use rlvs_control::stop::{AtStop, Stopping};
-use rlvs_control::sync::{DaemonState, Dropped};
+use rlvs_control::sync::{DaemonState, Dropped, PeerState};
 use rlvs_control::{
     Change, Client, ConnectionEntry, DestinationKey, Director, ForwardingMethod, Made, Overall,
     Protocol, Service, ServiceKey, Status, SyncDaemon, SyncRole, Synchronisation, Transaction,
@@ -533,6 +533,16 @@ pub(crate) fn synchronisation() -> Synchronisation {
         ..DaemonState::new(SyncDaemon::new(SyncRole::Backup, "eth0").filled(1500))
     };
     Synchronisation {
+        peers: vec![PeerState {
+            address: ([192, 0, 2, 3], 8849).into(),
+            problem: Some("connection refused".to_owned()),
+            caught_up: true,
+            told: 1,
+            taken: 2,
+            waiting: 3,
+            dropped: Vec::new(),
+        }],
+        caught_up: true,
         daemons: vec![
             DaemonState::new(SyncDaemon::new(SyncRole::Master, "eth0")),
             backup,

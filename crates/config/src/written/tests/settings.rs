@@ -140,6 +140,19 @@ const ERRORS: &[(&str, &str)] = &[
          `service`, `vrrp`",
     ),
     (
+        "[sync]\npeers = ['10.0.0.2:8849']",
+        "x.toml:1:1: sync: `listen`, `peers` and `secret` go together: where this director is, where \
+         the others are, and what they share",
+    ),
+    (
+        "[sync]\nlisten = '10.0.0.1:8849'\npeers = ['10.0.0.1:8850']\nsecret = '/s'",
+        "x.toml:1:1: sync: each director has an address of its own: one is there twice",
+    ),
+    (
+        "[sync]\nlisten = '0.0.0.0:8849'\npeers = ['10.0.0.1:8850']\nsecret = '/s'",
+        "x.toml:1:1: sync: `0.0.0.0:8849` is no address with a port",
+    ),
+    (
         "[contrl]\ngroup = 'adm'",
         "x.toml:1:2: contrl: unknown field `contrl`; did you mean `control`?",
     ),

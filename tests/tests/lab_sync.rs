@@ -244,6 +244,13 @@ fn daemons_are_those_of_a_keepalived_conf() -> Result<()> {
     // Until VRRP says that it is master, it is backup.
     apply("global_defs {\n    lvs_sync_daemon eth0 VI_1 id 9 ttl 2\n}\n")?;
     ensure!(director.ipvsadm("-L --daemon")? == line("backup"));
+    let followed = "global_defs {\n    lvs_sync_daemon eth0 VI_1 id 9 ttl 2\n}\n";
+    let instance = "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 5\n    \
+                    advert_int 1\n    virtual_ipaddress {\n        10.0.0.99/32\n    }\n}\n";
+    apply(&format!("{followed}{instance}"))?;
+    wait::until("it is master", SOON, || {
+        Ok(director.ipvsadm("-L --daemon")? == line("master"))
+    })?;
     apply("global_defs {\n    router_id none\n}\n")?;
     ensure!(director.ipvsadm("-L --daemon")?.is_empty());
     Ok(())

@@ -25,6 +25,9 @@ use show::{shown, state};
 /// Checks that have said nothing yet keep this director from taking over.
 const CHECKS: &str = "checks";
 
+/// Connections that peers have, and that are not known here yet, do so as well.
+const CONNECTIONS: &str = "connections";
+
 /// What the core has of it.
 #[derive(Debug)]
 pub(crate) struct Vrrp {
@@ -102,6 +105,8 @@ impl Core {
             )),
         };
         self.vrrp.ready().set(CHECKS, checks);
+        let connections = self.has_caught_up();
+        self.vrrp.ready().set(CONNECTIONS, connections);
         self.vrrp.tell_ready();
         if !self.vrrp.services.is_empty() {
             let quorums = self.managed.quorums();
@@ -140,6 +145,7 @@ impl Core {
         if let Told::Placed = told {
             return self.follow_own_addresses();
         }
+        self.follow_instances();
         if let Some(event) = event(told) {
             self.news.tell(What::Vrrp(event));
         }

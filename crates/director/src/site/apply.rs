@@ -277,14 +277,13 @@ impl Core {
         changes
     }
 
-    /// An instance of VRRP has become master, or is master no longer.
-    #[expect(dead_code, reason = "what speaks VRRP calls it")]
-    pub(crate) fn follow_instance(&mut self, name: &str, is_master: bool) {
-        if !self.synchronised.note_instance(name, is_master) {
-            return;
-        }
+    /// Synchronisation's daemons are what the instance is that they follow.
+    pub(crate) fn follow_instances(&mut self) {
         let site = &self.managed.site;
         let changes = self.daemon_changes(site, site);
+        if self.is_ending() || changes.is_empty() {
+            return;
+        }
         if let Err(error) = self.apply_named(changes) {
             tracing::error!(%error, "synchronisation does not follow VRRP");
         }

@@ -53,6 +53,15 @@ impl Core {
         self.synchronised.follow_peers(&self.tables, peers);
     }
 
+    /// Whether what peers had at the start is known here, or they were not there.
+    pub(crate) fn has_caught_up(&self) -> Result<(), String> {
+        let has_peers = !self.config.sync.peers.is_empty();
+        match has_peers && !self.synchronised.has_caught_up() {
+            true => Err("peers have not told all connections yet".to_owned()),
+            false => Ok(()),
+        }
+    }
+
     fn link(&self, name: &str) -> Option<&rlvs_network::Link> {
         self.links.iter().find(|link| link.name == name)
     }

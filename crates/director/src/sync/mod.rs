@@ -24,7 +24,7 @@ mod teller;
 mod tests;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -59,8 +59,6 @@ pub(crate) struct Synchronisation {
     changes: Arc<AtomicU64>,
     running: BTreeMap<SyncRole, Running>,
     peers: Option<Peers>,
-    /// Instances of VRRP that are master.
-    masters: HashSet<String>,
 }
 
 /// What a daemon is to be.
@@ -101,20 +99,17 @@ impl Synchronisation {
         self.changes.fetch_add(1, Ordering::Release);
     }
 
-    /// Whether that is news.
-    pub(crate) fn note_instance(&mut self, name: &str, is_master: bool) -> bool {
-        match is_master {
-            true => self.masters.insert(name.to_owned()),
-            false => self.masters.remove(name),
-        }
-    }
-
     pub(crate) fn state(&self) -> Shown {
         Shown {
             daemons: self.running.values().map(Running::state).collect(),
             peers: self.peers.as_ref().map_or_else(Vec::new, Peers::state),
-            caught_up: self.peers.as_ref().is_none_or(Peers::have_told),
+            caught_up: self.peers.is_none() || self.has_caught_up(),
         }
+    }
+
+    /// Not before there are peers.
+    fn has_caught_up(&self) -> bool {
+        self.peers.as_ref().is_some_and(Peers::have_told)
     }
 
     /// Starts and stops what is to be; what does not work is tried again.

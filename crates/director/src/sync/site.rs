@@ -6,6 +6,7 @@
 
 use rlvs_config::Site;
 use rlvs_control::{Change, SyncDaemon, SyncRole};
+use rlvs_vrrp::State;
 
 use crate::core::Core;
 
@@ -33,7 +34,7 @@ impl Core {
     }
 
     fn is_master(&self, instance: &str) -> bool {
-        self.synchronised.masters.contains(instance)
+        self.vrrp.states().borrow().get(instance) == Some(&State::Master)
     }
 }
 

@@ -241,9 +241,10 @@ fn daemons_are_those_of_a_keepalived_conf() -> Result<()> {
     };
     let both = line("master") + &line("backup");
     ensure!(director.ipvsadm("-L --daemon")? == both);
-    // Until VRRP says that it is master, it is backup.
-    apply("global_defs {\n    lvs_sync_daemon eth0 VI_1 id 9 ttl 2\n}\n")?;
-    ensure!(director.ipvsadm("-L --daemon")? == line("backup"));
+    let again = director.try_ipvsadm("--start-daemon master --mcast-interface eth0")?;
+    ensure!(again.stderr == "Daemon has already run\n", "{again:?}");
+    let stop = director.try_ipvsadm("--stop-daemon backup")?;
+    ensure!(stop.stderr.contains("the file's"), "{stop:?}");
     let followed = "global_defs {\n    lvs_sync_daemon eth0 VI_1 id 9 ttl 2\n}\n";
     let instance = "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 5\n    \
                     advert_int 1\n    virtual_ipaddress {\n        10.0.0.99/32\n    }\n}\n";

@@ -204,7 +204,6 @@ impl Core {
         self.follow_needs();
         self.follow_marks();
         self.follow_own_addresses();
-        self.follow_instances();
         self.follow_synchronisation();
         self.follow_checks();
         self.remember_health();

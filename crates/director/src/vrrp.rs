@@ -145,7 +145,6 @@ impl Core {
         if let Told::Placed = told {
             return self.follow_own_addresses();
         }
-        self.follow_instances();
         if let Some(event) = event(told) {
             self.news.tell(What::Vrrp(event));
         }

@@ -136,20 +136,13 @@ impl Picture {
                 let words = format!("--set {tcp} {tcp_fin} {udp}");
                 self.line(CHANGE, 0, &"timeouts", &words);
             }
-            Change::StartDaemon(daemon) => {
-                self.service = None;
-                let words = format!("{} on {}", daemon.role, daemon.interface);
-                self.line(ADD, 0, &"synchronisation", &words);
-            }
-            Change::StopDaemon(role) => {
-                self.service = None;
-                self.line(DELETE, 0, &"synchronisation", &role.to_string());
-            }
             // What a file does not say.
             Change::Flush
             | Change::Drain { .. }
             | Change::Undrain { .. }
             | Change::SetSysctl { .. }
+            | Change::StartDaemon(_)
+            | Change::StopDaemon(_)
             | Change::Zero { .. } => {}
         }
     }

@@ -273,20 +273,7 @@ impl Core {
         {
             changes.push(Change::SetTimeouts { tcp, tcp_fin, udp });
         }
-        changes.extend(self.daemon_changes(&self.managed.site, site));
         changes
-    }
-
-    /// Synchronisation's daemons are what the instance is that they follow.
-    pub(crate) fn follow_instances(&mut self) {
-        let site = &self.managed.site;
-        let changes = self.daemon_changes(site, site);
-        if self.is_ending() || changes.is_empty() {
-            return;
-        }
-        if let Err(error) = self.apply_named(changes) {
-            tracing::error!(%error, "synchronisation does not follow VRRP");
-        }
     }
 
     fn apply_named(&mut self, changes: Vec<Change>) -> Result<(), Error> {
@@ -424,7 +411,6 @@ fn named(mut error: Error, changes: &[Change]) -> Error {
             destination,
         } => Some(format!("{service}, {}", destination.key)),
         Change::AddLocalAddress { service, address } => Some(format!("{service}, {address}")),
-        Change::StartDaemon(daemon) => Some(format!("the {} of synchronisation", daemon.role)),
         _ => None,
     });
     if let Some(whose) = whose {

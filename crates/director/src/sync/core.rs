@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rlvs_control::sync::no_interface;
-use rlvs_control::{Change, Error, SyncDaemon, Synchronisation, Transaction};
+use rlvs_control::{Change, Code, Error, SyncDaemon, Synchronisation, Transaction};
 
 use super::Spec;
 use super::peers::PeersSpec;
@@ -21,23 +21,37 @@ impl Core {
         self.synchronised.state()
     }
 
-    /// What clients start must have an interface. (An earlier daemon's may have lost its meanwhile.)
+    /// What clients start must have an interface (an earlier daemon's may have lost its meanwhile), and
+    /// what a file starts is the file's.
     pub(crate) fn check_daemons(&self, transaction: &Transaction) -> Result<(), Error> {
-        let lacks = |change: &Change| match change {
-            Change::StartDaemon(daemon) => self.link(&daemon.interface).is_none(),
-            _ => false,
+        let of_site = self.daemons_of_site();
+        let is_the_sites = |role| {
+            let by_hand = self.desired.daemons().any(|it| it.role == role);
+            !by_hand && of_site.iter().any(|it| it.role == role)
         };
-        let Some(index) = transaction.changes.iter().position(lacks) else {
-            return Ok(());
-        };
-        let name = match &transaction.changes[index] {
-            Change::StartDaemon(daemon) => daemon.interface.as_str(),
-            _ => "",
-        };
-        Err(Error {
-            change: Some(index),
-            ..no_interface(name)
-        })
+        for (index, change) in transaction.changes.iter().enumerate() {
+            let refused = match change {
+                Change::StartDaemon(daemon) if is_the_sites(daemon.role) => {
+                    let message = format!("the file's {} runs (lvs_sync_daemon)", daemon.role);
+                    Error::new(Code::DaemonRuns, message)
+                }
+                Change::StopDaemon(role) if is_the_sites(*role) => {
+                    let message = format!(
+                        "the {role} is the file's: take lvs_sync_daemon out of it, and apply it"
+                    );
+                    Error::new(Code::Conflict, message)
+                }
+                Change::StartDaemon(daemon) if self.link(&daemon.interface).is_none() => {
+                    no_interface(&daemon.interface)
+                }
+                _ => continue,
+            };
+            return Err(Error {
+                change: Some(index),
+                ..refused
+            });
+        }
+        Ok(())
     }
 
     /// Makes the daemons that run those that are desired, with the settings that hold.

@@ -4,7 +4,7 @@
 //! * `master`: tells; `teller`: what, and when; `portrait`: an entry as a message tells it
 //! * `backup`: hears; `learner`: what is told becomes entries; `places`: whose they are here;
 //!   `waiting`: where that is not known yet
-//! * `core`: what the daemon does about it; `site`: daemons of a configuration file
+//! * `core`: what the daemon does about it
 //! * `memory`: what others know, so that nothing is told twice, or back to whom it is from
 
 mod backup;
@@ -16,7 +16,6 @@ mod memory;
 mod peers;
 mod places;
 mod portrait;
-mod site;
 mod socket;
 mod state;
 mod teller;

@@ -17,10 +17,11 @@ pub(super) fn daemons(written: &Written, states: &States) -> Vec<SyncDaemon> {
     };
     let daemon = |role: &SyncRole| SyncDaemon {
         id: written.id.unwrap_or(0),
-        maxlen: written.maxlen,
+        // 0 says what leaving it out says.
+        maxlen: written.maxlen.filter(|&it| it != 0),
         group: written.group,
-        port: written.port,
-        ttl: written.ttl,
+        port: written.port.filter(|&it| it != 0),
+        ttl: written.ttl.filter(|&it| it != 0),
         ..SyncDaemon::new(*role, written.interface.as_str())
     };
     roles.iter().map(daemon).collect()

@@ -119,7 +119,7 @@ impl Router {
 
     /// How many of these addresses it has.
     fn has(&self, addresses: &[&str]) -> Result<usize> {
-        let words = ["-o", "address", "show", "dev", "eth0"];
+        let words = ["-o", "address", "show"];
         let shown = self.director.host.run("ip", words)?;
         let has = |address: &&&str| shown.contains(&format!(" {address}/"));
         Ok(addresses.iter().filter(has).count())
@@ -147,7 +147,7 @@ impl Router {
 }
 
 /// Ways to speak: each an instance.
-const WAYS: [(&str, &str, &str); 7] = [
+const WAYS: [(&str, &str, &str); 8] = [
     (
         "PASS",
         "10.0.0.101",
@@ -171,6 +171,11 @@ const WAYS: [(&str, &str, &str); 7] = [
         "version 3\nadvert_int 0.2\nunicast_src_ip SELF6\nunicast_peer {\nPEER6\n}",
     ),
     ("PLAIN", "10.0.0.107", "advert_int 1"),
+    (
+        "VMAC",
+        "10.0.0.108",
+        "version 3\nadvert_int 0.2\nuse_vmac own",
+    ),
 ];
 
 /// All ways, for the router with this number.
@@ -235,11 +240,15 @@ fn it_speaks_with_keepalived_in_both_roles() -> Result<()> {
         "kill -9 $(cat {}/vrrp.pid) || true",
         host.directory()?.display()
     ))?;
-    host.run("ip", ["address", "flush", "dev", "eth0"])?;
+    host.shell("ip address flush dev eth0; ip link del own")?;
     pair.wait_for(0, &addresses, "keepalived is dead")?;
     // Who ends for good hands over, and leaves nothing.
     pair.routers[0].rlvs("stop --remove")?;
     ensure!(pair.routers[0].has(&addresses)? == 0);
+    let host = &pair.routers[0].director.host;
+    ensure!(!host.run("ip", ["link"])?.contains("own@"));
+    let ignored = host.run("sysctl", ["-n", "net.ipv4.conf.eth0.arp_ignore"])?;
+    ensure!(ignored.trim() == "0", "{ignored}");
     Ok(())
 }
 
@@ -406,6 +415,7 @@ fn service(priority: u8) -> String {
          real = [{{ address = \"10.0.0.20:80\" }}]\n\n\
          [[vrrp.instance]]\nname = \"VIP\"\ninterface = \"eth0\"\nvirtual_router_id = 71\n\
          version = 3\nadvert_int = 0.1\npriority = {priority}\n\
+         vmac = {{ adverts = true }}\n\
          virtual_ipaddress = [{{ address = \"{VIP}/32\" }}]\n\
          track = {{ service = [{{ name = \"TCP {VIP}:80\" }}] }}\n"
     )
@@ -441,7 +451,11 @@ fn a_download_goes_on_when_its_director_changes() -> Result<()> {
     wait::until("it takes over again", SOON, || {
         Ok(pair.routers[0].has(&[VIP])? == 1)
     })?;
-    download.finish()
+    download.finish()?;
+    // Nobody has to learn another MAC address.
+    let known = pair.client.run("ip", ["neighbour", "show", VIP])?;
+    ensure!(known.contains("00:00:5e:00:01:47"), "{known}");
+    Ok(())
 }
 
 /// Who owns the address, or its backup.

@@ -143,7 +143,8 @@ impl Hands {
                 warn(self.placer.remember(&instance, remembered));
             }
             Job::Forget(instance) => {
-                self.release(&instance).await;
+                self.teller.forget(&instance);
+                warn(self.placer.remove(&instance).await);
                 warn(self.placer.forget(&instance));
             }
             Job::Done(reply) => drop(reply.send(())),
@@ -154,10 +155,17 @@ impl Hands {
         self.watching.follow(&plan.watches, &self.readings);
         let interfaces = self.now();
         self.teller.follow(&plan.paces, &interfaces);
+        for instance in &plan.instances {
+            if let Some(vmac) = &instance.vmac {
+                let made = self.placer.make(&instance.name, vmac).await;
+                let problem = made.err().map(|error| error.to_string());
+                self.say(&instance.name, problem.into_iter().collect());
+            }
+        }
         let is_gone = |name: &String| plan.instances.iter().all(|it| it.name != *name);
         for instance in core::mem::take(&mut self.left) {
             if is_gone(&instance) {
-                self.release(&instance).await;
+                warn(self.placer.remove(&instance).await);
                 warn(self.placer.forget(&instance));
             }
         }
@@ -192,6 +200,6 @@ impl Hands {
 
 fn warn(outcome: Result<(), Error>) {
     if let Err(error) = outcome {
-        tracing::warn!(%error, "the next daemon will not know it");
+        tracing::warn!(%error, "what was put on this machine");
     }
 }

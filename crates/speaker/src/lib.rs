@@ -6,6 +6,7 @@
 //! * `unit`: a virtual router, or a group of them; `wire`: the sockets
 //! * `hands`: the other thread: addresses, routes and rules come and go (`place`), neighbours are
 //!   told (`tell`), interfaces, scripts, files and processes are watched (`links`, `watch`)
+//! * `vmac`: interfaces with virtual MAC addresses
 //! * `note`: what was put on this machine, for the next daemon
 //! * `speaker`: what the daemon has of all this
 #![deny(unsafe_code)]
@@ -22,6 +23,7 @@ mod speaker;
 mod tell;
 mod unit;
 mod view;
+mod vmac;
 mod watch;
 mod wire;
 

@@ -38,9 +38,23 @@ pub(crate) enum Thing {
         length: u8,
         interface: String,
     },
+    /// An interface that was made.
+    Link(String),
+    /// A kernel parameter.
+    Setting {
+        path: String,
+        before: String,
+    },
     /// In the words of `ip`.
     Route(String),
     Rule(String),
+}
+
+impl Thing {
+    /// It stays while the instance is a backup.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(self, Self::Link(_) | Self::Setting { .. })
+    }
 }
 
 /// What goes on where it was.
@@ -71,6 +85,8 @@ impl fmt::Display for Thing {
                 length,
                 interface,
             } => write!(f, "{address}/{length} on {interface}"),
+            Self::Link(name) => write!(f, "interface {name}"),
+            Self::Setting { path, .. } => f.write_str(path),
             Self::Route(words) => write!(f, "route {words}"),
             Self::Rule(words) => write!(f, "rule {words}"),
         }

@@ -13,7 +13,8 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::note::{Note, Put, Remembered, Thing};
-use crate::plan::{Place, Placement};
+use crate::plan::{Place, Placement, Vmac};
+use crate::vmac;
 
 /// How long `ip` may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -76,7 +77,30 @@ impl Placer {
     /// Takes away what an instance has put here.
     pub(crate) async fn release(&mut self, instance: &str) -> Result<(), Error> {
         self.held.remove(instance);
-        let is_its = |put: &Put| put.instance == instance;
+        self.take_if(|put: &Put| put.instance == instance && !put.thing.stays())
+            .await
+    }
+
+    /// Takes away all that is here for it.
+    pub(crate) async fn remove(&mut self, instance: &str) -> Result<(), Error> {
+        self.held.remove(instance);
+        self.take_if(|put: &Put| put.instance == instance).await
+    }
+
+    /// Makes interfaces with virtual MAC addresses; what cannot be.
+    pub(crate) async fn make(&mut self, instance: &str, vmac: &Vmac) -> Result<(), Error> {
+        let seen = Seen::now().await?;
+        let put = |thing| Put {
+            instance: instance.to_owned(),
+            thing,
+        };
+        let is_new = seen.interfaces.iter().all(|it| it.name != vmac.name);
+        let things = vmac::things(vmac, is_new).into_iter();
+        self.note_all(things.map(put).collect())?;
+        vmac::make(&seen.handle, vmac, &seen.interfaces).await
+    }
+
+    async fn take_if(&mut self, is_its: impl Fn(&Put) -> bool) -> Result<(), Error> {
         let gone: Vec<_> = self
             .note
             .put
@@ -180,7 +204,9 @@ impl Placer {
             .map(thing)
             .chain(words(placement))
             .collect();
-        let is_other = |put: &Put| put.instance == instance && !wanted.contains(&put.thing);
+        let is_other = |put: &Put| {
+            put.instance == instance && !wanted.contains(&put.thing) && !put.thing.stays()
+        };
         let gone: Vec<_> = self
             .note
             .put
@@ -234,6 +260,16 @@ pub(crate) async fn take_all(put: &[Put]) -> Result<(), Error> {
                 address::take(&handle, (*address, *length), from).await?;
                 tracing::info!(instance, address = %thing, "taken away");
             }
+            Thing::Link(name) => {
+                vmac::remove(&handle, name, &interfaces).await?;
+                tracing::info!(instance, interface = name, "taken away");
+            }
+            Thing::Setting { path, before } => {
+                // Its interface may have gone.
+                if let Err(error) = std::fs::write(path, before) {
+                    tracing::debug!(path, %error, "not set back");
+                }
+            }
             Thing::Route(_) | Thing::Rule(_) => {
                 if let Err(problem) = by_words(thing, Verb::Delete).await {
                     tracing::debug!(instance, problem, "not taken away");
@@ -274,7 +310,7 @@ async fn by_words(thing: &Thing, verb: Verb) -> Result<(), String> {
     let (object, text) = match thing {
         Thing::Route(text) => ("route", text),
         Thing::Rule(text) => ("rule", text),
-        Thing::Address { .. } => return Ok(()),
+        Thing::Address { .. } | Thing::Link(_) | Thing::Setting { .. } => return Ok(()),
     };
     let verb = match verb {
         Verb::Add => "add",

@@ -35,6 +35,18 @@ pub struct Instance {
     /// What `spec.track` is of.
     pub tracked: Vec<Subject>,
     pub placement: Arc<Placement>,
+    pub vmac: Option<Vmac>,
+}
+
+/// An interface with a virtual MAC address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Vmac {
+    pub name: String,
+    /// The interface that it is on.
+    pub parent: String,
+    pub mac: [u8; 6],
+    /// Advertisements go by it.
+    pub sends: bool,
 }
 
 /// Instances that go together.
@@ -144,7 +156,7 @@ impl Instance {
         let identity = |it: &Self| {
             let spec = &it.spec;
             let of = (spec.virtual_router, spec.family, spec.version);
-            (it.name.clone(), it.interface.clone(), of)
+            (it.name.clone(), it.interface.clone(), it.vmac.clone(), of)
         };
         identity(self) == identity(other)
     }

@@ -207,7 +207,7 @@ impl Runner {
         for (number, unit) in self.units.iter().enumerate() {
             for (member, it) in unit.members.iter().enumerate() {
                 let is_its = Some(it.instance.spec.virtual_router) == router;
-                if is_its && it.wire.as_ref() == Some(key) {
+                if is_its && it.hears_by(key) {
                     all.push((number, member));
                 }
             }
@@ -280,9 +280,7 @@ impl Runner {
 
     fn send(&mut self, number: usize, member: usize, packet: &Outgoing, wires: &[Wire]) {
         let it = &mut self.units[number].members[member];
-        let wire = wires
-            .iter()
-            .find(|wire| Some(wire.key()) == it.wire.as_ref());
+        let wire = wires.iter().find(|wire| Some(wire.key()) == it.sends_by());
         let sent = match wire {
             Some(wire) => wire.send(packet),
             None => Err(io::Error::other("there is no socket")),

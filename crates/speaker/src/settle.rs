@@ -14,8 +14,10 @@ use rlvs_vrrp::spec::{Announcements, Authentication, Family, OldChecksum, Peer, 
 use rlvs_vrrp::{GroupSpec, Spec, Version};
 
 use crate::plan::{
-    Group, Init, Instance, Pace, Place, Placement, Plan, Subject, Watch, WatchedScript, setting,
+    Group, Init, Instance, Pace, Place, Placement, Plan, Subject, Vmac, Watch, WatchedScript,
+    setting,
 };
+use crate::vmac;
 
 mod unacted;
 
@@ -166,14 +168,48 @@ impl Settler<'_> {
         spec.track_primary = !it.dont_track_primary;
         let (tracked, track) = self.track(&it.track, of);
         spec.track = track;
+        let vmac = self.vmac(it, &spec, &interface, of);
+        let on = vmac.as_ref().map_or(&interface, |vmac| &vmac.name);
         Some(Instance {
             name: it.name.clone(),
             source: it.unicast_src_ip.or(it.mcast_src_ip),
             track_source: it.track_src_ip,
             tracked,
-            placement: Arc::new(placement(it, &interface)),
+            placement: Arc::new(placement(it, on)),
+            vmac,
             interface,
             spec,
+        })
+    }
+
+    /// Of IPv6, and to peers, advertisements go by the interface below, whose address they have.
+    fn vmac(
+        &mut self,
+        it: &vrrp::Instance,
+        spec: &Spec,
+        interface: &str,
+        of: &str,
+    ) -> Option<Vmac> {
+        let written = it.vmac.as_ref().filter(|it| it.adverts)?;
+        let v6 = spec.family == Family::V6;
+        let router = spec.virtual_router;
+        let mac = match &written.mac {
+            None => vmac::mac(router, v6),
+            Some(text) => match vmac::parse(text) {
+                Some(mac) => mac,
+                None => {
+                    self.problem(of, format!("`{text}` is no MAC address"));
+                    return None;
+                }
+            },
+        };
+        let usual = || format!("vrrp{}.{router}", if v6 { "6" } else { "" });
+        let by_group = matches!(spec.to, To::Group(_));
+        Some(Vmac {
+            name: written.name.clone().unwrap_or_else(usual),
+            parent: interface.to_owned(),
+            mac,
+            sends: by_group && !v6 && !written.xmit_base,
         })
     }
 

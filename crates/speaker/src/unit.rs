@@ -41,6 +41,9 @@ pub(crate) struct Member {
     pub(crate) handed_over: bool,
     /// Where it speaks, and from which address.
     pub(crate) wire: Option<Key>,
+    /// The one of its virtual MAC address: the kernel hands what another router sends from that to
+    /// this interface alone.
+    pub(crate) vmac: Option<Key>,
     up: Option<bool>,
     source: Option<Option<IpAddr>>,
     /// Refusals that were logged.
@@ -273,7 +276,13 @@ impl Unit {
                 .find(|it| it.name == member.instance.interface);
             let up = on.is_some_and(|it| it.running);
             let source = source(&member.instance, on, interfaces, plan);
-            member.wire = on.map(|on| member.instance.key(on.index));
+            member.wire = on.map(|on| member.instance.key(on.index, &on.name));
+            let vmac = member.instance.vmac.as_ref();
+            let by = vmac.and_then(|vmac| {
+                let mut all = interfaces.iter();
+                all.find(|it| it.name == vmac.name && it.up)
+            });
+            member.vmac = by.map(|by| member.instance.key(by.index, &by.name));
             if member.source.replace(source) != Some(source) {
                 actions.extend(self.with(
                     |one| one.address(now, source),
@@ -325,11 +334,23 @@ impl Member {
             why: None,
             handed_over: false,
             wire: None,
+            vmac: None,
             up: None,
             source: None,
             said: BTreeSet::new(),
             lower_told_until: Duration::ZERO,
         }
+    }
+
+    pub(crate) fn hears_by(&self, key: &Key) -> bool {
+        self.wire.as_ref() == Some(key) || self.vmac.as_ref() == Some(key)
+    }
+
+    /// What it sends by.
+    pub(crate) fn sends_by(&self) -> Option<&Key> {
+        let sends = self.instance.vmac.as_ref().is_some_and(|vmac| vmac.sends);
+        let vmac = self.vmac.as_ref().filter(|_| sends);
+        vmac.or(self.wire.as_ref())
     }
 
     /// Counts a packet that was not heard, and logs each reason once: anyone can send them.
@@ -346,9 +367,9 @@ impl Member {
 }
 
 impl Instance {
-    fn key(&self, index: u32) -> Key {
+    fn key(&self, index: u32, interface: &str) -> Key {
         let authenticated = self.is_authenticated();
-        Key::new(index, &self.interface, self.spec.family, authenticated)
+        Key::new(index, interface, self.spec.family, authenticated)
     }
 
     /// Its packets are in authentication headers.

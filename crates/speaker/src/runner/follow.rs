@@ -67,7 +67,7 @@ impl Runner {
         };
         let (stay, gone): (Vec<_>, Vec<_>) = before.drain(..).partition(goes_on);
         self.plan = plan.clone();
-        self.end_units(gone, &plan);
+        self.end_units(gone);
         self.units = stay;
         let _ = self.jobs.send(Job::Follow(plan.clone()));
         self.read_interfaces(interfaces);
@@ -82,17 +82,15 @@ impl Runner {
         self.remembered.clear();
     }
 
-    fn end_units(&mut self, gone: Vec<Unit>, plan: &Plan) {
+    fn end_units(&mut self, gone: Vec<Unit>) {
         self.units = gone;
         for number in 0..self.units.len() {
             let now = self.now();
             let actions = self.units[number].stop(now);
             self.perform(number, actions);
             for member in &self.units[number].members {
-                let name = &member.instance.name;
-                if plan.instances.iter().all(|it| it.name != *name) {
-                    let _ = self.jobs.send(Job::Forget(name.clone()));
-                }
+                let name = member.instance.name.clone();
+                let _ = self.jobs.send(Job::Forget(name));
             }
         }
     }
@@ -194,14 +192,13 @@ impl Runner {
     fn needs(&self) -> BTreeMap<Key, Wants> {
         let mut needs = BTreeMap::<Key, Wants>::new();
         for member in self.units.iter().flat_map(|unit| &unit.members) {
-            let Some(key) = member.wire.clone() else {
-                continue;
-            };
-            let wants = needs.entry(key).or_default();
             let spec = &member.instance.spec;
-            wants.routers.insert(spec.virtual_router);
-            if let To::Group(group) = spec.to {
-                wants.groups.insert(group);
+            for key in member.wire.iter().chain(&member.vmac) {
+                let wants = needs.entry(key.clone()).or_default();
+                wants.routers.insert(spec.virtual_router);
+                if let To::Group(group) = spec.to {
+                    wants.groups.insert(group);
+                }
             }
         }
         needs

@@ -183,9 +183,41 @@ fn what_cannot_be_is_named() {
 }
 
 #[test]
+fn virtual_mac_addresses_have_interfaces() {
+    let with = |words: &str| {
+        let settled = settled(&format!("{ONE}vmac = {{ adverts = true{words} }}\n"));
+        assert_eq!(settled.problems, [""; 0]);
+        let instance = settled.plan.instances.into_iter().next().unwrap();
+        let places = &instance.placement.addresses;
+        let on = places[0].interface.clone();
+        (instance.vmac.unwrap(), on)
+    };
+    let vmac = Vmac {
+        name: "vrrp.51".into(),
+        parent: "eth0".into(),
+        mac: [0, 0, 0x5e, 0, 1, 51],
+        sends: true,
+    };
+    assert_eq!(with(""), (vmac.clone(), "vrrp.51".into()));
+    let other = Vmac {
+        name: "web".into(),
+        mac: [2, 0, 0, 0, 0, 7],
+        sends: false,
+        ..vmac
+    };
+    let words = ", name = \"web\", mac = \"02:00:00:00:00:07\", xmit_base = true";
+    assert_eq!(with(words), (other, "web".into()));
+    let wrong = settled(&format!("{ONE}vmac = {{ adverts = true, mac = \"x\" }}\n"));
+    assert_eq!(
+        wrong.problems,
+        ["vrrp_instance VI_1: `x` is no MAC address"]
+    );
+}
+
+#[test]
 fn what_is_not_acted_on_is_named() {
     let text = format!(
-        "{ONE}vmac = {{ adverts = true }}\naccept = false\n\
+        "{ONE}ipvlan = []\naccept = false\n\
          track = {{ bfd = [{{ name = \"far\" }}] }}\n\
          [vrrp]\nstatic_routes = [\"default via 192.0.2.1\"]\n"
     );
@@ -194,7 +226,7 @@ fn what_is_not_acted_on_is_named() {
     let notes = settled(&format!("[vrrp]\nstatic_routes{routes}{instance}"))
         .notes
         .join("\n");
-    for words in ["use_vmac", "no_accept", "track_bfd", "static_routes"] {
+    for words in ["use_ipvlan", "no_accept", "track_bfd", "static_routes"] {
         assert!(notes.contains(words), "{words}: {notes}");
     }
 }

@@ -28,11 +28,11 @@ fn defaults(it: &Defaults, notes: &mut Vec<String>) {
         ),
         (
             it.vmac_prefix.is_some() || it.vmac_addr_prefix.is_some(),
-            "vmac_prefix, vmac_addr_prefix: there are no interfaces with virtual MAC addresses",
+            "vmac_prefix, vmac_addr_prefix: name the interface (use_vmac NAME), or it is vrrp.NUMBER",
         ),
         (
             it.garp.extra_if.is_some(),
-            "vrrp_garp_extra_if: there are no interfaces with virtual MAC addresses",
+            "vrrp_garp_extra_if: neighbours know virtual MAC addresses already",
         ),
     ];
     let said = rows.iter().filter(|(is, _)| *is);
@@ -78,9 +78,8 @@ fn of_instance(it: &Instance, defaults: &Defaults, say: &mut dyn FnMut(&str)) {
         ),
         (strict, "vrrp_strict: what RFCs do not have is not refused"),
         (
-            it.vmac.is_some(),
-            "use_vmac: advertisements and addresses have the interface's own MAC address; \
-             neighbours are told when they move",
+            it.vmac.as_ref().is_some_and(|vmac| vmac.addresses),
+            "use_vmac_addr: addresses of other interfaces have their own MAC addresses",
         ),
         (
             it.ipvlan.is_some(),
@@ -100,7 +99,7 @@ fn of_instance(it: &Instance, defaults: &Defaults, say: &mut dyn FnMut(&str)) {
         ),
         (
             it.garp.extra_if.is_some(),
-            "garp_extra_if: there are no interfaces with virtual MAC addresses",
+            "garp_extra_if: neighbours know virtual MAC addresses already",
         ),
         (watches_bfd(&it.track), BFD),
         (

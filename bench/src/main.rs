@@ -12,6 +12,7 @@
 //! * [`commands`]: what `ipvsadm` takes, beside the kernel's own
 //! * [`reload`]: what a large file takes that has changed, beside keepalived
 //! * [`ha`]: how long nobody is served while another director takes over
+//! * [`sync`]: how long a director takes to catch up with its peer
 
 mod again;
 mod case;
@@ -25,6 +26,7 @@ mod plan;
 mod reload;
 mod report;
 mod subject;
+mod sync;
 
 use std::fs;
 use std::path::PathBuf;
@@ -64,6 +66,7 @@ enum Instead {
     Commands(commands::Arguments),
     Reload(reload::Arguments),
     Ha(ha::Arguments),
+    Sync(sync::Arguments),
     /// What `ha` runs in a client's network namespace
     #[command(hide = true)]
     HaProbe(ha::probe::Arguments),
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Some(Instead::Commands(arguments)) => commands::run(arguments),
         Some(Instead::Reload(arguments)) => reload::run(arguments),
         Some(Instead::Ha(arguments)) => ha::run(arguments),
+        Some(Instead::Sync(arguments)) => sync::run(arguments),
         Some(Instead::HaProbe(arguments)) => ha::probe::run(arguments),
         None => run(&arguments),
     };

@@ -353,3 +353,32 @@ fn go_on(talks: &mut [Talk]) -> Result<()> {
         .iter_mut()
         .try_for_each(|talk| talk.goes_on().map(drop))
 }
+
+/// With `backup_only` what is for a service of a backup goes to its stack, where nobody listens.
+#[test]
+fn a_backup_may_balance_nothing() -> Result<()> {
+    let lab = DirectRouting::ready(1)?;
+    let director = &lab.director;
+    let vip = lab.vips()[0];
+    let at = |address| rlvs_lab::address::with_port(address, 80);
+    let real = lab.real_servers[0].host.address().like(vip);
+    director.ipvsadm(&format!("-A -t {} -s rr", at(vip)))?;
+    director.ipvsadm(&format!("-a -t {} -r {} -g", at(vip), at(real)))?;
+    let url = format!("http://{}/", at(vip));
+    let wait_for = |status: i32| {
+        wait::until(&format!("curl ends with {status}"), SOON, || {
+            let curl = lab.client.try_run("curl", ["-s", "-m", "5", &url])?;
+            Ok(curl.status.code() == Some(status))
+        })
+    };
+    wait_for(0)?;
+    director.rlvs("sysctl -w net.ipv4.vs.backup_only=1")?;
+    wait_for(0)?;
+    director.ipvsadm("--start-daemon backup --mcast-interface eth0")?;
+    wait_for(7)?;
+    // What is added is not balanced either.
+    director.ipvsadm(&format!("-A -t {} -s rr", at(lab.vips()[1])))?;
+    wait_for(7)?;
+    director.ipvsadm("--stop-daemon backup")?;
+    wait_for(0)
+}

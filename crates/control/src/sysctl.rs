@@ -187,12 +187,10 @@ pub static SETTINGS: [Setting; 30] = [
         "1024",
         "free pages of the connection table below which defences go on; at most an eighth of it counts",
     ),
-    fixed(
+    works(
         "backup_only",
         "0",
-        ANY,
-        "1: a backup balances nothing",
-        "a backup without a virtual address gets no packets for it; leave it out",
+        "1: where a backup synchronisation daemon runs, nothing is balanced",
     ),
     works(
         "cache_bypass",

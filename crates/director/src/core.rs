@@ -191,9 +191,9 @@ impl Core {
     }
 
     pub(crate) fn take_sweep(&mut self, swept: Swept) {
-        self.installed.narrow_filter(&*self.tables, &swept.filter);
         self.installed.note_leases(&swept.leases, Instant::now());
         self.swept = swept;
+        self.follow_filter();
         self.defend();
     }
 
@@ -250,9 +250,14 @@ impl Core {
             }
         };
         self.follow_needs();
-        self.marked_way
-            .precede(&mut self.plane, &self.links, &self.desired);
+        if !self.is_passive() {
+            self.marked_way
+                .precede(&mut self.plane, &self.links, &self.desired);
+        }
         self.install(&touched).map_err(internal)?;
+        if self.is_passive() {
+            self.follow_filter();
+        }
         self.note_drains(draining);
         self.follow_marks();
         self.follow_synchronisation();
@@ -400,9 +405,14 @@ impl Core {
         self.roles.follow(&mut self.plane, &self.links, needs);
     }
 
-    fn follow_marks(&mut self) {
+    pub(crate) fn follow_marks(&mut self) {
+        let none = Desired::default();
+        let balanced = match self.is_passive() {
+            true => &none,
+            false => &self.desired,
+        };
         self.marked_way
-            .follow(&mut self.plane, &self.links, &self.desired);
+            .follow(&mut self.plane, &self.links, balanced);
     }
 
     /// What depends on how interfaces are attached: whether frames go by redirect, and who takes

@@ -51,6 +51,7 @@ mod tests {
         let beside = [
             "am_droprate",
             "amemthresh",
+            "backup_only",
             "run_estimation",
             "ignore_tunneled",
             "sync_persist_mode",

@@ -42,6 +42,11 @@ impl Installed {
         }
     }
 
+    /// Lets all packets pass.
+    pub fn close_filter<S: Store>(&self, store: &S) {
+        store.filters().iter().for_each(|word| word.store(0));
+    }
+
     /// Whether a masqueraded real server is this host.
     pub fn masquerades_to_itself<S: Store>(&self, store: &S) -> bool {
         self.masqueraded(store)

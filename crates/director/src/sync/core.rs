@@ -54,6 +54,21 @@ impl Core {
         Ok(())
     }
 
+    /// Whether nothing is balanced, for this director is a backup (`backup_only`).
+    pub(crate) fn is_passive(&self) -> bool {
+        self.synchronised.is_backup() && self.number_of("backup_only") != 0
+    }
+
+    /// Which packets are looked at: those of services and of connections there are, or none.
+    pub(crate) fn follow_filter(&mut self) {
+        match self.is_passive() {
+            true => self.installed.close_filter(&*self.tables),
+            false => self
+                .installed
+                .narrow_filter(&*self.tables, &self.swept.filter),
+        }
+    }
+
     /// Makes the daemons that run those that are desired, with the settings that hold.
     pub(crate) fn follow_synchronisation(&mut self) {
         let by_hand: Vec<_> = self.desired.daemons().cloned().collect();
@@ -63,6 +78,12 @@ impl Core {
         let all = by_hand.iter().chain(&of_site);
         let wanted: Vec<_> = all.map(|it| self.spec(it)).collect();
         self.synchronised.follow(&self.tables, &wanted);
+        let is_passive = self.is_passive();
+        if self.synchronised.was_passive != is_passive {
+            self.synchronised.was_passive = is_passive;
+            self.follow_filter();
+            self.follow_marks();
+        }
         let peers = self.peers();
         self.synchronised.follow_peers(&self.tables, peers);
     }

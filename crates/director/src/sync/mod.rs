@@ -58,6 +58,8 @@ pub(crate) struct Synchronisation {
     changes: Arc<AtomicU64>,
     running: BTreeMap<SyncRole, Running>,
     peers: Option<Peers>,
+    /// Nothing was balanced when this was looked at last.
+    was_passive: bool,
 }
 
 /// What a daemon is to be.
@@ -104,6 +106,10 @@ impl Synchronisation {
             peers: self.peers.as_ref().map_or_else(Vec::new, Peers::state),
             caught_up: self.peers.is_none() || self.has_caught_up(),
         }
+    }
+
+    fn is_backup(&self) -> bool {
+        self.running.contains_key(&SyncRole::Backup)
     }
 
     /// Not before there are peers.

@@ -158,23 +158,23 @@ const WAYS: [(&str, &str, &str); 8] = [
         "10.0.0.102",
         "advert_int 1\nauthentication { auth_type AH\nauth_pass sesame\n}",
     ),
-    ("V3", "10.0.0.103", "version 3\nadvert_int 0.2"),
-    ("V6", "fd00::104", "version 3\nadvert_int 0.2"),
+    ("V3", "10.0.0.103", "version 3\nadvert_int 0.5"),
+    ("V6", "fd00::104", "version 3\nadvert_int 0.5"),
     (
         "PEERS",
         "10.0.0.105",
-        "version 3\nadvert_int 0.2\nunicast_peer {\n10.0.0.1\n10.0.0.2\n}",
+        "version 3\nadvert_int 0.5\nunicast_peer {\n10.0.0.1\n10.0.0.2\n}",
     ),
     (
         "PEERS6",
         "fd00::106",
-        "version 3\nadvert_int 0.2\nunicast_src_ip SELF6\nunicast_peer {\nPEER6\n}",
+        "version 3\nadvert_int 0.5\nunicast_src_ip SELF6\nunicast_peer {\nPEER6\n}",
     ),
     ("PLAIN", "10.0.0.107", "advert_int 1"),
     (
         "VMAC",
         "10.0.0.108",
-        "version 3\nadvert_int 0.2\nuse_vmac own",
+        "version 3\nadvert_int 0.5\nuse_vmac own",
     ),
 ];
 
@@ -216,7 +216,9 @@ fn it_speaks_with_keepalived_in_both_roles() -> Result<()> {
         );
     }
     // A planned hand-over: the other stays master though its priority is lower.
-    let said = pair.routers[0].rlvs("handover")?;
+    let said = pair.routers[0]
+        .rlvs("handover")
+        .with_context(|| pair.logs())?;
     ensure!(said.lines().count() == WAYS.len(), "{said}");
     pair.wait_for(1, &addresses, "it was handed over")?;
     ensure!(pair.routers[0].rlvs("status")?.contains("handed over"));
@@ -258,13 +260,13 @@ fn group(router: &Router, priority: u8) -> Result<String> {
     let instance = |name: &str, number: u8, address: &str| {
         format!(
             "vrrp_instance {name} {{\nstate BACKUP\ninterface eth0\nvirtual_router_id {number}\n\
-             version 3\nadvert_int 0.1\npriority {priority}\nnopreempt\ngarp_master_delay 0\n\
+             version 3\nadvert_int 0.5\npriority {priority}\nnopreempt\ngarp_master_delay 0\n\
              notify {directory}/notify.sh\nvirtual_ipaddress {{\n{address}\n}}\n}}\n"
         )
     };
     Ok(format!(
         "global_defs {{\nlvs_sync_daemon eth0 V4 id 7\n}}\n\
-         vrrp_script well {{\nscript \"/usr/bin/test -e {directory}/well\"\ninterval 0.1\n}}\n\
+         vrrp_script well {{\nscript \"/usr/bin/test -e {directory}/well\"\ninterval 0.1\ntimeout 20\n}}\n\
          vrrp_sync_group G {{\ngroup {{\nV4\nV6\n}}\ntrack_script {{\nwell\n}}\n\
          notify {directory}/notify.sh\n}}\n{}{}",
         instance("V4", 61, TOGETHER[0]),
@@ -414,7 +416,7 @@ fn service(priority: u8) -> String {
          [[service]]\ntcp = \"{VIP}:80\"\nscheduler = \"mh\"\n\
          real = [{{ address = \"10.0.0.20:80\" }}]\n\n\
          [[vrrp.instance]]\nname = \"VIP\"\ninterface = \"eth0\"\nvirtual_router_id = 71\n\
-         version = 3\nadvert_int = 0.1\npriority = {priority}\n\
+         version = 3\nadvert_int = 0.5\npriority = {priority}\n\
          vmac = {{ adverts = true }}\n\
          virtual_ipaddress = [{{ address = \"{VIP}/32\" }}]\n\
          track = {{ service = [{{ name = \"TCP {VIP}:80\" }}] }}\n"
@@ -440,7 +442,9 @@ fn a_download_goes_on_when_its_director_changes() -> Result<()> {
     pair.client
         .sysctl(&[("net.ipv4.tcp_rmem", "4096 65536 65536")])?;
     let mut download = Download::start(&pair.client, &format!("{VIP}:80"), 40_000)?;
-    let said = pair.routers[0].rlvs("handover VIP")?;
+    let said = pair.routers[0]
+        .rlvs("handover VIP")
+        .with_context(|| pair.logs())?;
     ensure!(said == "VIP: 10.0.0.2 is master\n", "{said}");
     pair.wait_for(1, &[VIP], "it was handed over")?;
     let received = download.received();
@@ -551,3 +555,54 @@ fn neither_a_flood_nor_a_restart_is_noticed() -> Result<()> {
     ensure!(placed(&pair.routers[1])?);
     Ok(())
 }
+
+#[test]
+fn what_is_tracked_counts() -> Result<()> {
+    let mut pair = Pair::new()?;
+    let number = pair.routers[0].file("number")?.display().to_string();
+    let text = format!(
+        "connections = 65536\n\n[[service]]\ntcp = \"10.0.0.140:80\"\n\
+         check = {{ tcp = true, delay_loop = 1, delay_before_retry = 1, connect_timeout = 1 }}\n\
+         real = [{{ address = \"10.0.0.10:81\", method = \"nat\" }}]\n\n\
+         [[vrrp.track_file]]\nname = \"number\"\nfile = \"{number}\"\ninit = 0\n\n\
+         [[vrrp.track_process]]\nname = \"sleeper\"\nprocess = [\"sleep\", \"{SLEEP}\"]\nweight = 10\n\n\
+         [[vrrp.instance]]\nname = \"VI\"\ninterface = \"eth0\"\nvirtual_router_id = 91\n\
+         version = 3\nadvert_int = 0.5\n\
+         virtual_ipaddress = [{{ address = \"10.0.0.140/32\" }}]\n\
+         [vrrp.instance.track]\nfile = [{{ name = \"number\" }}]\n\
+         process = [{{ name = \"sleeper\" }}]\n\
+         interface = [{{ name = \"other\", weight = 5 }}]\n\
+         service = [{{ name = \"TCP 10.0.0.140:80\", weight = -20 }}]\n"
+    );
+    pair.routers[0].start_rlvs("rlvs.toml", &text)?;
+    let router = &pair.routers[0];
+    let host = &router.director.host;
+    let wait_for = |priority: u8, why: &str| {
+        wait::until(&format!("{why}: {priority}"), SOON, || {
+            let all = router.instances()?;
+            Ok(all.iter().all(|it| it.priority == priority))
+        })
+        .with_context(|| router.rlvs("status").unwrap_or_default())
+    };
+    wait_for(80, "the service has lost its quorum")?;
+    host.shell(&format!("echo 7 > {number}"))?;
+    wait_for(87, "the file has a number")?;
+    let mut sleeper = host.spawn("sleep", "sleep", [SLEEP])?;
+    wait_for(97, "the process is there")?;
+    host.shell(
+        "ip link add other type veth peer name end; ip link set other up; ip link set end up",
+    )?;
+    wait_for(102, "the interface is up")?;
+    let _server = pair
+        .client
+        .spawn("server", "python3", ["-m", "http.server", "81"])?;
+    wait_for(122, "the service has its quorum")?;
+    sleeper.kill9()?;
+    wait_for(112, "the process has gone")?;
+    // It has taken over though its service did not serve: checks had said so.
+    pair.routers[0].wait_for_state("VI", VrrpState::Master)?;
+    Ok(())
+}
+
+/// Seconds that no other process sleeps.
+const SLEEP: &str = "47110815";

@@ -207,7 +207,7 @@ impl Runner {
         for (number, unit) in self.units.iter().enumerate() {
             for (member, it) in unit.members.iter().enumerate() {
                 let is_its = Some(it.instance.spec.virtual_router) == router;
-                if is_its && it.hears_by(key) {
+                if is_its && it.wire.as_ref() == Some(key) {
                     all.push((number, member));
                 }
             }

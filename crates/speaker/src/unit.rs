@@ -41,8 +41,7 @@ pub(crate) struct Member {
     pub(crate) handed_over: bool,
     /// Where it speaks, and from which address.
     pub(crate) wire: Option<Key>,
-    /// The one of its virtual MAC address: the kernel hands what another router sends from that to
-    /// this interface alone.
+    /// The one of its virtual MAC address.
     pub(crate) vmac: Option<Key>,
     up: Option<bool>,
     source: Option<Option<IpAddr>>,
@@ -340,10 +339,6 @@ impl Member {
             said: BTreeSet::new(),
             lower_told_until: Duration::ZERO,
         }
-    }
-
-    pub(crate) fn hears_by(&self, key: &Key) -> bool {
-        self.wire.as_ref() == Some(key) || self.vmac.as_ref() == Some(key)
     }
 
     /// What it sends by.

@@ -68,7 +68,9 @@ pub(crate) async fn make(
             vmac.parent
         ))));
     };
-    let link = LinkMacVlan::new(&vmac.name, parent.index, MacVlanMode::Private);
+    // Of another mode, frames that another router sends from the same MAC address would come in here
+    // alone, where a backup without addresses does not believe them (rp_filter).
+    let link = LinkMacVlan::new(&vmac.name, parent.index, MacVlanMode::Bridge);
     let link = link.address(vmac.mac.to_vec()).build();
     let to_io = |error: rtnetlink::Error| match error {
         rtnetlink::Error::NetlinkError(message) => message.to_io(),

@@ -193,8 +193,12 @@ impl Runner {
         let mut needs = BTreeMap::<Key, Wants>::new();
         for member in self.units.iter().flat_map(|unit| &unit.members) {
             let spec = &member.instance.spec;
-            for key in member.wire.iter().chain(&member.vmac) {
-                let wants = needs.entry(key.clone()).or_default();
+            if let Some(key) = member.vmac.clone() {
+                // Nothing is heard there: all comes in below as well.
+                needs.entry(key).or_default();
+            }
+            if let Some(key) = member.wire.clone() {
+                let wants = needs.entry(key).or_default();
                 wants.routers.insert(spec.virtual_router);
                 if let To::Group(group) = spec.to {
                     wants.groups.insert(group);

@@ -232,9 +232,11 @@ mod tests {
             index,
             name: name.into(),
             up: true,
+            running: true,
             ethernet: name != "lo",
             mac: None,
             addresses: vec![(vip(address), prefix)],
+            tentative: Vec::new(),
         };
         let interfaces = vec![
             interface(1, "lo", "127.0.0.1", 8),

@@ -302,9 +302,11 @@ mod tests {
             index,
             name: name.into(),
             up: true,
+            running: true,
             ethernet: name != "lo",
             mac: None,
             addresses: Vec::new(),
+            tentative: Vec::new(),
         }
     }
 

@@ -58,9 +58,11 @@ fn nobody_notices(mode: Mode) -> Result<()> {
     idle.into_iter().try_for_each(Idle::finish)?;
     downloads.into_iter().try_for_each(Download::finish)?;
     let (whole, _) = statistics(&scene.director, &http(loaded))?;
-    let least = answered.requests + u64::from(IDLE) + 1;
+    let expected = answered.requests + u64::from(IDLE) + 1;
+    // A port may come again before its last connection is over here: then it is the same one.
+    let slack = answered.open + answered.requests / 1000;
     ensure!(
-        (least..=least + answered.open).contains(&whole.connections),
+        expected.abs_diff(whole.connections) <= slack,
         "{answered:?}, but {whole:?}"
     );
     let dropped = status(&scene.director)?.dropped;

@@ -5,7 +5,6 @@
 
 use super::{Inserted, Seat, locate, slot_at};
 use crate::connection::{Meta, Slot, State};
-use crate::settings::elapsed;
 use crate::tables::{Context, FamilyTables, KeyOf, Tables};
 use crate::tuple::Packet;
 
@@ -79,7 +78,8 @@ fn update<V, K, T: Tables>(context: Context<'_, T>, slot: &Slot<K>, carried: &Ca
     if state.is_template() {
         slot.children.add(carried.children);
     }
-    if elapsed(carried.seen, slot.seen.load()) == 0 {
+    let ahead = carried.seen.wrapping_sub(slot.seen.load()) as i32;
+    if ahead < 0 || ahead == 0 && !is_further(theirs, state) {
         return;
     }
     slot.seen.store(carried.seen);
@@ -91,6 +91,11 @@ fn update<V, K, T: Tables>(context: Context<'_, T>, slot: &Slot<K>, carried: &Ca
     {
         load.shift(theirs.is_active());
     }
+}
+
+/// Whether what was last seen in the same tick has come further: what closes was open before.
+fn is_further(theirs: State, ours: State) -> bool {
+    ours.is_active() && !theirs.is_active() || ours.is_half_open() && !theirs.is_half_open()
 }
 
 #[cfg(test)]
@@ -180,6 +185,23 @@ mod tests {
         carry::<V4, _>(&tables, &earlier);
         assert_eq!(Meta(slot.meta.load()).state(), State::FinWait);
         assert_eq!(slot.seen.load(), SEEN + 2);
+    }
+
+    #[test]
+    fn within_a_tick_the_further_state_counts() {
+        let tables = tables(100);
+        let seat = carry::<V4, _>(&tables, &carried(1, State::SynRecv));
+        for (told, then) in [
+            (State::Established, State::Established),
+            (State::SynRecv, State::Established),
+            (State::FinWait, State::FinWait),
+            (State::Established, State::FinWait),
+        ] {
+            carry::<V4, _>(&tables, &carried(1, told));
+            let meta = Meta(slot(&tables, seat).meta.load());
+            assert_eq!(meta.state(), then);
+        }
+        assert_eq!(tables.loads[1].counts(), (0, 1));
     }
 
     #[test]

@@ -18,7 +18,8 @@ const FIRST_DIRECTOR: u8 = 5;
 const FIRST_REAL_SERVER: u8 = 11;
 const VIP: u8 = 100;
 const NAMES: [&str; 2] = ["one", "two"];
-const PRIORITIES: [u8; 2] = [150, 100];
+/// High ones: a backup waits three intervals, and (256 - priority) / 256 of one (RFC 5798, 6.1).
+const PRIORITIES: [u8; 2] = [254, 250];
 
 /// Client, directors and real servers at one switch; web and DNS by direct routing.
 #[derive(Debug)]

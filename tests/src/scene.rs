@@ -6,7 +6,7 @@ mod held;
 mod idle;
 mod listing;
 mod load;
-mod stream;
+pub mod stream;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -192,6 +192,18 @@ impl Scene {
         let mut connections = connections(&self.director)?.into_iter();
         let found = connections.find(|connection| connection.client.port() == port);
         found.with_context(|| format!("no connection of port {port}"))
+    }
+
+    /// The connections of the first downloads from all virtual addresses, which go on.
+    pub fn downloading(&self) -> Result<Vec<Connection>> {
+        let vips = self.vips().into_iter();
+        let connections: Vec<_> = vips
+            .map(|vip| self.connection(vip, 1))
+            .collect::<Result<_>>()?;
+        for connection in &connections {
+            ensure!(connection.state == "ESTABLISHED", "{connection:?}");
+        }
+        Ok(connections)
     }
 
     /// Waits until the frames for real server `number` go to the MAC address it has.

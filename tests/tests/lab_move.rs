@@ -8,8 +8,9 @@ use anyhow::{Context, Result, ensure};
 use rlvs_lab::address::with_port;
 use rlvs_lab::{Director, Get, Masquerading, wait};
 use rlvs_tests::in_both_modes;
+use rlvs_tests::scene::stream::{streams, wait_for};
 use rlvs_tests::scene::{
-    Connection, Download, Mode, SOON, Scene, Stream, connections, counts, http, statistics, status,
+    Download, Mode, SOON, Scene, Stream, connections, counts, http, statistics, status,
     wait_attached,
 };
 
@@ -48,7 +49,7 @@ fn connections_move(mode: Mode) -> Result<()> {
         .into_iter()
         .map(|vip| scene.download(vip, 1))
         .collect::<Result<_>>()?;
-    let downloading = downloading(&scene)?;
+    let downloading = scene.downloading()?;
     for sizes in [LARGE, SMALL] {
         wait_for(&mut streams, 20)?;
         scene.director.kill9()?;
@@ -58,7 +59,7 @@ fn connections_move(mode: Mode) -> Result<()> {
         wait_attached(&scene.director, "eth0", &mode.attachment())?;
         has_sizes(&scene.director, sizes)?;
         ensure!(scene.director.ipvsadm("-Sn")? == rules, "rules were lost");
-        ensure!(self::downloading(&scene)? == downloading);
+        ensure!(scene.downloading()? == downloading);
         wait_for(&mut streams, 20)?;
         ensure!(tables(&scene.director)?.len() == 1, "old tables are left");
     }
@@ -160,29 +161,6 @@ fn established(director: &Director) -> Result<Vec<(String, String)>> {
         .collect();
     found.sort();
     Ok(found)
-}
-
-fn streams(scene: &Scene) -> Result<Vec<Stream>> {
-    let vips = scene.vips().into_iter();
-    vips.map(|vip| Stream::start(&scene.client, vip)).collect()
-}
-
-fn wait_for(streams: &mut [Stream], more: u32) -> Result<()> {
-    streams
-        .iter_mut()
-        .try_for_each(|stream| stream.wait_for(more))
-}
-
-/// The connections of the downloads, which go on.
-fn downloading(scene: &Scene) -> Result<Vec<Connection>> {
-    let vips = scene.vips().into_iter();
-    let connections: Vec<_> = vips
-        .map(|vip| scene.connection(vip, 1))
-        .collect::<Result<_>>()?;
-    for connection in &connections {
-        ensure!(connection.state == "ESTABLISHED", "{connection:?}");
-    }
-    Ok(connections)
 }
 
 /// Every request was answered, is counted, and has its connection; nothing was dropped but what is

@@ -6,9 +6,9 @@ use anyhow::{Context, Result, ensure};
 use rlvs_control::status::Attachment;
 use rlvs_lab::{Director, wait};
 use rlvs_tests::in_both_modes;
+use rlvs_tests::scene::stream::{streams, wait_for};
 use rlvs_tests::scene::{
-    Connection, Mode, SOON, Scene, Stream, attachment, connections, counts, http, statistics,
-    status,
+    Mode, SOON, Scene, Stream, attachment, connections, counts, http, statistics, status,
 };
 
 in_both_modes!(a_killed_daemon_is_missed_by_nobody, down_leaves_nothing);
@@ -57,16 +57,13 @@ fn a_killed_daemon_is_missed_by_nobody(mode: Mode) -> Result<()> {
     let settings = scene.director.rlvs("sysctl")?;
     ensure!(settings.contains("sloppy_tcp = 1\n"), "{settings}");
     let rules = scene.director.ipvsadm("-Sn")?;
-    let mut streams = Vec::new();
-    for vip in vips {
-        streams.push(Stream::start(&scene.client, vip)?);
-    }
+    let mut streams = streams(&scene)?;
     let mut downloads = Vec::new();
     for vip in vips {
         downloads.push(scene.download(vip, 1)?);
     }
     wait_for(&mut streams, 20)?;
-    let downloading = downloading(&scene)?;
+    let downloading = scene.downloading()?;
 
     scene.director.kill9()?;
     expect_unreachable(&scene.director)?;
@@ -79,7 +76,7 @@ fn a_killed_daemon_is_missed_by_nobody(mode: Mode) -> Result<()> {
         scene.director.rlvs("sysctl")? == settings,
         "settings were lost"
     );
-    ensure!(self::downloading(&scene)? == downloading, "{downloading:?}");
+    ensure!(scene.downloading()? == downloading, "{downloading:?}");
     wait_for(&mut streams, 60)?;
 
     // Now with a change in between, which the dead daemon had acknowledged.
@@ -132,24 +129,6 @@ fn ends_at_zero(scene: &Scene) -> Result<()> {
     })?;
     ensure!(connections(&scene.director)?.is_empty());
     Ok(())
-}
-
-fn wait_for(streams: &mut [Stream], more: u32) -> Result<()> {
-    streams
-        .iter_mut()
-        .try_for_each(|stream| stream.wait_for(more))
-}
-
-/// The connections of the downloads, which go on.
-fn downloading(scene: &Scene) -> Result<Vec<Connection>> {
-    let vips = scene.vips().into_iter();
-    let connections: Vec<_> = vips
-        .map(|vip| scene.connection(vip, 1))
-        .collect::<Result<_>>()?;
-    for connection in &connections {
-        ensure!(connection.state == "ESTABLISHED", "{connection:?}");
-    }
-    Ok(connections)
 }
 
 fn expect_unreachable(director: &Director) -> Result<()> {

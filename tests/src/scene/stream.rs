@@ -10,7 +10,22 @@ use anyhow::{Result, ensure};
 use rlvs_lab::address::with_port;
 use rlvs_lab::{Host, Process};
 
+use super::Scene;
+
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// One to each virtual address.
+pub fn streams(scene: &Scene) -> Result<Vec<Stream>> {
+    let vips = scene.vips().into_iter();
+    vips.map(|vip| Stream::start(&scene.client, vip)).collect()
+}
+
+/// Waits for so many answers more in each.
+pub fn wait_for(streams: &mut [Stream], more: u32) -> Result<()> {
+    streams
+        .iter_mut()
+        .try_for_each(|stream| stream.wait_for(more))
+}
 
 /// Requests that go on.
 #[derive(Debug)]

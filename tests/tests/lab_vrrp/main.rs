@@ -1,150 +1,16 @@
 //! VRRP: directors of rlvs with Debian's keepalived as the other router, by one and the same
 //! keepalived.conf, and with each other.
 
+mod pair;
+
 use std::fs;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use rlvs_control::Status;
-use rlvs_control::status::{VrrpInstance, VrrpState};
-use rlvs_lab::{Director, Host, Lab, Process, RealServer, Segment, wait};
+use rlvs_control::status::VrrpState;
+use rlvs_lab::{Host, RealServer, wait};
 use rlvs_tests::scene::Download;
 
-const SOON: Duration = Duration::from_secs(30);
-const KEEPALIVED: &str = "keepalived.conf";
-
-/// Two routers and a client in one segment.
-struct Pair {
-    routers: [Router; 2],
-    client: Host,
-    segment: Segment,
-    lab: Lab,
-}
-
-struct Router {
-    director: Director,
-    running: Option<Process>,
-}
-
-impl Pair {
-    fn new() -> Result<Self> {
-        let lab = Lab::new()?;
-        let segment = Segment::new(&lab, "segment", 0)?;
-        let router = |name: &str, number| {
-            let mut host = Host::new(&lab, name)?;
-            host.join(&segment, number)?;
-            host.forward()?;
-            let director = Director::new(host)?;
-            anyhow::Ok(Router {
-                director,
-                running: None,
-            })
-        };
-        let routers = [router("one", 1)?, router("two", 2)?];
-        let mut client = Host::new(&lab, "client")?;
-        client.join(&segment, 10)?;
-        Ok(Self {
-            routers,
-            client,
-            segment,
-            lab,
-        })
-    }
-
-    /// Waits until one has all of these addresses, and the other has none.
-    fn wait_for(&self, master: usize, addresses: &[&str], why: &str) -> Result<()> {
-        let [has, lacks] = [&self.routers[master], &self.routers[1 - master]];
-        let name = has.director.host.name();
-        let outcome = wait::until(&format!("{name} is master: {why}"), SOON, || {
-            Ok(has.has(addresses)? == addresses.len() && lacks.has(addresses)? == 0)
-        });
-        outcome.with_context(|| self.logs())
-    }
-
-    fn logs(&self) -> String {
-        let log = |router: &Router| {
-            router
-                .running
-                .as_ref()
-                .map_or_else(String::new, Process::log)
-        };
-        format!("{}\n---\n{}", log(&self.routers[0]), log(&self.routers[1]))
-    }
-}
-
-impl Router {
-    fn file(&self, name: &str) -> Result<PathBuf> {
-        Ok(self.director.host.directory()?.join(name))
-    }
-
-    /// With the file of that name.
-    fn start_rlvs(&mut self, name: &str, text: &str) -> Result<()> {
-        let file = self.file(name)?;
-        fs::write(&file, text)?;
-        let words = ["run".as_ref(), "--config".as_ref(), file.as_os_str()];
-        let host = &self.director.host;
-        let mut daemon = host.spawn("rlvs", "rlvs", words)?;
-        daemon.wait_until(SOON, |_| {
-            Ok(host.try_run("rlvs", ["status"])?.status.success())
-        })?;
-        self.running = Some(daemon);
-        Ok(())
-    }
-
-    fn start_keepalived(&mut self, text: &str) -> Result<()> {
-        let file = self.file(KEEPALIVED)?;
-        fs::write(&file, text)?;
-        let path = |name: &str| anyhow::Ok(self.file(name)?.display().to_string());
-        let words = [
-            "--dont-fork".to_owned(),
-            "--log-console".to_owned(),
-            "--vrrp".to_owned(),
-            format!("--use-file={}", path(KEEPALIVED)?),
-            format!("--pid={}", path("keepalived.pid")?),
-            format!("--vrrp_pid={}", path("vrrp.pid")?),
-        ];
-        let host = &self.director.host;
-        self.running = Some(host.spawn("keepalived", "keepalived", words)?);
-        Ok(())
-    }
-
-    fn stop(&mut self) -> Result<()> {
-        self.running.take().map_or(Ok(()), |mut it| it.stop())
-    }
-
-    fn kill9(&mut self) -> Result<()> {
-        self.running.take().map_or(Ok(()), |mut it| it.kill9())
-    }
-
-    /// How many of these addresses it has.
-    fn has(&self, addresses: &[&str]) -> Result<usize> {
-        let words = ["-o", "address", "show"];
-        let shown = self.director.host.run("ip", words)?;
-        let has = |address: &&&str| shown.contains(&format!(" {address}/"));
-        Ok(addresses.iter().filter(has).count())
-    }
-
-    fn rlvs(&self, line: &str) -> Result<String> {
-        self.director.rlvs(line)
-    }
-
-    fn instances(&self) -> Result<Vec<VrrpInstance>> {
-        let text = self.rlvs("status --json")?;
-        Ok(serde_json::from_str::<Status>(&text)?.vrrp)
-    }
-
-    fn wait_for_state(&self, name: &str, state: VrrpState) -> Result<VrrpInstance> {
-        let mut found = None;
-        wait::until(&format!("{name} is {state}"), SOON, || {
-            let all = self.instances()?;
-            found = all.into_iter().find(|it| it.name == name);
-            Ok(found.as_ref().is_some_and(|it| it.state == state))
-        })
-        .with_context(|| format!("{found:?}"))?;
-        found.context("no instance")
-    }
-}
+use pair::{KEEPALIVED, Pair, Router, SOON};
 
 /// Ways to speak: each an instance.
 const WAYS: [(&str, &str, &str); 8] = [

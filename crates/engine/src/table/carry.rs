@@ -5,7 +5,8 @@
 
 use super::{Inserted, Seat, locate, slot_at};
 use crate::connection::{Meta, Slot, State};
-use crate::tables::{Context, FamilyTables, KeyOf, Tables};
+use crate::follow::shift;
+use crate::tables::{FamilyTables, KeyOf, Tables};
 use crate::tuple::Packet;
 
 /// An entry as it is in the other tables.
@@ -24,11 +25,10 @@ pub fn carry<F: Packet, T: FamilyTables<F>>(
     tables: &T,
     carried: &Carried<KeyOf<F>>,
 ) -> Option<Seat> {
-    let context = Context::new(tables)?;
     let is_reverse = carried.meta.state() == State::Reverse;
     if let Some(seat) = locate::<F, T>(tables, &carried.key, is_reverse, Seat::NONE) {
         if !is_reverse {
-            update(context, slot_at::<F, T>(tables, seat)?, carried);
+            update(tables, slot_at::<F, T>(tables, seat)?, carried);
         }
         return Some(seat);
     }
@@ -40,23 +40,20 @@ pub fn carry<F: Packet, T: FamilyTables<F>>(
     let spot = tables.insert(&carried.key, meta);
     match spot.inserted::<F, T>(tables) {
         Inserted::Full => return None,
-        Inserted::Existing(entry) => update(context, entry.slot, carried),
+        Inserted::Existing(entry) => update(tables, entry.slot, carried),
         Inserted::New(entry) => {
             entry.slot.seen.store(carried.seen);
             entry.slot.children.add(carried.children);
-            count(context, meta);
+            count(tables, meta);
         }
     }
     Some(spot.seat())
 }
 
-fn count<T: Tables>(context: Context<'_, T>, meta: Meta) {
+/// Counts an entry that no packet has brought.
+pub(super) fn count<T: Tables>(tables: &T, meta: Meta) {
     let number = meta.destination();
-    let records = (
-        context.tables.load(number),
-        context.tables.destination(number),
-    );
-    if let (Some(load), Some(destination)) = records {
+    if let (Some(load), Some(destination)) = (tables.load(number), tables.destination(number)) {
         match meta.state() {
             State::Reverse => {}
             state if state.is_template() => {
@@ -67,7 +64,7 @@ fn count<T: Tables>(context: Context<'_, T>, meta: Meta) {
     }
 }
 
-fn update<V, K, T: Tables>(context: Context<'_, T>, slot: &Slot<K>, carried: &Carried<V>) {
+fn update<V, K, T: Tables>(tables: &T, slot: &Slot<K>, carried: &Carried<V>) {
     let here = Meta(slot.meta.load());
     let (state, theirs) = (here.state(), carried.meta.state());
     if here.destination() != carried.meta.destination()
@@ -83,14 +80,7 @@ fn update<V, K, T: Tables>(context: Context<'_, T>, slot: &Slot<K>, carried: &Ca
         return;
     }
     slot.seen.store(carried.seen);
-    if state == theirs || !slot.meta.replace(here.0, here.with_state(theirs).0) {
-        return;
-    }
-    if state.is_active() != theirs.is_active()
-        && let Some(load) = context.tables.load(here.destination())
-    {
-        load.shift(theirs.is_active());
-    }
+    shift(tables, &slot.meta, here, theirs);
 }
 
 /// Whether what was last seen in the same tick has come further: what closes was open before.

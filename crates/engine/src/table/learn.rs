@@ -1,5 +1,6 @@
 //! Entries that another director tells: entered, and changed, beside the packet path.
 
+use super::carry::count;
 use super::{Seat, slot_at};
 use crate::connection::{Meta, State};
 use crate::follow::shift;
@@ -15,8 +16,7 @@ pub fn learn<F: Packet, T: FamilyTables<F>>(
     meta: Meta,
     seen: u32,
 ) -> Option<Seat> {
-    let number = meta.destination();
-    let (load, destination) = (tables.load(number)?, tables.destination(number)?);
+    tables.destination(meta.destination())?;
     let mut spot = tables.insert(key, meta);
     if spot.is_none() && tables.make_room(key) {
         tables.note(Event::Evicted);
@@ -25,12 +25,7 @@ pub fn learn<F: Packet, T: FamilyTables<F>>(
     if !spot.is_new() {
         return None;
     }
-    match meta.state() {
-        state if state.is_template() => {
-            load.persistent.add(1);
-        }
-        state => load.begin(state.is_active(), destination),
-    }
+    count(tables, meta);
     let seat = spot.seat();
     // It was seen now when it was entered; a packet that comes meanwhile keeps it no shorter than
     // it was told.

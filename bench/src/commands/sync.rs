@@ -102,5 +102,6 @@ fn record(number: u32) -> Record {
         timeout: SECONDS,
         sequences: None,
         engine: None,
+        local: None,
     }
 }

@@ -45,6 +45,39 @@ pub enum What {
     Server(ServerEvent),
     #[serde(untagged)]
     Vrrp(VrrpEvent),
+    #[serde(untagged)]
+    Sync(SyncEvent),
+}
+
+/// What happened to synchronisation of connections.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SyncEvent {
+    /// The address of the peer it is about, `peers` if it is none of them, or the role of the daemon.
+    pub sync: String,
+    #[serde(flatten)]
+    pub what: SyncChange,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum SyncChange {
+    /// The peer is there, and is told connections.
+    SyncJoined,
+    /// It is told nothing any more.
+    SyncLeft { problem: String },
+    /// It has told all that it had.
+    SyncCaughtUp,
+    /// A director is not heard, for it is none of the peers or has another secret; how often in the last
+    /// minute. Without `source` there were too many to tell them apart.
+    SyncRefused {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<IpAddr>,
+        reason: String,
+        count: u64,
+    },
+    /// Something was not sent, or what came is not used; how often in the last minute. Reasons are those of
+    /// the status.
+    SyncDropped { reason: String, count: u64 },
 }
 
 /// What happened to a VRRP instance, or a group of them.
@@ -144,6 +177,9 @@ impl fmt::Display for What {
             Self::Missed { events } => write!(f, "{events} events were missed"),
             Self::Server(ServerEvent { service, what }) => write!(f, "{service}: {what}"),
             Self::Vrrp(VrrpEvent { vrrp, what }) => write!(f, "VRRP {vrrp}: {what}"),
+            Self::Sync(SyncEvent { sync, what }) => {
+                write!(f, "synchronisation with {sync}: {what}")
+            }
         }
     }
 }
@@ -165,6 +201,27 @@ impl fmt::Display for VrrpChange {
                     "{source} is master, too, with priority {priority}, and is told better"
                 )
             }
+        }
+    }
+}
+
+impl fmt::Display for SyncChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SyncJoined => f.write_str("the peer is told connections"),
+            Self::SyncLeft { problem } => write!(f, "the peer is not told connections: {problem}"),
+            Self::SyncCaughtUp => f.write_str("the peer has told all that it had"),
+            Self::SyncRefused {
+                source: Some(source),
+                reason,
+                count,
+            } => write!(f, "{source} is refused ({reason}, {count} times)"),
+            Self::SyncRefused {
+                source: None,
+                reason,
+                count,
+            } => write!(f, "others are refused ({reason}, {count} times)"),
+            Self::SyncDropped { reason, count } => write!(f, "{count} dropped ({reason})"),
         }
     }
 }
@@ -229,7 +286,19 @@ mod tests {
                 priority: 100,
             },
         });
-        for what in all.into_iter().chain([missed, master]) {
+        let of_sync = |what| {
+            What::Sync(SyncEvent {
+                sync: "10.0.0.6:8849".into(),
+                what,
+            })
+        };
+        let joined = of_sync(SyncChange::SyncJoined);
+        let refused = of_sync(SyncChange::SyncRefused {
+            source: None,
+            reason: "stranger".into(),
+            count: 3,
+        });
+        for what in all.into_iter().chain([missed, master, joined, refused]) {
             let event = Event { at: 1, what };
             let text = serde_json::to_string(&event).unwrap();
             assert_eq!(

@@ -190,6 +190,31 @@ pub fn attempt<F: Packet, T: FamilyTables<F>>(
     })
 }
 
+/// Takes the local end that a connection has at another director. None if another connection has it, or
+/// there is no room.
+pub fn claim<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    client: &KeyOf<F>,
+    number: u32,
+    lease: Lease,
+) -> Option<Taken> {
+    let record = tables.destination(number)?;
+    let key = key::<F>(client, tables.local(lease.local())?, lease.port(), record);
+    if let Some(seat) = table::locate::<F, T>(tables, &key, true, Seat::NONE) {
+        let slot = table::slot_at::<F, T>(tables, seat)?;
+        // What the sweep has found without a connection may be of an earlier one with the same ends.
+        let is_left = Meta(slot.meta.load()).has(Meta::ORPHAN)
+            && client_of::<F, T>(tables, slot, number).is_none();
+        if !is_left {
+            return None;
+        }
+        end_reverse::<F, T>(tables, slot);
+    }
+    let spot = tables.insert(&key, Meta::new(number, State::Reverse, 0));
+    let is_ours = spot.is_new() && tables.is_only(&key, spot.seat());
+    is_ours.then(|| Taken::new(lease, spot.seat()))
+}
+
 /// Whether no other reverse entry than that at `seat` has this key; else that one ends. An older one
 /// may lie behind a slot that was free just now, and another CPU may be inserting the same key: then
 /// at least one of the two sees the other's.

@@ -17,7 +17,7 @@ mod thin;
 pub use answered::{Answered, find_answered, find_answered_displaced};
 pub use carry::{Carried, carry};
 pub use end::{SWEEP_GRACE, end, is_over, release, release_alone, settle, sweep};
-pub use learn::{learn, relearn};
+pub use learn::{Unlearned, learn, learn_leased, relearn};
 pub use room::{make_room, victim};
 pub use thin::{look_at, thin};
 

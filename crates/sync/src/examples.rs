@@ -1,13 +1,13 @@
 //! Records for tests.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::flags::Flags;
-use crate::record::{Addresses, Ends, Engine, Ports, Record, Sequence, Sequences};
+use crate::record::{Addresses, Ends, Engine, LocalEnd, Ports, Record, Sequence, Sequences};
 
 /// An established connection of TCP, masqueraded.
 pub(crate) fn tcp() -> Record {
@@ -29,6 +29,7 @@ pub(crate) fn tcp() -> Record {
         timeout: 900,
         sequences: None,
         engine: None,
+        local: None,
     }
 }
 
@@ -65,8 +66,12 @@ pub(crate) fn any_record() -> impl Strategy<Value = Record> {
         any_addresses(),
         any::<[u16; 3]>(),
     );
-    let parameters = (option::of(any_sequences()), option::of(any_engine()));
-    (numbers, parameters).prop_map(|((said, addresses, ports), (sequences, engine))| {
+    let parameters = (
+        option::of(any_sequences()),
+        option::of(any_engine()),
+        option::of(any_local_end()),
+    );
+    (numbers, parameters).prop_map(|((said, addresses, ports), (sequences, engine, local))| {
         let (protocol, flags, state, mark, timeout) = said;
         let [client, virtual_port, destination] = ports;
         Record {
@@ -83,6 +88,7 @@ pub(crate) fn any_record() -> impl Strategy<Value = Record> {
             timeout,
             sequences,
             engine,
+            local,
         }
     })
 }
@@ -116,4 +122,13 @@ fn any_sequences() -> impl Strategy<Value = Sequences> {
 fn any_engine() -> impl Strategy<Value = Engine> {
     (vec(any::<u8>(), 1..=16), vec(any::<u8>(), 1..=255))
         .prop_map(|(name, data)| Engine::new(&name, &data).expect("it is short enough"))
+}
+
+fn any_local_end() -> impl Strategy<Value = LocalEnd> {
+    any::<(IpAddr, u16, u32, bool)>().prop_map(|(address, port, begins, is_told)| LocalEnd {
+        address,
+        port,
+        begins,
+        is_told,
+    })
 }

@@ -36,6 +36,8 @@ pub enum Reason {
     ParameterTwice(u8),
     #[error("sequence numbers in {0} bytes")]
     Sequences(u8),
+    #[error("a local end of full NAT in {0} bytes")]
+    LocalEnd(u8),
     #[error("the persistence engine's name has {0} bytes")]
     EngineName(u8),
 
@@ -94,6 +96,7 @@ impl Reason {
             Self::Sequences(_) => (Rest, "sequences-length"),
             Self::EngineName(_) => (Rest, "engine-name-length"),
             Self::Parameter(_) => (Record, "unknown-parameter"),
+            Self::LocalEnd(_) => (Record, "local-end-length"),
             Self::NoEngine => (Record, "engine-data-without-name"),
             Self::UnknownEngine => (Record, "unknown-engine"),
             Self::Protocol(_) => (Record, "unknown-protocol"),

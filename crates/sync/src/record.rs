@@ -22,6 +22,21 @@ pub struct Record {
     pub timeout: u32,
     pub sequences: Option<Sequences>,
     pub engine: Option<Engine>,
+    /// Between directors of rlvs: it is by full NAT.
+    pub local: Option<LocalEnd>,
+}
+
+/// What stands for the client of a connection by full NAT, towards the real server. IPVS has no full NAT,
+/// and is told nothing of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LocalEnd {
+    /// Of the director's.
+    pub address: IpAddr,
+    pub port: u16,
+    /// The sequence number of the first byte that the client sends.
+    pub begins: u32,
+    /// The real server knows who its client is.
+    pub is_told: bool,
 }
 
 /// All of one IP version: a service and its destinations may not mix them while there is a

@@ -1,6 +1,6 @@
 //! What the daemon's core does about synchronisation.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rlvs_control::sync::no_interface;
 use rlvs_control::{Change, Code, Error, SyncDaemon, Synchronisation, Transaction};
@@ -84,6 +84,7 @@ impl Core {
             self.follow_filter();
             self.follow_marks();
         }
+        self.synchronised.herald.catch_up(Instant::now());
         let peers = self.peers();
         self.synchronised.follow_peers(&self.tables, peers);
     }

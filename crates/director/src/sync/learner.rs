@@ -11,14 +11,16 @@ use std::time::{Duration, Instant};
 
 use rlvs_engine::connection::Meta;
 use rlvs_engine::family::Endpoints;
+use rlvs_engine::forward::Method;
+use rlvs_engine::lease::Lease;
 use rlvs_engine::settings::{TICK_SHIFT, elapsed, ticks};
-use rlvs_engine::table::{self, Entry as Found, Seat, slot_at};
+use rlvs_engine::table::{self, Entry as Found, Seat, Unlearned, slot_at};
 use rlvs_engine::tables::{Context, KeyOf};
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{FamilyTables, V4, V6};
 use rlvs_plane::Store;
 use rlvs_sync::receiver::{Action, Entry, Held};
-use rlvs_sync::{Addresses, Ends, Flags, Record};
+use rlvs_sync::{Addresses, Ends, Flags, LocalEnd, Record};
 
 use super::counts::Counts;
 use super::memory::{Known, Memory};
@@ -61,6 +63,23 @@ pub(super) enum Outcome {
 }
 
 use Outcome::{Dropped, Taken, Waits};
+
+/// Where something that was told goes.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Of its destination.
+    number: u32,
+    /// By full NAT: what stands for its client, as a number here and as it was told.
+    leased: Option<(Lease, LocalEnd)>,
+}
+
+/// What was told, as the tables have it.
+#[derive(Clone, Copy, Debug)]
+struct News {
+    meta: Meta,
+    seen: u32,
+    leased: Option<(Lease, LocalEnd)>,
+}
 
 impl<T: Store> Learner<T> {
     pub(super) fn new(
@@ -149,23 +168,47 @@ impl<T: Store> Learner<T> {
         if record.engine.is_some() {
             return Dropped("persistence-engine");
         }
-        let Some(number) = self.places.find(&*self.tables, &entry) else {
+        let Some(place) = self.place(&entry) else {
             let lasts = entry.lasts(|state| self.by_state(state), LONGEST);
             return match self.waiting.keep(entry, idle, lasts, now) {
                 true => Waits,
                 false => Dropped("too-many-wait"),
             };
         };
+        if self.is_leased(place.number) != record.local.is_some() && !entry.state().is_template() {
+            return Dropped("other-method");
+        }
         match record.addresses {
             Addresses::V4(ends) => {
                 let ends = octets(ends, |it| it.octets());
-                self.enter::<V4>(&entry, ends, number, idle)
+                self.enter::<V4>(&entry, ends, place, idle)
             }
             Addresses::V6(ends) => {
                 let ends = octets(ends, |it| it.octets());
-                self.enter::<V6>(&entry, ends, number, idle)
+                self.enter::<V6>(&entry, ends, place, idle)
             }
         }
+    }
+
+    /// Where it goes here, as soon as all is known that it needs.
+    fn place(&self, entry: &Entry) -> Option<Place> {
+        let number = self.places.find(&*self.tables, entry)?;
+        let Some(end) = entry.record().local else {
+            return Some(Place {
+                number,
+                leased: None,
+            });
+        };
+        let local = self.places.local(&*self.tables, end.address)?;
+        Some(Place {
+            number,
+            leased: Some((Lease::new(local, end.port), end)),
+        })
+    }
+
+    fn is_leased(&self, destination: u32) -> bool {
+        let record = self.tables.destination(destination);
+        record.is_some_and(|it| it.method() == Method::FullNat)
     }
 
     fn by_state(&self, state: rlvs_sync::State) -> Duration {
@@ -178,7 +221,7 @@ impl<T: Store> Learner<T> {
         &self,
         entry: &Entry,
         [client, virtual_address]: [F::Address; 2],
-        number: u32,
+        place: Place,
         idle: u32,
     ) -> Outcome
     where
@@ -195,13 +238,22 @@ impl<T: Store> Learner<T> {
             virtual_port: record.ports.virtual_port.to_be_bytes(),
             protocol: record.protocol,
         });
-        let meta = Meta::new(number, state::learned(entry.state()), Meta::LEARNED);
-        let seen = self.seen(context, entry, meta, idle);
+        let told = match place.leased {
+            Some((_, end)) if end.is_told => Meta::TOLD,
+            _ => 0,
+        };
+        let state = state::learned(entry.state());
+        let meta = Meta::new(place.number, state, Meta::LEARNED | told);
+        let news = News {
+            meta,
+            seen: self.seen(context, entry, meta, idle),
+            leased: place.leased,
+        };
         let found = table::locate::<F, T>(&*self.tables, &key, false, Seat::NONE);
         match found.and_then(|seat| self.live::<F>(context, seat)) {
-            None => self.begin::<F>(&key, meta, seen),
+            None => self.begin::<F>(&key, &news),
             Some((seat, sight)) if self.is_news::<F>(context, seat, &sight, idle) => {
-                self.meet::<F>(entry, seat, &sight, meta, seen)
+                self.meet::<F>(entry, seat, &sight, &news)
             }
             Some(_) => Dropped("known-better-here"),
         }
@@ -241,16 +293,24 @@ impl<T: Store> Learner<T> {
         Some((seat, sight))
     }
 
-    fn begin<F: Packet>(&self, key: &KeyOf<F>, meta: Meta, seen: u32) -> Outcome
+    fn begin<F: Packet>(&self, key: &KeyOf<F>, news: &News) -> Outcome
     where
         T: FamilyTables<F>,
     {
-        match table::learn::<F, T>(&*self.tables, key, meta, seen) {
-            Some(seat) => {
+        let (tables, meta, seen) = (&*self.tables, news.meta, news.seen);
+        let learned = match news.leased {
+            Some((lease, end)) => {
+                table::learn_leased::<F, T>(tables, key, meta, seen, (lease, end.begins))
+            }
+            None => table::learn::<F, T>(tables, key, meta, seen).ok_or(Unlearned::Full),
+        };
+        match learned {
+            Ok(seat) => {
                 self.remember::<F>(seat);
                 Taken
             }
-            None => Dropped("table-full"),
+            Err(Unlearned::Full) => Dropped("table-full"),
+            Err(Unlearned::LocalEndTaken) => Dropped("local-end-taken"),
         }
     }
 
@@ -259,15 +319,26 @@ impl<T: Store> Learner<T> {
         entry: &Entry,
         seat: Seat,
         sight: &Sight<KeyOf<F>>,
-        meta: Meta,
-        seen: u32,
+        news: &News,
     ) -> Outcome
     where
         T: FamilyTables<F>,
     {
+        // The real server knows one of the two local ends: that of the director that saw it last.
+        let is_moved = news.leased.is_some_and(|(lease, _)| lease != sight.lease());
         match entry.meets(self.held::<F>(sight).as_ref()) {
             Action::Ignore => Dropped("ended-elsewhere"),
-            Action::Begin | Action::Replace => {
+            Action::Update if !is_moved => {
+                let (seen, state) = (news.seen, news.meta.state());
+                match table::relearn::<F, T>(&*self.tables, seat, sight.meta, state, seen) {
+                    true => {
+                        self.remember::<F>(seat);
+                        Taken
+                    }
+                    false => Dropped("known-better-here"),
+                }
+            }
+            Action::Begin | Action::Replace | Action::Update => {
                 if let Some(slot) = slot_at::<F, T>(&*self.tables, seat) {
                     let found = Found {
                         slot,
@@ -275,17 +346,7 @@ impl<T: Store> Learner<T> {
                     };
                     table::release::<F, T>(&*self.tables, found);
                 }
-                self.begin::<F>(&sight.key, meta, seen)
-            }
-            Action::Update => {
-                let told = (sight.meta, meta.state());
-                match table::relearn::<F, T>(&*self.tables, seat, told.0, told.1, seen) {
-                    true => {
-                        self.remember::<F>(seat);
-                        Taken
-                    }
-                    false => Dropped("known-better-here"),
-                }
+                self.begin::<F>(&sight.key, news)
             }
         }
     }

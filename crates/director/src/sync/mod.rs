@@ -5,11 +5,13 @@
 //! * `backup`: hears; `learner`: what is told becomes entries; `places`: whose they are here;
 //!   `waiting`: where that is not known yet
 //! * `core`: what the daemon does about it
+//! * `herald`: what becomes an event
 //! * `memory`: what others know, so that nothing is told twice, or back to whom it is from
 
 mod backup;
 mod core;
 mod counts;
+mod herald;
 mod learner;
 mod master;
 mod memory;
@@ -40,11 +42,15 @@ use rlvs_sync::{Receiver, Sender};
 
 use backup::Backup;
 use counts::Counts;
+use herald::Herald;
 use learner::Learner;
 use master::{Master, Pace};
 use memory::Memory;
 use peers::{Peers, PeersSpec};
+use portrait::Audience;
 use teller::{Manner, Teller};
+
+use crate::news::News;
 
 /// Datagrams that wait while others are sent: each is sent when it is full.
 const QUEUE: usize = 1 << 10;
@@ -58,6 +64,7 @@ pub(crate) struct Synchronisation {
     changes: Arc<AtomicU64>,
     running: BTreeMap<SyncRole, Running>,
     peers: Option<Peers>,
+    herald: Arc<Herald>,
     /// Nothing was balanced when this was looked at last.
     was_passive: bool,
 }
@@ -95,6 +102,13 @@ struct Work {
 }
 
 impl Synchronisation {
+    pub(crate) fn new(news: News) -> Self {
+        Self {
+            herald: Arc::new(Herald::new(news)),
+            ..Self::default()
+        }
+    }
+
     /// Services or destinations have changed.
     pub(crate) fn note_change(&self) {
         self.changes.fetch_add(1, Ordering::Release);
@@ -144,7 +158,10 @@ impl Synchronisation {
         let before = self.peers.take();
         self.peers = Some(match before {
             Some(peers) if peers.spec == wanted && peers.works() => peers,
-            before => Peers::start(tables, &self.changes, &wanted, before),
+            before => {
+                let (changes, herald) = (&self.changes, &self.herald);
+                Peers::start(tables, (changes, herald), &wanted, before)
+            }
         });
     }
 
@@ -162,7 +179,10 @@ impl Synchronisation {
         let problem = before
             .as_ref()
             .and_then(|it| it.work.as_ref().err().cloned());
-        let counts = before.map(|it| Arc::clone(&it.counts)).unwrap_or_default();
+        let counts = match before {
+            Some(before) => Arc::clone(&before.counts),
+            None => Arc::new(Counts::told_by(&self.herald, role)),
+        };
         let work = match role {
             SyncRole::Master => master(tables, memory, spec, &counts),
             SyncRole::Backup => backup(tables, memory, spec, &counts, &self.changes),
@@ -226,7 +246,7 @@ fn master(
     let stop = Arc::new(AtomicBool::new(false));
     let master = Master {
         tables: Arc::clone(tables),
-        teller: Teller::new(Arc::clone(memory), &spec.manner),
+        teller: Teller::new(Arc::clone(memory), &spec.manner, Audience::Group),
         sender: Sender::new(settings, Rules::default()),
         sockets: sockets(spec, socket::sender)?,
         pace: Pace::new(spec.rate),

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use rlvs_engine::destination::Destination;
+use rlvs_engine::lease::Local;
 use rlvs_engine::service::ServiceKey;
 use rlvs_engine::{V4, V6};
 use rlvs_plane::{IndexKey, Store};
 use rlvs_sync::receiver::{Entry, Service};
 
+use super::portrait::local_address;
 use crate::installed::destination_key;
 
 /// Services and their destinations, as the tables have them.
@@ -17,6 +19,8 @@ pub(super) struct Places {
     services: HashMap<IndexKey, u32>,
     /// By service, address and port.
     destinations: HashMap<(u32, SocketAddr), u32>,
+    /// Addresses that stand for clients under full NAT.
+    locals: HashMap<IpAddr, u32>,
 }
 
 impl Places {
@@ -37,6 +41,7 @@ impl Places {
             destinations: destinations
                 .map(|(number, it)| ((it.service.load(), address(it)), number))
                 .collect(),
+            locals: locals(store),
         }
     }
 
@@ -56,6 +61,21 @@ impl Places {
             && address(record).ip() == told.ip();
         is_same.then_some(*number)
     }
+
+    /// The number of an address that stands for clients.
+    pub(super) fn local<S: Store>(&self, store: &S, address: IpAddr) -> Option<u32> {
+        let number = *self.locals.get(&address)?;
+        let record = store.local(number)?;
+        let is_same = record.flags.load() & Local::USED != 0 && local_address(record) == address;
+        is_same.then_some(number)
+    }
+}
+
+fn locals<S: Store>(store: &S) -> HashMap<IpAddr, u32> {
+    let numbered = (0..).zip(store.locals());
+    let used = numbered.filter(|(_, it)| it.flags.load() & Local::USED != 0);
+    used.map(|(number, it)| (local_address(it), number))
+        .collect()
 }
 
 fn address(record: &Destination) -> SocketAddr {

@@ -2,16 +2,17 @@
 
 use std::net::IpAddr;
 
-use rlvs_engine::Tables;
 use rlvs_engine::connection::{Key, Meta, Slot, State};
 use rlvs_engine::destination::Destination;
 use rlvs_engine::forward::Method;
+use rlvs_engine::lease::{Beginning, Lease, Local};
 use rlvs_engine::service::{ANNOUNCED, CALLED};
 use rlvs_engine::settings::seconds;
 use rlvs_engine::tables::{Context, KeyOf};
 use rlvs_engine::template;
 use rlvs_engine::tuple::Packet;
-use rlvs_sync::{Addresses, Ends, Flags, Forwarding, Ports, Record};
+use rlvs_engine::{Family, FamilyTables, Tables, V4, V6};
+use rlvs_sync::{Addresses, Ends, Flags, Forwarding, LocalEnd, Ports, Record};
 
 use super::state;
 use crate::installed::destination_key;
@@ -25,6 +26,8 @@ pub(super) struct Sight<V> {
     pub(super) seen: u32,
     /// Ticks that it outlives that by.
     pub(super) timeout: u32,
+    /// [`Slot::children`]
+    children: u32,
 }
 
 /// None for what no client finds, and for what changes just now.
@@ -36,12 +39,13 @@ pub(super) fn look<F: Packet, T: Tables>(
     if !meta.is_clients() {
         return None;
     }
-    let (key, seen) = (slot.key.load(), slot.seen.load());
+    let (key, seen, children) = (slot.key.load(), slot.seen.load(), slot.children.load());
     (slot.meta.load() == meta.0).then(|| Sight {
         meta,
         key,
         seen,
         timeout: timeout(context, meta),
+        children,
     })
 }
 
@@ -53,6 +57,11 @@ pub(super) fn timeout<T: Tables>(context: Context<'_, T>, meta: Meta) -> u32 {
 }
 
 impl<V> Sight<V> {
+    /// Of a connection by full NAT: its local end here.
+    pub(super) fn lease(&self) -> Lease {
+        Lease(self.children)
+    }
+
     /// The tick at which it ends if no packet comes.
     pub(super) fn ends(&self) -> u32 {
         self.seen.wrapping_add(self.timeout)
@@ -68,15 +77,37 @@ impl<V> Sight<V> {
     }
 }
 
-/// None for what makes no sense elsewhere: connections of this host and by full NAT, whose ends are
-/// this director's; what is by Call-ID, of which only a hash is known; and what FTP has announced.
-pub(super) fn record<F: Packet, T: Tables>(tables: &T, sight: &Sight<KeyOf<F>>) -> Option<Record> {
+/// Who is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Audience {
+    /// Whoever hears the group, a kernel's IPVS among them.
+    Group,
+    /// A director of rlvs.
+    Peer,
+}
+
+/// None for what makes no sense elsewhere: connections of this host, whose ends are this director's; what is
+/// by Call-ID, of which only a hash is known; what FTP has announced; and full NAT, where it is not known.
+pub(super) fn record<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    sight: &Sight<KeyOf<F>>,
+    audience: Audience,
+) -> Option<Record> {
     let (meta, ends) = (sight.meta, F::endpoints(&sight.key));
     if meta.has(Meta::OWN) || matches!(ends.protocol, CALLED | ANNOUNCED) {
         return None;
     }
     let destination = tables.destination(meta.destination())?;
     let service = tables.service_at(destination.service.load());
+    let is_full_nat = destination.method() == Method::FullNat;
+    if is_full_nat && audience == Audience::Group {
+        return None;
+    }
+    let local = match is_full_nat && !meta.state().is_template() {
+        // Without one it has not begun.
+        true => Some(local_end::<F, T>(tables, sight)?),
+        false => None,
+    };
     let port = u16::from_be_bytes;
     Some(Record {
         protocol: ends.protocol,
@@ -93,15 +124,40 @@ pub(super) fn record<F: Packet, T: Tables>(tables: &T, sight: &Sight<KeyOf<F>>) 
         timeout: seconds(sight.timeout).max(1),
         sequences: None,
         engine: None,
+        local,
     })
+}
+
+fn local_end<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    sight: &Sight<KeyOf<F>>,
+) -> Option<LocalEnd> {
+    let lease = sight.lease();
+    let local = tables.local(lease.local()).filter(|_| !lease.is_none())?;
+    let of = (sight.meta.destination(), lease);
+    let begins = tables.beginning(&sight.key, of, Beginning::NONE);
+    Some(LocalEnd {
+        address: local_address(local),
+        port: u16::from_be_bytes(lease.port()),
+        begins: begins.sequence()?,
+        is_told: sight.meta.has(Meta::TOLD),
+    })
+}
+
+/// An address that stands for clients.
+pub(super) fn local_address(local: &Local) -> IpAddr {
+    match local.flags.load() & Local::IPV6 {
+        0 => V4::address(&local.address).into(),
+        _ => V6::address(&local.address).into(),
+    }
 }
 
 fn flags(destination: &Destination, state: State) -> Option<Flags> {
     let is_local = destination.is(Destination::LOCAL);
     let by = match destination.method() {
-        Method::FullNat => return None,
         _ if is_local => Forwarding::Local,
-        Method::Masquerade => Forwarding::Masquerade,
+        // IPVS has no number for full NAT.
+        Method::Masquerade | Method::FullNat => Forwarding::Masquerade,
         Method::Tunnel => Forwarding::Tunnel,
         Method::DirectRoute => Forwarding::DirectRoute,
     };

@@ -20,7 +20,7 @@ use rlvs_sync::Record;
 use rlvs_sync::sender::{Rules, Seen, Told};
 
 use super::memory::{Known, Memory};
-use super::portrait::{Sight, look, record};
+use super::portrait::{Audience, Sight, look, record};
 use super::state;
 
 /// The present, as [`Told`] counts: all that matters is what is how far from it.
@@ -53,6 +53,7 @@ pub(super) struct Teller {
     /// A datagram is told with its first packet, not when it is found a second time with a later one:
     /// most questions of UDP are answered and over by then.
     from_first: bool,
+    audience: Audience,
 }
 
 /// An entry that is to be told.
@@ -64,7 +65,7 @@ pub(super) struct Due {
 }
 
 impl Teller {
-    pub(super) fn new(memory: Arc<Memory>, manner: &Manner) -> Self {
+    pub(super) fn new(memory: Arc<Memory>, manner: &Manner, audience: Audience) -> Self {
         let refresh_period = match manner.refresh_period.is_zero() {
             true => REFRESH,
             false => manner.refresh_period,
@@ -81,6 +82,7 @@ impl Teller {
             rules,
             once: manner.period == 0 && manner.refresh_period.is_zero(),
             from_first: manner.threshold < 2,
+            audience,
         }
     }
 
@@ -110,7 +112,7 @@ impl Teller {
                 0
             }
         };
-        let record = record::<F, T>(context.tables, &sight)?;
+        let record = record::<F, T>(context.tables, &sight, self.audience)?;
         self.memory.store(F::INDEX, seat, next.told(told));
         Some(Due {
             record,

@@ -1,6 +1,7 @@
 //! What is told by one director's tables is learned by another's, both in memory.
 
 mod director;
+mod full_nat;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -41,6 +42,7 @@ pub(super) fn tcp(client: u16) -> Record {
         timeout: 900,
         sequences: None,
         engine: None,
+        local: None,
     }
 }
 

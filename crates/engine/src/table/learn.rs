@@ -4,6 +4,7 @@ use super::carry::count;
 use super::{Seat, slot_at};
 use crate::connection::{Meta, State};
 use crate::follow::shift;
+use crate::lease::{self, Lease};
 use crate::reason::Event;
 use crate::tables::{FamilyTables, KeyOf};
 use crate::tuple::Packet;
@@ -31,6 +32,36 @@ pub fn learn<F: Packet, T: FamilyTables<F>>(
     // it was told.
     slot_at::<F, T>(tables, seat)?.seen.store(seen);
     Some(seat)
+}
+
+/// The same of a connection by full NAT, with the local end that stands for its client, and where its
+/// client's stream begins.
+pub fn learn_leased<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    key: &KeyOf<F>,
+    meta: Meta,
+    seen: u32,
+    (lease, begins): (Lease, u32),
+) -> Result<Seat, Unlearned> {
+    let number = meta.destination();
+    let taken = lease::claim::<F, T>(tables, key, number, lease).ok_or(Unlearned::LocalEndTaken)?;
+    if let Some(reverse) = slot_at::<F, T>(tables, taken.seat()) {
+        reverse.seen.store(begins);
+    }
+    let Some(seat) = learn::<F, T>(tables, key, meta, seen) else {
+        tables.give_back(key, number, lease);
+        return Err(Unlearned::Full);
+    };
+    tables.bind(key, taken);
+    Ok(seat)
+}
+
+/// Why an entry was not learned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unlearned {
+    Full,
+    /// Another connection here has the local end.
+    LocalEndTaken,
 }
 
 /// What was told of an entry that is there: its state and when it was last seen. False if it has changed

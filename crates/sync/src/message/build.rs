@@ -1,10 +1,13 @@
 //! Building datagrams of version 1.
 
+use std::net::IpAddr;
+
 use zerocopy::IntoBytes;
 use zerocopy::big_endian::U16;
 
 use super::layout::{
-    ENGINE_DATA, ENGINE_NAME, Head, IPV6, Numbers, SEQUENCES, Start, Three, VERSION, WORD,
+    ENGINE_DATA, ENGINE_NAME, Head, IPV6, LOCAL_END, Local, Numbers, OPTIONAL, SEQUENCES, Start,
+    Three, VERSION, WORD,
 };
 use crate::record::{Addresses, Record};
 
@@ -107,6 +110,13 @@ fn write(record: &Record, bytes: &mut Vec<u8>) {
         parameter(ENGINE_DATA, engine.data(), bytes);
         parameter(ENGINE_NAME, engine.name(), bytes);
     }
+    if let Some(end) = &record.local {
+        const KIND: u8 = OPTIONAL | LOCAL_END;
+        match end.address {
+            IpAddr::V4(ip) => parameter(KIND, Local::new(ip.octets(), end).as_bytes(), bytes),
+            IpAddr::V6(ip) => parameter(KIND, Local::new(ip.octets(), end).as_bytes(), bytes),
+        }
+    }
 }
 
 /// None is longer than a byte can say: [`Engine`](crate::Engine) sees to that.
@@ -124,5 +134,9 @@ fn size(record: &Record) -> usize {
     let engine = record.engine.as_ref();
     let engine = engine.map_or(0, |it| 4 + it.name().len() + it.data().len());
     let sequences = record.sequences.map_or(0, |_| 2 + size_of::<Numbers>());
-    size_of::<Start>() + addresses + sequences + engine
+    let local = record.local.map_or(0, |end| match end.address {
+        IpAddr::V4(_) => 2 + size_of::<Local<4>>(),
+        IpAddr::V6(_) => 2 + size_of::<Local<16>>(),
+    });
+    size_of::<Start>() + addresses + sequences + engine + local
 }

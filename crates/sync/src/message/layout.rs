@@ -1,11 +1,11 @@
 //! Heads and records as they lie in datagrams.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use zerocopy::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::record::{Ends, Sequence, Sequences};
+use crate::record::{Ends, LocalEnd, Sequence, Sequences};
 
 pub(super) const VERSION: u8 = 1;
 /// The kind of a record of IPv6: a bit, while 0 says IPv4 and all else nothing.
@@ -23,6 +23,8 @@ pub(super) const ENGINE_DATA: u8 = 2;
 pub(super) const ENGINE_NAME: u8 = 3;
 /// Set in the kind of one that a reader need not know.
 pub(super) const OPTIONAL: u8 = 0x40;
+/// rlvs's own.
+pub(super) const LOCAL_END: u8 = 0x20;
 
 /// `struct ip_vs_sync_mesg`
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
@@ -126,6 +128,39 @@ impl From<Sequences> for Numbers {
         let numbers = [inward, outward].map(|it| [it.initial, it.delta, it.previous_delta]);
         let [[a, b, c], [d, e, f]] = numbers;
         Self([a, b, c, d, e, f].map(u32::to_be_bytes))
+    }
+}
+
+/// A [`LocalEnd`], of an address of so many bytes.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct Local<const N: usize> {
+    address: [u8; N],
+    port: U16,
+    begins: U32,
+    is_told: u8,
+}
+
+impl<const N: usize> Local<N> {
+    pub(super) fn new(address: [u8; N], end: &LocalEnd) -> Self {
+        Self {
+            address,
+            port: end.port.into(),
+            begins: end.begins.into(),
+            is_told: end.is_told.into(),
+        }
+    }
+
+    pub(super) fn read(self) -> LocalEnd
+    where
+        IpAddr: From<[u8; N]>,
+    {
+        LocalEnd {
+            address: self.address.into(),
+            port: self.port.get(),
+            begins: self.begins.get(),
+            is_told: self.is_told != 0,
+        }
     }
 }
 

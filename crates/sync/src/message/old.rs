@@ -30,6 +30,7 @@ pub(super) fn take(rest: &mut &[u8]) -> Result<Record, Reason> {
         timeout: 0,
         sequences,
         engine: None,
+        local: None,
     })
 }
 

@@ -3,13 +3,13 @@
 use zerocopy::FromBytes;
 
 use super::layout::{
-    ENGINE_DATA, ENGINE_NAME, Head, IPV6, Numbers, OPTIONAL, OldHead, SEQUENCES, SIZE_BITS,
-    SIZE_MASK, Start, Three, VERSION, WORD,
+    ENGINE_DATA, ENGINE_NAME, Head, IPV6, LOCAL_END, Local, Numbers, OPTIONAL, OldHead, SEQUENCES,
+    SIZE_BITS, SIZE_MASK, Start, Three, VERSION, WORD,
 };
 use super::old;
 use crate::flags::Flags;
 use crate::reason::{Reason, Scope};
-use crate::record::{Addresses, Engine, Ports, Record, Sequences};
+use crate::record::{Addresses, Engine, LocalEnd, Ports, Record, Sequences};
 
 /// A datagram whose head is right.
 #[derive(Clone, Debug)]
@@ -127,6 +127,7 @@ fn record(bytes: &[u8]) -> Result<Record, Reason> {
         timeout: start.timeout.get(),
         sequences: parameters.sequences,
         engine: parameters.engine()?,
+        local: parameters.local,
     })
 }
 
@@ -136,6 +137,7 @@ struct Parameters<'d> {
     sequences: Option<Sequences>,
     data: Option<&'d [u8]>,
     name: Option<&'d [u8]>,
+    local: Option<LocalEnd>,
 }
 
 impl<'d> Parameters<'d> {
@@ -167,6 +169,10 @@ impl<'d> Parameters<'d> {
             ENGINE_DATA => once(kind, &mut self.data, value),
             ENGINE_NAME if value.len() > Engine::LONGEST_NAME => Err(Reason::EngineName(length)),
             ENGINE_NAME => once(kind, &mut self.name, value),
+            LOCAL_END if kind & OPTIONAL != 0 => {
+                let end = local_end(value).ok_or(Reason::LocalEnd(length))?;
+                once(kind, &mut self.local, end)
+            }
             _ if kind & OPTIONAL != 0 => Ok(()),
             _ => Err(Reason::Parameter(kind)),
         }
@@ -180,6 +186,12 @@ impl<'d> Parameters<'d> {
             (Some(name), Some(data)) => Ok(Engine::new(name, data)),
         }
     }
+}
+
+fn local_end(value: &[u8]) -> Option<LocalEnd> {
+    let four = Local::<4>::read_from_bytes(value).map(Local::read);
+    let six = || Local::<16>::read_from_bytes(value).map(Local::read);
+    four.or_else(|_| six()).ok()
 }
 
 fn once<T>(kind: u8, place: &mut Option<T>, value: T) -> Result<(), Reason> {

@@ -1,6 +1,4 @@
-//! The encrypted way between two directors: Noise (NNpsk0) over TCP. Who does not know the secret neither
-//! reads nor says anything; keys are new for each connection, so that a secret that gets known later
-//! does not tell what was said.
+//! The encrypted way between two directors: Noise ([`rlvs_sync::peer::noise`]) over TCP.
 //!
 //! Not TLS: both ends are alike, and have nothing but each other. A secret in one file is less to make,
 //! distribute and renew than an authority, certificates and keys.
@@ -13,17 +11,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rlvs_sync::peer::noise::{LONGEST, LONGEST_HELLO};
+use rlvs_sync::peer::{Handshake, Refused, Session};
 use sha2::{Digest, Sha256};
-use snow::{Builder, HandshakeState, TransportState};
 
-const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
-/// Both must mean the same by what follows.
-const PROLOGUE: &[u8] = b"rlvs synchronisation 1";
-/// Bytes of a message of Noise, and of a handshake's.
-const LONGEST: usize = u16::MAX as usize;
-const LONGEST_HELLO: usize = 256;
-/// Bytes that a message is longer than what it says.
-const AROUND: usize = 16;
 /// Characters that a secret has at least.
 const LEAST: usize = 32;
 /// So long a peer may say nothing: it says something each second.
@@ -70,7 +61,7 @@ impl Secret {
 pub(super) struct Channel<'s> {
     stream: TcpStream,
     stop: &'s AtomicBool,
-    transport: TransportState,
+    session: Session,
     bytes: Vec<u8>,
 }
 
@@ -81,9 +72,9 @@ impl<'s> Channel<'s> {
         secret: &Secret,
         stop: &'s AtomicBool,
     ) -> io::Result<Self> {
-        let mut noise = builder(secret)?.build_initiator().map_err(wrong)?;
+        let mut noise = Handshake::begin(&secret.0).map_err(wrong)?;
         prepare(&stream)?;
-        say(&stream, &mut noise)?;
+        write(&stream, &noise.say().map_err(wrong)?)?;
         hear(&stream, &mut noise, stop)?;
         Self::of(stream, noise, stop)
     }
@@ -94,45 +85,33 @@ impl<'s> Channel<'s> {
         secret: &Secret,
         stop: &'s AtomicBool,
     ) -> io::Result<Self> {
-        let mut noise = builder(secret)?.build_responder().map_err(wrong)?;
+        let mut noise = Handshake::answer(&secret.0).map_err(wrong)?;
         prepare(&stream)?;
         hear(&stream, &mut noise, stop)?;
-        say(&stream, &mut noise)?;
+        write(&stream, &noise.say().map_err(wrong)?)?;
         Self::of(stream, noise, stop)
     }
 
-    fn of(stream: TcpStream, noise: HandshakeState, stop: &'s AtomicBool) -> io::Result<Self> {
+    fn of(stream: TcpStream, noise: Handshake, stop: &'s AtomicBool) -> io::Result<Self> {
         Ok(Self {
             stream,
             stop,
-            transport: noise.into_transport_mode().map_err(wrong)?,
+            session: noise.finish().map_err(wrong)?,
             bytes: vec![0; LONGEST],
         })
     }
 
     /// Blocks while the peer is slow; an error if it takes nothing at all.
     pub(super) fn send(&mut self, frame: &[u8]) -> io::Result<()> {
-        let length = self.transport.write_message(frame, &mut self.bytes);
-        let length = length.map_err(wrong)?;
-        write(&self.stream, &self.bytes[..length])
+        let message = self.session.seal(frame).map_err(wrong)?;
+        write(&self.stream, &message)
     }
 
     /// The next frame.
     pub(super) fn receive(&mut self) -> io::Result<Vec<u8>> {
-        let length = read(&self.stream, &mut self.bytes, LONGEST, self.stop)?;
-        let mut frame = vec![0; length.saturating_sub(AROUND)];
-        let message = &self.bytes[..length];
-        self.transport
-            .read_message(message, &mut frame)
-            .map_err(wrong)?;
-        Ok(frame)
+        let length = read(&self.stream, &mut self.bytes, self.stop)?;
+        self.session.open(&self.bytes[..length]).map_err(wrong)
     }
-}
-
-fn builder(secret: &Secret) -> io::Result<Builder<'_>> {
-    let pattern = PATTERN.parse().map_err(wrong)?;
-    let builder = Builder::new(pattern).prologue(PROLOGUE).map_err(wrong)?;
-    builder.psk(0, &secret.0).map_err(wrong)
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {
@@ -141,20 +120,10 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))
 }
 
-fn say(stream: &TcpStream, noise: &mut HandshakeState) -> io::Result<()> {
-    let mut bytes = [0; LONGEST_HELLO];
-    let length = noise.write_message(&[], &mut bytes).map_err(wrong)?;
-    write(stream, &bytes[..length])
-}
-
-fn hear(stream: &TcpStream, noise: &mut HandshakeState, stop: &AtomicBool) -> io::Result<()> {
+fn hear(stream: &TcpStream, noise: &mut Handshake, stop: &AtomicBool) -> io::Result<()> {
     let mut bytes = vec![0; LONGEST_HELLO];
-    let length = read(stream, &mut bytes, LONGEST_HELLO, stop)?;
-    let heard = noise.read_message(&bytes[..length], &mut []);
-    heard.map(drop).map_err(|_| {
-        let message = "the other has another secret, or speaks something else";
-        io::Error::new(ErrorKind::PermissionDenied, message)
-    })
+    let length = read(stream, &mut bytes, stop)?;
+    noise.hear(&bytes[..length]).map_err(wrong)
 }
 
 /// Its length, then itself.
@@ -165,19 +134,14 @@ fn write(mut stream: &TcpStream, message: &[u8]) -> io::Result<()> {
     stream.write_all(&all)
 }
 
-fn read(
-    stream: &TcpStream,
-    bytes: &mut [u8],
-    longest: usize,
-    stop: &AtomicBool,
-) -> io::Result<usize> {
+/// The next message's length; `bytes` has room for the longest.
+fn read(stream: &TcpStream, bytes: &mut [u8], stop: &AtomicBool) -> io::Result<usize> {
     let mut length = [0; 2];
     fill(stream, &mut length, stop)?;
     let length = usize::from(u16::from_be_bytes(length));
-    if length > longest {
-        return Err(io::Error::other("the other says too much"));
-    }
-    fill(stream, &mut bytes[..length], stop)?;
+    let message = bytes.get_mut(..length);
+    let message = message.ok_or_else(|| wrong(Refused::TooLong(length)))?;
+    fill(stream, message, stop)?;
     Ok(length)
 }
 
@@ -203,14 +167,20 @@ fn fill(mut stream: &TcpStream, mut bytes: &mut [u8], stop: &AtomicBool) -> io::
     Ok(())
 }
 
-fn wrong(error: snow::Error) -> io::Error {
-    io::Error::other(error)
+fn wrong(refused: Refused) -> io::Error {
+    let kind = match refused {
+        Refused::Stranger => ErrorKind::PermissionDenied,
+        _ => ErrorKind::Other,
+    };
+    io::Error::new(kind, refused)
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::thread;
+
+    use rlvs_sync::peer::noise::AROUND;
 
     use super::*;
 
@@ -256,7 +226,7 @@ mod tests {
         let relaying = thread::spawn(move || {
             let pass = |from: &TcpStream, to: &TcpStream, change: u8| {
                 let mut bytes = vec![0; LONGEST];
-                let length = read(from, &mut bytes, LONGEST, &GO_ON).unwrap();
+                let length = read(from, &mut bytes, &GO_ON).unwrap();
                 bytes[length - 1] ^= change;
                 write(to, &bytes[..length]).unwrap();
             };

@@ -5,7 +5,6 @@
 //! that was away gets back what went on without it. All may balance at the same time.
 
 mod channel;
-mod frame;
 mod push;
 mod receive;
 
@@ -17,10 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rlvs_control::event::SyncChange;
 use rlvs_control::sync::PeerState;
 use rlvs_plane::Store;
 
 use super::counts::{Count, Counts};
+use super::herald::Herald;
 use super::memory::Memory;
 use super::teller::Manner;
 use super::{Work, buckets};
@@ -58,6 +59,7 @@ pub(super) struct Peer {
     /// As many are held as there are connections of it.
     attendance: Arc<()>,
     problem: Mutex<Option<String>>,
+    herald: Arc<Herald>,
 }
 
 /// They run.
@@ -72,7 +74,7 @@ pub(super) struct Peers {
 impl Peers {
     pub(super) fn start<T: Store + Send + Sync + 'static>(
         tables: &Arc<T>,
-        changes: &Arc<AtomicU64>,
+        (changes, herald): (&Arc<AtomicU64>, &Arc<Herald>),
         spec: &PeersSpec,
         before: Option<Self>,
     ) -> Self {
@@ -80,11 +82,12 @@ impl Peers {
         let peers = match &known {
             Some(known) => known.peers.clone(),
             None => {
-                let peer = |address: &SocketAddr| Arc::new(Peer::new(*address, buckets(&**tables)));
+                let buckets = buckets(&**tables);
+                let peer = |address: &SocketAddr| Arc::new(Peer::new(*address, buckets, herald));
                 spec.peers.iter().map(peer).collect()
             }
         };
-        let work = run(tables, changes, spec, &peers);
+        let work = run(tables, (changes, herald), spec, &peers);
         match (&work, known.as_ref().and_then(|it| it.work.as_ref().err())) {
             (Ok(_), _) => {
                 tracing::info!(listen = %spec.own, "connections are synchronised with peers");
@@ -123,18 +126,19 @@ impl Peers {
 }
 
 impl Peer {
-    fn new(address: SocketAddr, buckets: [u32; 2]) -> Self {
+    fn new(address: SocketAddr, buckets: [u32; 2], herald: &Arc<Herald>) -> Self {
         let problem = "not met yet".to_owned();
         Self {
             address,
             memory: Arc::new(Memory::new(buckets)),
-            counts: Arc::default(),
+            counts: Arc::new(Counts::told_by(herald, address)),
             told: Count::default(),
             caught_up: AtomicBool::new(false),
             ever_caught_up: AtomicBool::new(false),
             turns: AtomicU64::new(0),
             attendance: Arc::default(),
             problem: Mutex::new(Some(problem)),
+            herald: Arc::clone(herald),
         }
     }
 
@@ -150,8 +154,20 @@ impl Peer {
                 Some(problem) => tracing::warn!(%peer, problem, "the peer is not told connections"),
                 None => tracing::info!(%peer, "the peer is told connections"),
             }
+            let what = match problem.clone() {
+                Some(problem) => SyncChange::SyncLeft { problem },
+                None => SyncChange::SyncJoined,
+            };
+            self.herald.tell(peer, what);
             *known = problem;
         }
+    }
+
+    /// It has told all it had.
+    fn note_caught_up(&self) {
+        self.caught_up.store(true, Ordering::Relaxed);
+        self.ever_caught_up.store(true, Ordering::Relaxed);
+        self.herald.tell(self.address, SyncChange::SyncCaughtUp);
     }
 
     fn state(&self) -> PeerState {
@@ -169,7 +185,7 @@ impl Peer {
 
 fn run<T: Store + Send + Sync + 'static>(
     tables: &Arc<T>,
-    changes: &Arc<AtomicU64>,
+    (changes, herald): (&Arc<AtomicU64>, &Arc<Herald>),
     spec: &PeersSpec,
     peers: &[Arc<Peer>],
 ) -> Result<Work, String> {
@@ -182,6 +198,7 @@ fn run<T: Store + Send + Sync + 'static>(
         peers: peers.to_vec(),
         secret: secret.clone(),
         changes: Arc::clone(changes),
+        herald: Arc::clone(herald),
         stop: Arc::clone(&stop),
     });
     let mut threads = vec![thread::spawn(move || receive.run(&listener))];

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use rlvs_engine::{V4, V6};
 use rlvs_plane::Store;
+use rlvs_sync::peer::{Draft, Frame};
 use socket2::{Domain, Socket, Type};
 
 use super::Peer;
 use super::channel::{Channel, PATIENCE, Secret};
-use super::frame::{ALIVE_FRAME, CAUGHT_UP_FRAME, Draft};
 use crate::sweep;
 use crate::sync::master::{Pace, walk};
+use crate::sync::portrait::Audience;
 use crate::sync::teller::{Due, Manner, Teller};
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -58,19 +59,20 @@ impl<T: Store> Push<T> {
             threshold: 0,
             ..self.manner.clone()
         };
-        self.tell(
-            &mut channel,
-            &Teller::new(Arc::clone(&self.peer.memory), &manner),
-        )?;
-        channel.send(CAUGHT_UP_FRAME)?;
-        let teller = Teller::new(Arc::clone(&self.peer.memory), &self.manner);
+        self.tell(&mut channel, &self.teller(&manner))?;
+        channel.send(Frame::CAUGHT_UP)?;
+        let teller = self.teller(&self.manner);
         while !self.stop.load(Ordering::Relaxed) {
             let begun = Instant::now();
             self.tell(&mut channel, &teller)?;
-            channel.send(ALIVE_FRAME)?;
+            channel.send(Frame::ALIVE)?;
             thread::park_timeout(PERIOD.saturating_sub(begun.elapsed()).max(REST));
         }
         Ok(())
+    }
+
+    fn teller(&self, manner: &Manner) -> Teller {
+        Teller::new(Arc::clone(&self.peer.memory), manner, Audience::Peer)
     }
 
     fn connect(&self) -> io::Result<TcpStream> {
@@ -89,11 +91,11 @@ impl<T: Store> Push<T> {
         let (mut draft, mut ended) = (Draft::new(), Ok(()));
         let mut tell = |due: Option<Due>| {
             if let Some(due) = due
-                && !draft.push(&due)
+                && !draft.push(&due.record, due.idle)
             {
                 let full = std::mem::replace(&mut draft, Draft::new());
                 // There is always room for the first.
-                let _ = draft.push(&due);
+                let _ = draft.push(&due.record, due.idle);
                 pace.wait(full.count().into(), &self.stop);
                 ended = self.send(channel, full);
             }

@@ -8,11 +8,12 @@ use std::thread;
 use std::time::Instant;
 
 use rlvs_plane::Store;
+use rlvs_sync::peer::Frame;
 use socket2::{Domain, Socket, Type};
 
 use super::Peer;
 use super::channel::{Channel, LOOK, Secret};
-use super::frame::{Frame, read};
+use crate::sync::herald::Herald;
 use crate::sync::learner::Learner;
 
 /// Peers that wait to be heard.
@@ -25,6 +26,7 @@ pub(super) struct Receive<T> {
     pub(super) peers: Vec<Arc<Peer>>,
     pub(super) secret: Secret,
     pub(super) changes: Arc<AtomicU64>,
+    pub(super) herald: Arc<Herald>,
     pub(super) stop: Arc<AtomicBool>,
 }
 
@@ -54,6 +56,7 @@ impl<T: Store + Send + Sync + 'static> Receive<T> {
             let from = from.ip().to_canonical();
             // Others are not answered.
             let Some(peer) = self.peers.iter().find(|it| it.address.ip() == from) else {
+                self.herald.refuse(from, "stranger");
                 continue;
             };
             if Arc::strong_count(&peer.attendance) > MOST {
@@ -68,6 +71,7 @@ impl<T: Store + Send + Sync + 'static> Receive<T> {
                     && error.kind() == io::ErrorKind::PermissionDenied
                 {
                     peer.counts.drop_for("wrong-secret", 1);
+                    receive.herald.refuse(from, "wrong-secret");
                 }
                 drop(attendance);
             });
@@ -106,12 +110,9 @@ impl<T: Store + Send + Sync + 'static> Receive<T> {
 fn hear<T: Store>(frame: &[u8], peer: &Peer, learner: &mut Learner<T>) -> io::Result<()> {
     peer.counts.messages.add(1);
     let now = Instant::now();
-    match read(frame) {
+    match Frame::read(frame) {
         None => return Err(io::Error::other("the peer speaks something else")),
-        Some(Frame::CaughtUp) => {
-            peer.caught_up.store(true, Ordering::Relaxed);
-            peer.ever_caught_up.store(true, Ordering::Relaxed);
-        }
+        Some(Frame::CaughtUp) => peer.note_caught_up(),
         Some(Frame::Alive) => {
             learner.follow(now);
             learner.age(now);

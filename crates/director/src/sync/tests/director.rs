@@ -22,7 +22,7 @@ use super::super::counts::Counts;
 use super::super::learner::Learner;
 use super::super::master::walk;
 use super::super::memory::Memory;
-use super::super::portrait::look;
+use super::super::portrait::{Audience, look};
 use super::super::teller::{Due, Manner, Teller};
 use super::{CLIENT, MANNER, MARK, VIP};
 use crate::desired::Desired;
@@ -206,7 +206,11 @@ impl Director {
     }
 
     pub(super) fn tells_as(&self, manner: &Manner) -> Vec<Due> {
-        let teller = Teller::new(Arc::clone(&self.memory), manner);
+        self.tells_to(manner, Audience::Group)
+    }
+
+    pub(super) fn tells_to(&self, manner: &Manner, audience: Audience) -> Vec<Due> {
+        let teller = Teller::new(Arc::clone(&self.memory), manner, audience);
         let mut told = Vec::new();
         let mut tell = |due: Option<Due>| {
             told.extend(due);

@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rlvs_control::sync::{DaemonState, PeerState};
 use rlvs_control::{Status, SyncRole};
+use rlvs_lab::real_server::PROXY_PORT;
 use rlvs_lab::{DirectRouting, Director, Host, wait};
-use rlvs_tests::scene::connections;
+use rlvs_tests::scene::{Download, connections};
 use rlvs_tests::talk::Talk;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 const CONFIGURATION: &str = "connections = 4096\n[interfaces]\nnames = [\"eth0\"]\n[sync]\n";
 
 struct Pair {
@@ -262,6 +263,12 @@ const PORT: u16 = 8849;
 
 /// The pair as peers of each other, with a secret each.
 fn peers(secrets: [&str; 2]) -> Result<Pair> {
+    let pair = peers_without_services(secrets)?;
+    pair.serve_all()?;
+    Ok(pair)
+}
+
+fn peers_without_services(secrets: [&str; 2]) -> Result<Pair> {
     let mut pair = Pair::bare()?;
     let addresses = pair.both().map(|it| it.host.address().v4);
     let Pair { lab, other } = &mut pair;
@@ -278,7 +285,6 @@ fn peers(secrets: [&str; 2]) -> Result<Pair> {
             file.display()
         ))?;
     }
-    pair.serve_all()?;
     Ok(pair)
 }
 
@@ -319,19 +325,152 @@ fn a_peer_that_lost_everything_gets_it_back() -> Result<()> {
     // It has everything; the first has nothing any more.
     let file = pair.lab.director.configuration_file()?;
     let configuration = std::fs::read_to_string(file)?;
+    let mut events = pair
+        .other
+        .host
+        .spawn("events", "rlvs", ["events", "--json"])?;
+    let mut wait_told =
+        |event: &str| events.wait_until(SOON, |events| Ok(events.log().contains(event)));
     pair.lab.director.stop()?;
     pair.lab.director.rlvs("down")?;
+    wait_told("sync-left")?;
     talks.push(Talk::http(client, four, 5005)?);
     pair.lab.director.start_rlvs_with(&configuration)?;
     for vip in pair.lab.vips() {
         pair.serve(&pair.lab.director, vip)?;
     }
+    wait_told("sync-joined")?;
+    wait_told("sync-caught-up")?;
     wait_met(&pair.lab.director)?;
     wait_learned(&pair.lab.director, &[5001, 5002, 5003, 5004, 5005])?;
     for vip in [four, six] {
         pair.take(vip, Some(&pair.other), &pair.lab.director)?;
     }
     go_on(&mut talks)
+}
+
+/// As long as connections are idle, or full of bytes that are on their way.
+#[test]
+fn a_download_goes_on_at_another_director() -> Result<()> {
+    let pair = peers([SECRET; 2])?;
+    let [first, second] = pair.both();
+    for director in pair.both() {
+        wait_met(director)?;
+    }
+    for vip in pair.lab.vips() {
+        pair.take(vip, None, first)?;
+    }
+    let vips = pair.lab.vips();
+    let client = &pair.lab.client;
+    let mut downloads = Vec::new();
+    for (vip, port) in vips.into_iter().zip([5001, 5002]) {
+        let server = rlvs_lab::address::with_port(vip, 80);
+        downloads.push(Download::start(client, &server, port)?);
+    }
+    for (from, to) in [(first, second), (second, first)] {
+        wait_learned(to, &[5001, 5002])?;
+        for vip in vips {
+            pair.take(vip, Some(from), to)?;
+        }
+        for download in &mut downloads {
+            ensure!(download.is_running()?, "it was over before");
+            download.wait_for(download.received() + (256 << 10))?;
+        }
+    }
+    downloads.into_iter().try_for_each(Download::finish)
+}
+
+/// Addresses that stand for clients, and go with the virtual addresses.
+const LOCALS: [&str; 2] = ["10.0.0.200", "fd00::200"];
+/// The service whose real servers want the PROXY protocol, which moves sequence numbers.
+const PROXIED: u16 = 8081;
+
+impl Pair {
+    fn locals(&self) -> [IpAddr; 2] {
+        LOCALS.map(|it| it.parse().expect("it is an address"))
+    }
+
+    /// Services by full NAT.
+    fn serve_full_nat(&self, director: &Director) -> Result<()> {
+        for (vip, local) in self.lab.vips().into_iter().zip(self.locals()) {
+            for (port, to, option) in [(80, 80, "toa"), (PROXIED, PROXY_PORT, "proxy")] {
+                let service = format!("-t {}", rlvs_lab::address::with_port(vip, port));
+                director.ipvsadm(&format!("-A {service} -s rr --client-address {option}"))?;
+                director.ipvsadm(&format!("--add-laddr {service} --laddr {local}"))?;
+                for server in &self.lab.real_servers {
+                    let real = server.host.address().like(vip);
+                    let real = rlvs_lab::address::with_port(real, to);
+                    director.ipvsadm(&format!("-a {service} -r {real} --fullnat"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Pair::take`], with what stands for clients, for which real servers ask anew.
+    fn take_all(&self, from: Option<&Director>, to: &Director) -> Result<()> {
+        for (vip, local) in self.lab.vips().into_iter().zip(self.locals()) {
+            self.take(local, from, to)?;
+            self.take(vip, from, to)?;
+        }
+        for server in &self.lab.real_servers {
+            let words = ["neigh", "flush", "dev", "eth0"];
+            server.host.run("ip", words)?;
+        }
+        Ok(())
+    }
+}
+
+/// The real server knows the client by the director's address and port, and has its bytes a header later
+/// than it sends them: both go on elsewhere.
+#[test]
+fn full_nat_goes_on_at_another_director() -> Result<()> {
+    let pair = peers_without_services([SECRET; 2])?;
+    let [first, second] = pair.both();
+    for director in pair.both() {
+        // Answers leave as the kernel would route them.
+        director.host.forward()?;
+        pair.serve_full_nat(director)?;
+        wait_met(director)?;
+    }
+    pair.take_all(None, first)?;
+    let [four, six] = pair.lab.vips();
+    let client = &pair.lab.client;
+    wait_answered(client, &pair.lab.vips())?;
+    let mut talks = vec![
+        Talk::http(client, four, 5001)?,
+        Talk::http(client, six, 5002)?,
+    ];
+    let server = rlvs_lab::address::with_port(four, PROXIED);
+    let mut download = Download::start(client, &server, 5003)?;
+    for (number, (from, to)) in [(first, second), (second, first)].into_iter().enumerate() {
+        let ports: Vec<_> = talks.iter().map(|talk| talk.port).chain([5003]).collect();
+        wait_learned(to, &ports)?;
+        pair.take_all(Some(from), to)?;
+        go_on(&mut talks)?;
+        ensure!(download.is_running()?, "it was over before");
+        download.wait_for(download.received() + (256 << 10))?;
+        // New ones have local ports of their own.
+        talks.push(Talk::http(client, four, 5010 + number as u16)?);
+    }
+    go_on(&mut talks)?;
+    download.finish()?;
+    for director in pair.both() {
+        let mut dropped = peer(director)?.dropped;
+        dropped.retain(|it| it.reason != "known-better-here");
+        ensure!(dropped.is_empty(), "{dropped:?}");
+    }
+    Ok(())
+}
+
+/// Neighbours have to be found first.
+fn wait_answered(client: &Host, vips: &[IpAddr]) -> Result<()> {
+    wait::until("the real servers are known", SOON, || {
+        Ok(vips.iter().all(|&vip| {
+            let url = format!("http://{}/", rlvs_lab::address::with_port(vip, 80));
+            rlvs_lab::Get::new(url).once(client).is_ok()
+        }))
+    })
 }
 
 #[test]

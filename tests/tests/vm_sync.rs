@@ -1,9 +1,10 @@
 //! Synchronisation with the kernel's IPVS, both ways, on Debian's stock kernel.
 //!
 //! A kernel's director is the master: ours learns its connections, takes over their virtual addresses,
-//! and they go on. Then ours is the master, and another kernel's director learns and takes over.
+//! and they go on, by direct routing and by masquerading. Then ours is the master, and another kernel's director learns and takes over.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -38,14 +39,18 @@ impl Side<'_> {
         self.host.run(self.ipvsadm, line.split_whitespace())
     }
 
-    fn serve(&self, lab: &DirectRouting) -> Result<()> {
+    fn serve(&self, lab: &DirectRouting, method: Method) -> Result<()> {
+        let method = match method {
+            Method::DirectRoute => "-g",
+            Method::Masquerade => "-m",
+        };
         for vip in lab.vips() {
             for (flag, port, more) in [("-t", 80, "-p 600"), ("-u", 53, "")] {
                 let service = format!("{flag} {}", with_port(vip, port));
                 self.ipvsadm(&format!("-A {service} -s rr {more}"))?;
                 for server in &lab.real_servers {
                     let real = with_port(server.host.address().like(vip), port);
-                    self.ipvsadm(&format!("-a {service} -r {real} -g"))?;
+                    self.ipvsadm(&format!("-a {service} -r {real} {method}"))?;
                 }
             }
         }
@@ -67,8 +72,9 @@ impl Side<'_> {
         Ok(all?.into_iter().filter(lasts).collect())
     }
 
+    /// Virtual addresses, and the one by which real servers answer.
     fn take(&self, lab: &DirectRouting, from: Option<&Host>) -> Result<()> {
-        for vip in lab.vips() {
+        for vip in lab.vips().into_iter().chain(gateways()) {
             if let Some(from) = from {
                 let length = if vip.is_ipv4() { 32 } else { 128 };
                 let address = format!("{vip}/{length}");
@@ -76,8 +82,11 @@ impl Side<'_> {
             }
             self.host.add_address(vip, "eth0")?;
         }
-        let words = ["neigh", "flush", "dev", "eth0"];
-        lab.client.run("ip", words).map(drop)
+        let real_servers = lab.real_servers.iter().map(|server| &server.host);
+        for host in real_servers.chain([&lab.client]) {
+            host.run("ip", ["neigh", "flush", "dev", "eth0"])?;
+        }
+        Ok(())
     }
 }
 
@@ -127,18 +136,72 @@ fn kernel(lab: &DirectRouting, name: &str, number: u8) -> Result<Host> {
     Ok(host)
 }
 
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Method {
+    DirectRoute,
+    Masquerade,
+}
+
+/// By these real servers answer the client under masquerading, though it is at the same switch.
+const GATEWAYS: [&str; 2] = ["10.0.0.254", "fd00::254"];
+
+fn gateways() -> [IpAddr; 2] {
+    GATEWAYS.map(|it| it.parse().expect("it is an address"))
+}
+
+/// They have virtual addresses, or the director as their way to the client.
+fn prepare(lab: &DirectRouting, hosts: [&Host; 3], method: Method) -> Result<()> {
+    if method == Method::DirectRoute {
+        let mut servers = lab.real_servers.iter();
+        return servers.try_for_each(|server| server.up(&lab.vips()));
+    }
+    for host in hosts {
+        host.forward()?;
+        host.sysctl(&[
+            ("net.ipv4.conf.all.send_redirects", "0"),
+            ("net.ipv4.conf.eth0.send_redirects", "0"),
+        ])?;
+    }
+    let client = lab.client.address();
+    for server in &lab.real_servers {
+        // A router tells IPv6 hosts of shorter ways.
+        server.host.sysctl(&[
+            ("net.ipv4.conf.all.accept_redirects", "0"),
+            ("net.ipv4.conf.eth0.accept_redirects", "0"),
+            ("net.ipv6.conf.all.accept_redirects", "0"),
+            ("net.ipv6.conf.eth0.accept_redirects", "0"),
+        ])?;
+        for (to, gateway) in client.both().into_iter().zip(gateways()) {
+            let family = if to.is_ipv4() { "-4" } else { "-6" };
+            let way = format!("ip {family} route add {to} via {gateway}");
+            server.host.shell(&way)?;
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn connections_go_from_kernel_to_rlvs_to_kernel() -> Result<()> {
     if !vm::inside() {
         let machine = Vm::new().limit(Duration::from_secs(900));
         return machine.run_test("connections_go_from_kernel_to_rlvs_to_kernel");
     }
+    go_from_kernel_to_rlvs_to_kernel(Method::DirectRoute)
+}
+
+#[test]
+fn masquerading_goes_from_kernel_to_rlvs_to_kernel() -> Result<()> {
+    if !vm::inside() {
+        let machine = Vm::new().limit(Duration::from_secs(900));
+        return machine.run_test("masquerading_goes_from_kernel_to_rlvs_to_kernel");
+    }
+    go_from_kernel_to_rlvs_to_kernel(Method::Masquerade)
+}
+
+fn go_from_kernel_to_rlvs_to_kernel(method: Method) -> Result<()> {
     let mut lab = DirectRouting::new(2)?;
     lab.director.host.run("modprobe", ["ip_vs_rr"])?;
     lab.director.start_rlvs()?;
-    for server in &lab.real_servers {
-        server.up(&lab.vips())?;
-    }
     let hosts = [kernel(&lab, "old", 6)?, kernel(&lab, "new", 7)?];
     let [old, new] = hosts.each_ref().map(|host| Side {
         host,
@@ -148,8 +211,9 @@ fn connections_go_from_kernel_to_rlvs_to_kernel() -> Result<()> {
         host: &lab.director.host,
         ipvsadm: "ipvsadm",
     };
+    prepare(&lab, [old.host, ours.host, new.host], method)?;
     for side in [&old, &ours, &new] {
-        side.serve(&lab)?;
+        side.serve(&lab, method)?;
     }
     let group = "--mcast-interface eth0 --syncid 7";
     ours.ipvsadm(&format!("--start-daemon backup {group}"))?;
@@ -208,7 +272,7 @@ fn endings_are_told_by_ipv6_too() -> Result<()> {
         ipvsadm: "ipvsadm",
     };
     for side in [&kernels, &ours] {
-        side.serve(&lab)?;
+        side.serve(&lab, Method::DirectRoute)?;
     }
     host.run("sysctl", ["-qw", "net.ipv4.vs.sync_ports=2"])?;
     lab.director.rlvs("sysctl -w net.ipv4.vs.sync_ports=2")?;

@@ -65,6 +65,13 @@ impl Group {
         })
     }
 
+    /// See [`Machine::clock`].
+    pub fn clock(&mut self, time_of_day: Duration) {
+        for machine in &mut self.members {
+            machine.clock(time_of_day);
+        }
+    }
+
     pub fn start(&mut self, now: Duration) -> Vec<GroupAction> {
         // What is in one's way is in all others' before they begin.
         let mut actions = self.share_faults(now);

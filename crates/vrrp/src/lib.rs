@@ -2,6 +2,7 @@
 //!
 //! * `packet`: advertisements as they lie on the wire, of versions 2 and 3.
 //! * `spec`: what one virtual router is, with keepalived's names and defaults.
+//! * `signing`: how it signs what it says, and what it takes from others.
 //! * `machine`: one virtual router: when it is master, and what it says and does then.
 //! * `group`: virtual routers that are master together or not at all.
 //!
@@ -24,12 +25,14 @@
 //! assert_eq!(now, Duration::from_nanos(3_609_375_000));
 //! ```
 //!
-//! Times are counted from a moment of the caller's choice, on a clock that never goes back.
+//! Times are counted from a moment of the caller's choice, on a clock that never goes back. Where
+//! advertisements are signed, the time of day counts, too: [`Machine::clock`].
 #![forbid(unsafe_code)]
 
 pub mod group;
 pub mod machine;
 pub mod packet;
+pub mod signing;
 pub mod spec;
 
 pub use group::{Group, GroupAction, GroupSpec};

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::packet::sum::GROUP4;
 use crate::packet::{HOP_LIMIT, Key, Sum, Version};
+use crate::signing::{Signing, WrongSigning};
 
 /// The priority of who owns the addresses.
 pub const OWNER: u8 = 255;
@@ -35,6 +36,8 @@ pub struct Spec {
     pub addresses: Vec<IpAddr>,
     pub to: To,
     pub authentication: Authentication,
+    /// `auth_hmac`: advertisements are signed.
+    pub signing: Option<Signing>,
     /// `v3_checksum_as_v2`: no pseudo header in version 3 over IPv4, as some other routers have it.
     pub checksum_as_v2: bool,
     pub old_unicast_checksum: OldChecksum,
@@ -205,6 +208,7 @@ impl Spec {
             addresses,
             to: To::Group(group),
             authentication: Authentication::None,
+            signing: None,
             checksum_as_v2: false,
             old_unicast_checksum: OldChecksum::default(),
             preempt: true,
@@ -249,6 +253,12 @@ impl Spec {
                     return Err(Wrong::Authentication);
                 }
             }
+        }
+        if let Some(signing) = &self.signing {
+            if self.authentication != Authentication::None {
+                return Err(Wrong::TwoAuthentications);
+            }
+            signing.check().map_err(Wrong::Signing)?;
         }
         if !(1..=100).contains(&self.down_timer_adverts) {
             return Err(Wrong::DownTimer(self.down_timer_adverts));
@@ -365,6 +375,9 @@ pub enum Wrong {
     /// An interval of version 3.
     Hundredths(Duration),
     Authentication,
+    /// `authentication` and `auth_hmac`.
+    TwoAuthentications,
+    Signing(WrongSigning),
     DownTimer(u8),
     Addresses(usize),
     Group(IpAddr),
@@ -394,6 +407,10 @@ impl fmt::Display for Wrong {
             ),
             Self::Authentication => formatter
                 .write_str("version 3 has no authentication: leave it out, or set version 2"),
+            Self::TwoAuthentications => {
+                formatter.write_str("it has authentication and auth_hmac: leave one of them out")
+            }
+            Self::Signing(wrong) => wrong.fmt(formatter),
             Self::DownTimer(number) => write!(
                 formatter,
                 "a master has gone after 1 to 100 advertisements that did not come, and not {number}"

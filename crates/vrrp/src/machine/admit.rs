@@ -5,9 +5,12 @@ use core::time::Duration;
 use std::net::IpAddr;
 
 use crate::packet::{
-    Advertisement, Carried, Datagram, HOP_LIMIT, Malformed, Parsed, Sum, Unauthentic, Version,
+    Advertisement, Carried, Datagram, HOP_LIMIT, Malformed, Parsed, Sequence, Sum, Unauthentic,
+    Version,
 };
 use crate::spec::{Authentication, Spec, To};
+
+use super::signed::{Sequences, Unsigned};
 
 /// Why a packet is not heard.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -31,6 +34,7 @@ pub enum Refusal {
     AuthenticationType,
     Password,
     Unauthentic(Unauthentic),
+    Unsigned(Unsigned),
     /// Its sequence number was there before.
     Replayed {
         sequence: u32,
@@ -45,10 +49,13 @@ pub enum Refusal {
 }
 
 /// What admission depends on beside the spec.
-pub(super) struct Known {
+pub(super) struct Known<'k> {
     pub(super) source: Option<IpAddr>,
     pub(super) master: Option<IpAddr>,
     pub(super) sequence: u32,
+    pub(super) sequences: &'k Sequences,
+    /// The time of day.
+    pub(super) time: Duration,
 }
 
 /// A packet that is heard.
@@ -57,12 +64,18 @@ pub(super) struct Admitted {
     pub(super) sum: Sum,
     /// Of an authentication header.
     pub(super) sequence: Option<u32>,
+    /// Of a trailer.
+    pub(super) signed: Option<Sequence>,
 }
 
 pub(super) fn admit(spec: &Spec, known: &Known, datagram: &Datagram) -> Result<Admitted, Refusal> {
     check_ends(spec, known, datagram)?;
     let parsed = Parsed::new(datagram).map_err(Refusal::Malformed)?;
-    let Parsed { advertisement, sum } = parsed;
+    let Parsed {
+        advertisement,
+        sum,
+        trailer,
+    } = parsed;
     if advertisement.version != spec.version {
         return Err(Refusal::Version);
     }
@@ -71,6 +84,10 @@ pub(super) fn admit(spec: &Spec, known: &Known, datagram: &Datagram) -> Result<A
     }
     check_sum(spec, sum)?;
     let sequence = authenticate(spec, known, datagram, &advertisement)?;
+    let signing = spec.signing.as_ref();
+    let sequences = known.sequences;
+    let signed = sequences.check(signing, datagram, trailer.as_ref(), known.time);
+    let signed = signed.map_err(Refusal::Unsigned)?;
     if spec.version == Version::V2 && advertisement.interval != spec.interval {
         return Err(Refusal::Interval(advertisement.interval));
     }
@@ -81,6 +98,7 @@ pub(super) fn admit(spec: &Spec, known: &Known, datagram: &Datagram) -> Result<A
         advertisement,
         sum,
         sequence,
+        signed,
     })
 }
 
@@ -173,6 +191,7 @@ impl Refusal {
             Self::Unauthentic(Unauthentic::NoHeader) => "ah-missing",
             Self::Unauthentic(Unauthentic::Value) => "ah-value",
             Self::Unauthentic(Unauthentic::Sender) => "ah-sender",
+            Self::Unsigned(unsigned) => unsigned.name(),
             Self::Replayed { .. } => "replayed",
             Self::Interval(_) => "other-interval",
             Self::AddressCount(_) => "address-count",
@@ -218,6 +237,7 @@ impl fmt::Display for Refusal {
             Self::Unauthentic(Unauthentic::Sender) => {
                 formatter.write_str("its authentication header names another sender")
             }
+            Self::Unsigned(unsigned) => unsigned.fmt(formatter),
             Self::Replayed { sequence, expected } => write!(
                 formatter,
                 "its sequence number {sequence} was there before: {expected} is the last"

@@ -63,7 +63,7 @@ impl Machine {
             Ordering::Equal => {}
             Ordering::Greater => {
                 if self.spec.higher_prio_send_advert {
-                    self.advertise(self.priority);
+                    self.advertise(now, self.priority);
                 }
                 self.note_master(source, said.priority);
                 self.learn_interval(said);

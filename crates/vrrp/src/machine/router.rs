@@ -28,6 +28,7 @@ use crate::spec::{Authentication, Spec, To, Wrong};
 
 use super::admit::{Admitted, Known, admit};
 use super::announce::Schedule;
+use super::signed::Sequences;
 use super::track::{Effect, effective_priority};
 use super::{Action, Event, Obstacle, Reading, State, Why};
 
@@ -62,6 +63,9 @@ pub struct Machine {
     pub(super) schedule: Schedule,
     pub(super) sum: Sum,
     sequence: u32,
+    sequences: Sequences,
+    /// What time of day it was when times began.
+    time_of_day: Duration,
     identification: u16,
 }
 
@@ -107,6 +111,8 @@ impl Machine {
             schedule: Schedule::default(),
             sum: spec.sum(),
             sequence: 0,
+            sequences: Sequences::default(),
+            time_of_day: Duration::ZERO,
             identification: 0,
             spec,
         })
@@ -130,6 +136,12 @@ impl Machine {
         self.begins = Some(now);
         self.become_master(now, Why::Resumed);
         self.done()
+    }
+
+    /// What time of day it was, by UTC, when the times began that it is given: to be said before
+    /// anything else wherever advertisements are signed, and again when clocks are set.
+    pub fn clock(&mut self, time_of_day: Duration) {
+        self.time_of_day = time_of_day;
     }
 
     pub fn memory(&self) -> Memory {
@@ -162,6 +174,8 @@ impl Machine {
             source: self.source,
             master: self.master.map(|(address, _)| address),
             sequence: self.sequence,
+            sequences: &self.sequences,
+            time: self.time_of_day + now,
         };
         match admit(&self.spec, &known, datagram) {
             Ok(admitted) => {
@@ -169,11 +183,15 @@ impl Machine {
                     advertisement,
                     sum,
                     sequence,
+                    signed,
                 } = admitted;
                 if self.spec.answers_in_kind() {
                     self.sum = sum;
                 }
                 self.sequence = sequence.unwrap_or(self.sequence);
+                if let Some(signed) = signed {
+                    self.sequences.note(datagram.source, signed);
+                }
                 self.hear(now, datagram.source, &advertisement);
             }
             Err(refusal) => self.tell(Event::Refused {
@@ -488,7 +506,7 @@ impl Machine {
     /// Leaves, with a good-bye if it is master.
     fn leave(&mut self, now: Duration, to: State, why: Why) {
         if self.state == State::Master {
-            self.advertise(0);
+            self.advertise(now, 0);
         }
         if to == State::Backup {
             return self.become_backup(now, why);
@@ -539,11 +557,11 @@ impl Machine {
 impl Machine {
     /// Advertises, now and after an interval.
     pub(super) fn advertise_on(&mut self, now: Duration) {
-        self.advertise(self.priority);
+        self.advertise(now, self.priority);
         self.timer = Some(now + self.spec.interval);
     }
 
-    pub(super) fn advertise(&mut self, priority: u8) {
+    pub(super) fn advertise(&mut self, now: Duration, priority: u8) {
         let Some(source) = self.source else {
             return;
         };
@@ -565,6 +583,10 @@ impl Machine {
             carried,
             addresses: self.spec.addresses.clone(),
         };
+        // The same for all: a signature does not depend on whom it goes to.
+        let time = self.time_of_day + now;
+        let signing = self.spec.signing.as_ref();
+        let signature = signing.and_then(|signing| self.sequences.sign(signing, time));
         for (destination, hop_limit) in self.spec.destinations() {
             let envelope = Envelope {
                 source,
@@ -573,6 +595,7 @@ impl Machine {
                 sum: self.sum,
                 identification: self.identification,
                 authentication: key.map(|key| (key, self.sequence)),
+                signature,
             };
             let outgoing = Outgoing::new(&envelope, &advertisement);
             self.actions.push(Action::Send(outgoing));

@@ -2,8 +2,8 @@ use core::time::Duration;
 use std::net::IpAddr;
 
 use crate::packet::{
-    Advertisement, Carried, Datagram, Envelope, HOP_LIMIT, Key, Malformed, Outgoing, Parsed, Sum,
-    Unauthentic, Version,
+    Advertisement, Carried, Datagram, Envelope, HOP_LIMIT, Key, Malformed, Outgoing, Parsed,
+    Signature, Sum, Unauthentic, Version,
 };
 use crate::spec::{Announcements, Authentication, OldChecksum, Peer, Spec, To, Tracked};
 
@@ -12,6 +12,7 @@ use super::*;
 mod faults;
 mod properties;
 mod refusals;
+mod signed;
 
 const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 5));
 const LOWER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -71,6 +72,7 @@ fn said(spec: &Spec, priority: u8, source: IpAddr) -> Outgoing {
         sum: spec.sum(),
         identification: 1,
         authentication,
+        signature: None,
     };
     let advertisement = Advertisement {
         version: spec.version,

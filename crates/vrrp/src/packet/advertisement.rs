@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{Datagram, Key, Malformed, Sum};
+use super::trailer::{self, Signed};
+use super::{Datagram, Key, Malformed, Signature, Sum, Trailer};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
@@ -42,6 +43,7 @@ pub enum Carried {
 pub struct Parsed {
     pub advertisement: Advertisement,
     pub sum: Sum,
+    pub trailer: Option<Trailer>,
 }
 
 #[derive(Clone, Copy, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
@@ -79,29 +81,46 @@ impl Parsed {
         if fixed.virtual_router == 0 {
             return Err(Malformed::VirtualRouter);
         }
-        let (addresses, password) = parts(version, datagram.source, fixed.count, rest)?;
-        let carried = carried(version, fixed.interval, password)?;
+        let parts = Parts::new(version, datagram.source, fixed.count, rest)?;
+        let carried = carried(version, fixed.interval, parts.password)?;
         let interval = interval(version, fixed.interval);
         if interval.is_zero() {
             return Err(Malformed::Interval);
         }
-        let sum = sum(version, datagram).ok_or(Malformed::Checksum)?;
+        let sum = sum(version, datagram, parts.trailer).ok_or(Malformed::Checksum)?;
         let advertisement = Advertisement {
             version,
             virtual_router: fixed.virtual_router,
             priority: fixed.priority,
             interval,
             carried,
-            addresses,
+            addresses: parts.addresses,
         };
-        Ok(Self { advertisement, sum })
+        let trailer = parts.trailer.copied();
+        Ok(Self {
+            advertisement,
+            sum,
+            trailer,
+        })
     }
 }
 
 impl Advertisement {
     /// The message, with its checksum.
     pub fn message(&self, source: IpAddr, destination: IpAddr, sum: Sum) -> Vec<u8> {
-        let mut message = Vec::with_capacity(FIXED + 16 * self.addresses.len() + PASSWORD);
+        self.signed_message(source, destination, sum, None)
+    }
+
+    /// The same, maybe with a trailer.
+    pub(super) fn signed_message(
+        &self,
+        source: IpAddr,
+        destination: IpAddr,
+        sum: Sum,
+        signature: Option<Signature>,
+    ) -> Vec<u8> {
+        let longest = FIXED + 16 * self.addresses.len() + PASSWORD + trailer::LENGTH;
+        let mut message = Vec::with_capacity(longest);
         let (version, interval, sum) = match self.version {
             Version::V2 => {
                 let seconds = self.interval.as_secs().min(u8::MAX.into()) as u8;
@@ -131,7 +150,19 @@ impl Advertisement {
         if self.version == Version::V2 {
             message.extend(self.carried.password());
         }
-        fixed.checksum = sum.of(source, destination, &message).to_field();
+        let length = message.len();
+        if let Some(signature) = signature {
+            let signed = Signed {
+                version,
+                virtual_router: self.virtual_router,
+                source,
+                message: &message,
+            };
+            let trailer = Trailer::new(signature, signed);
+            message.extend(trailer.as_bytes());
+        }
+        let summed = summed(source, &message, length);
+        fixed.checksum = sum.of(source, destination, summed).to_field();
         message[..FIXED].copy_from_slice(fixed.as_bytes());
         message
     }
@@ -154,29 +185,47 @@ impl Carried {
     }
 }
 
-/// Addresses, and the password's place behind them.
-fn parts(
-    version: Version,
-    source: IpAddr,
-    count: u8,
-    rest: &[u8],
-) -> Result<(Vec<IpAddr>, [u8; PASSWORD]), Malformed> {
-    let size = if source.is_ipv4() { 4 } else { 16 };
-    let behind = if version == Version::V2 { PASSWORD } else { 0 };
-    let listed = size * usize::from(count);
-    if rest.len() != listed + behind {
-        return Err(Malformed::Length {
+/// What is behind the fixed part: addresses, the password's place, and maybe a trailer.
+struct Parts<'a> {
+    addresses: Vec<IpAddr>,
+    password: [u8; PASSWORD],
+    trailer: Option<&'a Trailer>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(version: Version, source: IpAddr, count: u8, rest: &'a [u8]) -> Result<Self, Malformed> {
+        let size = if source.is_ipv4() { 4 } else { 16 };
+        let behind = if version == Version::V2 { PASSWORD } else { 0 };
+        let listed = size * usize::from(count);
+        let wrong = Malformed::Length {
             expected: FIXED + listed + behind,
             length: FIXED + rest.len(),
+        };
+        let (list, rest) = rest.split_at_checked(listed).ok_or(wrong)?;
+        let (password, rest) = rest.split_at_checked(behind).ok_or(wrong)?;
+        let trailer = match rest {
+            [] => None,
+            rest => Some(Trailer::ref_from_bytes(rest).map_err(|_| wrong)?),
+        };
+        let addresses = list.chunks(size).filter_map(|bytes| match size {
+            4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+            _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
         });
+        Ok(Self {
+            addresses: addresses.collect(),
+            password: password.try_into().unwrap_or_default(),
+            trailer,
+        })
     }
-    let (list, password) = rest.split_at(listed);
-    let addresses = list.chunks(size).filter_map(|bytes| match size {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
-        _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
-    });
-    let password = password.try_into().unwrap_or_default();
-    Ok((addresses.collect(), password))
+}
+
+/// What of a message, which is so long without its trailer, the checksum is over: IPv6 sums up all
+/// that is in the packet (RFC 8200, 8.1).
+fn summed(source: IpAddr, message: &[u8], length: usize) -> &[u8] {
+    match source {
+        IpAddr::V4(_) => &message[..length],
+        IpAddr::V6(_) => message,
+    }
 }
 
 fn carried(
@@ -203,14 +252,17 @@ fn interval(version: Version, field: [u8; 2]) -> Duration {
 }
 
 /// Over what the checksum is right.
-fn sum(version: Version, datagram: &Datagram) -> Option<Sum> {
+fn sum(version: Version, datagram: &Datagram, trailer: Option<&Trailer>) -> Option<Sum> {
+    let message = datagram.message;
+    let length = message.len() - trailer.map_or(0, |_| trailer::LENGTH);
+    let summed = summed(datagram.source, message, length);
     let kinds: &[Sum] = match (version, datagram.source.is_ipv4()) {
         (Version::V2, _) => &[Sum::Message],
         (Version::V3, true) => &[Sum::PseudoHeader, Sum::Message, Sum::GroupsPseudoHeader],
         (Version::V3, false) => &[Sum::PseudoHeader],
     };
     let right = |kind: &&Sum| {
-        let sum = kind.of(datagram.source, datagram.destination, datagram.message);
+        let sum = kind.of(datagram.source, datagram.destination, summed);
         sum.verifies()
     };
     kinds.iter().find(right).copied()

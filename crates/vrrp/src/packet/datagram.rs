@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use rlvs_wire::{Ipv4, ipv4, protocol};
 use zerocopy::FromBytes;
 
-use super::{Key, Malformed, PROTOCOL, authentication};
+use super::trailer::{self, Signed};
+use super::{Key, Malformed, PROTOCOL, SigningKey, Trailer, authentication};
 
 /// A packet that came in, without a look at what it says.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +89,23 @@ impl<'a> Datagram<'a> {
             return Err(Unauthentic::Sender);
         }
         Ok(found.header.sequence.get())
+    }
+
+    /// Whether its trailer, which [`super::Parsed`] has found there, is made with this key.
+    pub fn is_signed_with(&self, trailer: &Trailer, key: &SigningKey) -> bool {
+        let (Some([first, virtual_router]), Some(length)) = (
+            self.message.first_chunk::<2>(),
+            self.message.len().checked_sub(trailer::LENGTH),
+        ) else {
+            return false;
+        };
+        let signed = Signed {
+            version: first >> 4,
+            virtual_router: *virtual_router,
+            source: self.source,
+            message: &self.message[..length],
+        };
+        trailer.is_made_with(key, signed)
     }
 
     /// Whether it is in an authentication header.

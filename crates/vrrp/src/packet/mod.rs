@@ -11,6 +11,7 @@
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! |                          addresses                            |
 //! |                    8 bytes of a password                      |  version 2
+//! |                       28 bytes of a trailer                   |  where they are signed
 //! ```
 //!
 //! A [`Datagram`] is what a socket gives, of which [`Parsed::new`] makes an [`Advertisement`] or a
@@ -22,6 +23,7 @@ pub mod datagram;
 pub mod malformed;
 pub mod outgoing;
 pub mod sum;
+pub mod trailer;
 
 pub use advertisement::{Advertisement, Carried, Parsed, Version};
 pub use authentication::Key;
@@ -29,6 +31,7 @@ pub use datagram::{Datagram, Unauthentic};
 pub use malformed::Malformed;
 pub use outgoing::{Envelope, Outgoing};
 pub use sum::Sum;
+pub use trailer::{Sequence, Signature, SigningKey, Trailer};
 
 /// The protocol number (IANA).
 pub const PROTOCOL: u8 = 112;

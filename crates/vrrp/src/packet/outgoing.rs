@@ -6,7 +6,7 @@ use rlvs_wire::{Ipv4, ipv4, protocol};
 use zerocopy::IntoBytes;
 
 use super::authentication::{self, Covered, Header};
-use super::{Advertisement, Key, PROTOCOL, Sum};
+use super::{Advertisement, Key, PROTOCOL, Signature, Sum};
 
 /// A packet to send.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,7 +22,7 @@ pub struct Outgoing {
 
 /// What is around an advertisement.
 #[derive(Clone, Copy, Debug)]
-pub struct Envelope {
+pub struct Envelope<'a> {
     pub source: IpAddr,
     pub destination: IpAddr,
     pub hop_limit: u8,
@@ -31,6 +31,8 @@ pub struct Envelope {
     pub identification: u16,
     /// With which an authentication header is made, and the sequence number there.
     pub authentication: Option<(Key, u32)>,
+    /// What a trailer is made of.
+    pub signature: Option<Signature<'a>>,
 }
 
 /// Internetwork control, as IP precedence has it.
@@ -44,7 +46,8 @@ impl Outgoing {
             hop_limit,
             ..
         } = envelope;
-        let message = advertisement.message(source, destination, envelope.sum);
+        let message =
+            advertisement.signed_message(source, destination, envelope.sum, envelope.signature);
         let bytes = match (source, destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let header = Ipv4 {

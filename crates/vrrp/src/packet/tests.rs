@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod captured;
+mod signed;
 
 const SOURCE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const PEER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -22,7 +23,7 @@ fn advertisement(version: Version) -> Advertisement {
     }
 }
 
-fn envelope(sum: Sum) -> Envelope {
+fn envelope(sum: Sum) -> Envelope<'static> {
     Envelope {
         source: SOURCE.into(),
         destination: sum::GROUP4.into(),
@@ -30,6 +31,7 @@ fn envelope(sum: Sum) -> Envelope {
         sum,
         identification: 1,
         authentication: None,
+        signature: None,
     }
 }
 
@@ -275,6 +277,7 @@ proptest! {
                 sum: *sum,
                 identification: 1,
                 authentication: header.then_some((key, sequence)),
+                signature: None,
             };
             let outgoing = Outgoing::new(&envelope, &advertisement);
             let datagram = datagram(&outgoing).unwrap();

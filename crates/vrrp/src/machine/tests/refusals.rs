@@ -217,6 +217,7 @@ fn nothing_is_heard_twice() {
             sum: Sum::Message,
             identification: 1,
             authentication: Some((KEY, sequence)),
+            signature: None,
         };
         Outgoing::new(&envelope, &advertisement)
     };

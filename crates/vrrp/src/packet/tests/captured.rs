@@ -157,6 +157,7 @@ fn what_keepalived_says_is_read_and_said() {
             sum,
             identification: capture.identification,
             authentication: capture.sequence.map(|sequence| (KEY, sequence)),
+            signature: None,
         };
         let outgoing = Outgoing::new(&envelope, &advertisement);
         // The kernel's part.
@@ -183,6 +184,7 @@ fn what_keepalived_says_by_ipv6_is_read_and_said() {
     let expected = Parsed {
         advertisement: advertisement.clone(),
         sum: Sum::PseudoHeader,
+        trailer: None,
     };
     assert_eq!(Parsed::new(&datagram), Ok(expected));
     let envelope = Envelope {

@@ -2,6 +2,7 @@
 
 pub mod datagram;
 pub mod foreign;
+pub mod mail;
 pub mod place;
 pub mod real_path;
 pub mod scene;

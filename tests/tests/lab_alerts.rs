@@ -7,27 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rlvs_lab::address::with_port;
-use rlvs_lab::{Host, Masquerading, Process, wait};
+use rlvs_lab::{Masquerading, wait};
+use rlvs_tests::mail::mail_server;
 use rlvs_tests::scene::status;
 use rustix::process::Signal;
 
 const SOON: Duration = Duration::from_secs(60);
-
-/// A mail server that prints what it gets.
-fn mail_server(host: &Host) -> Result<Process> {
-    let listen = with_port(host.address().v4, 25);
-    let words = ["-u", "-m", "aiosmtpd", "-n", "-l", &listen];
-    let handler = ["-c", "aiosmtpd.handlers.Debugging", "stdout"];
-    // Debian's, which has Debian's modules.
-    let python = "/usr/bin/python3";
-    let mut server = host.spawn("mail", python, words.into_iter().chain(handler))?;
-    let address = host.address().v4.to_string();
-    server.wait_until(SOON, |_| {
-        let greeted = host.try_run("curl", ["-s", &format!("smtp://{address}"), "-X", "NOOP"])?;
-        Ok(greeted.status.success())
-    })?;
-    Ok(server)
-}
 
 /// Two mail servers behind a virtual address, and a third for the director's own mail.
 fn file(lab: &Masquerading, directory: &Path) -> String {

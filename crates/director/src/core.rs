@@ -413,6 +413,7 @@ impl Core {
         };
         self.marked_way
             .follow(&mut self.plane, &self.links, balanced);
+        self.vrrp.serve(&self.desired);
     }
 
     /// What depends on how interfaces are attached: whether frames go by redirect, and who takes

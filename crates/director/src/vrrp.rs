@@ -2,6 +2,7 @@
 
 pub(crate) mod plan;
 mod ready;
+mod served;
 mod show;
 mod synchronisation;
 
@@ -13,11 +14,12 @@ use rlvs_control::event::{VrrpChange, VrrpEvent, What};
 use rlvs_control::handover::{HandedOver, Handover, Taken};
 use rlvs_control::status::VrrpInstance;
 use rlvs_control::{Code, Error, SyncDaemon};
-use rlvs_speaker::{Settled, Speaker, States, Told, settle};
+use rlvs_speaker::{Served, Settled, Speaker, States, Told, settle};
 use rlvs_vrrp::Event;
 use tokio::sync::{mpsc, watch};
 
 use crate::core::Core;
+use crate::desired::Desired;
 use crate::server::Reply;
 use ready::Ready;
 use show::{shown, state};
@@ -37,6 +39,9 @@ pub(crate) struct Vrrp {
     told_ready: Option<Result<(), String>>,
     /// Virtual servers that are tracked.
     services: Vec<String>,
+    /// Addresses are closed to all but services.
+    closes: bool,
+    told_served: Option<Vec<Served>>,
 }
 
 impl Vrrp {
@@ -48,6 +53,8 @@ impl Vrrp {
             ready: Ready::new(Instant::now()),
             told_ready: None,
             services: Vec::new(),
+            closes: false,
+            told_served: None,
         };
         Ok((vrrp, told))
     }
@@ -74,7 +81,20 @@ impl Vrrp {
         }
         self.ready.limit(site.vrrp.defaults.ready_within);
         self.services = plan.tracked_services();
+        self.closes = plan.instances.iter().any(|it| it.placement.closed);
         self.speaker.follow(plan);
+    }
+
+    /// What is let through to this host where addresses are closed.
+    pub(crate) fn serve(&mut self, desired: &Desired) {
+        if !self.closes {
+            return;
+        }
+        let served = Some(served::served(desired));
+        if self.told_served != served {
+            self.speaker.serve(served.clone().unwrap_or_default());
+            self.told_served = served;
+        }
     }
 
     fn tell_ready(&mut self) {

@@ -1,6 +1,7 @@
 //! The thread that does what takes time: what machines say is put on this machine, told to
 //! neighbours and written down; what they track is watched.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -8,15 +9,18 @@ use std::time::Duration;
 
 use rlvs_host::Error;
 use rlvs_host::store::Store;
+use rlvs_vrrp::Reading;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use crate::closed::Served;
+use crate::gone::{self, Gone};
 use crate::links::{self, Interfaces};
-use crate::note::{Note, Remembered};
+use crate::note::{NOBODY, Note, Remembered};
 use crate::place::Placer;
-use crate::plan::{Placement, Plan};
+use crate::plan::{Placement, Plan, Subject};
 use crate::speaker::Told;
 use crate::tell::Teller;
 use crate::view::Shown;
@@ -33,6 +37,8 @@ pub(crate) enum Job {
     Acquire(String, Arc<Placement>),
     Release(String),
     Announce(String, Arc<Placement>, u32),
+    /// What virtual services there are.
+    Serve(Vec<Served>),
     Remember(String, Remembered),
     /// The instance is no more.
     Forget(String),
@@ -57,12 +63,13 @@ pub(crate) fn start(
     let (jobs, inbox) = unbounded_channel();
     let (sender, interfaces) = watch::channel(None);
     let seen = interfaces.clone();
+    let (goes, gone) = unbounded_channel();
     thread::Builder::new()
         .name("vrrp-hands".into())
         .spawn(move || {
             runtime.block_on(async {
-                let links = tokio::spawn(links::follow(sender));
-                Hands::new(outfit, seen).work(inbox).await;
+                let links = tokio::spawn(links::follow(sender, goes.clone()));
+                Hands::new(outfit, seen, (goes, gone)).work(inbox).await;
                 links.abort();
             });
             runtime.shutdown_background();
@@ -80,15 +87,27 @@ struct Hands {
     shown: Arc<Shown>,
     told: mpsc::Sender<Told>,
     readings: Readings,
+    plan: Arc<Plan>,
+    /// When masters tell of addresses again (`garp_extra_if`).
+    again: BTreeMap<String, (Instant, Arc<Placement>)>,
+    gone: UnboundedReceiver<Gone>,
+    /// Given away when there is somebody to tell.
+    goes: Option<UnboundedSender<Gone>>,
 }
 
 impl Hands {
-    fn new(outfit: Outfit, interfaces: watch::Receiver<Interfaces>) -> Self {
+    fn new(
+        outfit: Outfit,
+        interfaces: watch::Receiver<Interfaces>,
+        (goes, gone): (UnboundedSender<Gone>, UnboundedReceiver<Gone>),
+    ) -> Self {
         let put = outfit.note.put.iter().map(|put| put.instance.clone());
         let remembered = outfit.note.remembered.keys().cloned();
         let mut left: Vec<_> = put.chain(remembered).collect();
         left.sort();
         left.dedup();
+        // What is the machine's is followed all the same.
+        left.retain(|name| name != NOBODY);
         Self {
             placer: Placer::new(outfit.store, outfit.note),
             teller: Teller::default(),
@@ -98,6 +117,10 @@ impl Hands {
             shown: outfit.shown,
             told: outfit.told,
             readings: outfit.readings,
+            plan: Arc::default(),
+            again: BTreeMap::new(),
+            gone,
+            goes: Some(goes),
         }
     }
 
@@ -105,7 +128,8 @@ impl Hands {
         let mut ticks = interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let due = self.teller.due();
+            let again = self.again.values().map(|(at, _)| *at);
+            let due = self.teller.due().into_iter().chain(again).min();
             tokio::select! {
                 biased;
                 job = jobs.recv() => match job {
@@ -113,6 +137,7 @@ impl Hands {
                     None => return,
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.tell_again();
                     let interfaces = self.now();
                     self.teller.work(&interfaces);
                 }
@@ -121,6 +146,7 @@ impl Hands {
                     self.placer.doubt();
                     self.again().await;
                 }
+                Some(gone) = self.gone.recv() => self.miss(gone).await,
                 _ = ticks.tick() => self.again().await,
             }
         }
@@ -129,7 +155,9 @@ impl Hands {
     async fn carry_out(&mut self, job: Job) {
         match job {
             Job::Follow(plan) => self.follow(&plan).await,
+            Job::Serve(served) => self.placer.serve(served).await,
             Job::Acquire(instance, placement) => {
+                self.repeat(&instance, &placement);
                 let problems = self.placer.acquire(&instance, &placement).await;
                 self.say(&instance, problems);
                 let _ = self.told.try_send(Told::Placed);
@@ -144,6 +172,7 @@ impl Hands {
             }
             Job::Forget(instance) => {
                 self.teller.forget(&instance);
+                self.again.remove(&instance);
                 warn(self.placer.remove(&instance).await);
                 warn(self.placer.forget(&instance));
             }
@@ -151,17 +180,22 @@ impl Hands {
         }
     }
 
-    async fn follow(&mut self, plan: &Plan) {
+    async fn follow(&mut self, plan: &Arc<Plan>) {
+        self.plan = Arc::clone(plan);
+        self.placer.followed();
+        if plan.has_words()
+            && let Some(goes) = self.goes.take()
+        {
+            tokio::spawn(gone::follow(goes));
+        }
         self.watching.follow(&plan.watches, &self.readings);
         let interfaces = self.now();
         self.teller.follow(&plan.paces, &interfaces);
         for instance in &plan.instances {
-            if let Some(vmac) = &instance.vmac {
-                let made = self.placer.make(&instance.name, vmac).await;
-                let problem = made.err().map(|error| error.to_string());
-                self.say(&instance.name, problem.into_iter().collect());
-            }
+            let problems = self.placer.make(instance).await;
+            self.say(&instance.name, problems);
         }
+        self.follow_statics(plan).await;
         let is_gone = |name: &String| plan.instances.iter().all(|it| it.name != *name);
         for instance in core::mem::take(&mut self.left) {
             if is_gone(&instance) {
@@ -171,8 +205,72 @@ impl Hands {
         }
     }
 
+    async fn follow_statics(&mut self, plan: &Plan) {
+        let statics = &plan.statics;
+        if statics.routes.is_empty() && statics.rules.is_empty() {
+            return warn(self.placer.release(NOBODY).await);
+        }
+        let problems = self.placer.acquire(NOBODY, statics).await;
+        self.say(NOBODY, problems);
+        self.read_statics();
+    }
+
+    /// Who watches routes and rules of the machine is told.
+    fn read_statics(&self) {
+        for group in &self.plan.static_groups {
+            if group.routes.is_empty() && group.rules.is_empty() {
+                continue;
+            }
+            let reading = match self.placer.has_set(group) {
+                true => Reading::Up,
+                false => Reading::Down,
+            };
+            let subject = Subject::StaticRoutes(group.name.clone());
+            let _ = self.readings.send((subject, reading));
+        }
+    }
+
+    /// What somebody has taken away is put back.
+    async fn miss(&mut self, gone: Gone) {
+        let mut is_ours = self.placer.misses(gone);
+        while let Ok(more) = self.gone.try_recv() {
+            is_ours |= self.placer.misses(more);
+        }
+        if is_ours {
+            self.placer.doubt();
+            self.again().await;
+        }
+    }
+
+    /// From now on neighbours are told of these again and again, or not.
+    fn repeat(&mut self, instance: &str, placement: &Arc<Placement>) {
+        match &placement.again {
+            Some(again) => {
+                let at = Instant::now() + again.every;
+                let one = (at, Arc::clone(placement));
+                self.again.insert(instance.to_owned(), one);
+            }
+            None => drop(self.again.remove(instance)),
+        }
+    }
+
+    fn tell_again(&mut self) {
+        let (now, interfaces) = (Instant::now(), self.now());
+        for (instance, (at, placement)) in &mut self.again {
+            let Some(again) = placement.again.as_ref().filter(|_| *at <= now) else {
+                continue;
+            };
+            *at = now + again.every;
+            let mut some = Placement::clone(placement);
+            some.addresses
+                .retain(|it| again.interfaces.contains(&it.interface));
+            self.teller.add(instance, &some, 1, &interfaces);
+        }
+    }
+
     async fn release(&mut self, instance: &str) {
         self.teller.forget(instance);
+        self.again.remove(instance);
         let outcome = self.placer.release(instance).await;
         let problem = outcome.err().map(|error| error.to_string());
         self.say(instance, problem.into_iter().collect());
@@ -183,13 +281,17 @@ impl Hands {
         for (instance, problems) in self.placer.again().await {
             self.say(&instance, problems);
         }
+        self.read_statics();
     }
 
     /// Each problem once, until it is over.
     fn say(&self, instance: &str, problems: Vec<String>) {
         let text = problems.join("; ");
         if self.shown.set_problems(instance, problems) && !text.is_empty() {
-            tracing::warn!("vrrp_instance {instance}: {text}");
+            match instance {
+                NOBODY => tracing::warn!("static routes and rules: {text}"),
+                instance => tracing::warn!("vrrp_instance {instance}: {text}"),
+            }
         }
     }
 

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::place;
 
+/// Whose things are the machine's, and no instance's.
+pub(crate) const NOBODY: &str = "";
+
 /// Beside the journal.
 const NOTE: &str = "vrrp.json";
 
@@ -38,6 +41,12 @@ pub(crate) enum Thing {
         length: u8,
         interface: String,
     },
+    /// What is sent from, on an interface of an instance's own.
+    Own {
+        address: IpAddr,
+        length: u8,
+        interface: String,
+    },
     /// An interface that was made.
     Link(String),
     /// A kernel parameter.
@@ -45,6 +54,8 @@ pub(crate) enum Thing {
         path: String,
         before: String,
     },
+    /// The table of addresses that are closed.
+    Table(String),
     /// In the words of `ip`.
     Route(String),
     Rule(String),
@@ -53,7 +64,10 @@ pub(crate) enum Thing {
 impl Thing {
     /// It stays while the instance is a backup.
     pub(crate) fn stays(&self) -> bool {
-        matches!(self, Self::Link(_) | Self::Setting { .. })
+        matches!(
+            self,
+            Self::Link(_) | Self::Setting { .. } | Self::Own { .. } | Self::Table(_)
+        )
     }
 }
 
@@ -85,6 +99,12 @@ impl fmt::Display for Thing {
                 length,
                 interface,
             } => write!(f, "{address}/{length} on {interface}"),
+            Self::Own {
+                address,
+                length,
+                interface,
+            } => write!(f, "{address}/{length} on {interface}"),
+            Self::Table(name) => write!(f, "table {name}"),
             Self::Link(name) => write!(f, "interface {name}"),
             Self::Setting { path, .. } => f.write_str(path),
             Self::Route(words) => write!(f, "route {words}"),

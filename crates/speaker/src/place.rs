@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rlvs_host::Error;
-use rlvs_host::address::{self, Handle, Interface};
+use rlvs_host::address::{self, AddressFlags, Handle, Interface, Setting};
 use rlvs_host::store::Store;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::note::{Note, Put, Remembered, Thing};
-use crate::plan::{Place, Placement, Vmac};
-use crate::vmac;
+use crate::closed::{self, Closed, Served};
+use crate::gone::{Gone, leads_to};
+use crate::note::{NOBODY, Note, Put, Remembered, Thing};
+use crate::plan::{Instance, Ipvlan, Place, Placement, StaticGroup, Vmac};
+use crate::{ipvlan, vmac};
 
 /// How long `ip` may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,6 +29,9 @@ pub(crate) struct Placer {
     held: BTreeMap<String, Arc<Placement>>,
     /// Routes and rules that are there, as far as is known: it is not looked.
     set: Vec<Put>,
+    closed: Closed,
+    /// What is closed was said: before, it is as the last daemon has left it.
+    followed: bool,
 }
 
 /// The kernel, and what it has.
@@ -57,6 +62,8 @@ impl Placer {
             note,
             held: BTreeMap::new(),
             set: Vec::new(),
+            closed: Closed::default(),
+            followed: false,
         }
     }
 
@@ -67,37 +74,158 @@ impl Placer {
         placement: &Arc<Placement>,
     ) -> Vec<String> {
         self.held.insert(instance.to_owned(), placement.clone());
+        // Before the addresses are there.
+        self.closed.hold(instance, placement);
+        let unclosed = self.close().await.filter(|_| placement.closed);
         let outcome = match Seen::now().await {
             Ok(seen) => self.put_all(&seen, instance, placement).await,
             Err(error) => Err(error),
         };
-        outcome.unwrap_or_else(|error| vec![error.to_string()])
+        let mut problems = outcome.unwrap_or_else(|error| vec![error.to_string()]);
+        problems.extend(unclosed);
+        problems
+    }
+
+    /// From now on it is known what is to be closed.
+    pub(crate) fn followed(&mut self) {
+        self.followed = true;
+    }
+
+    /// What virtual services there are.
+    pub(crate) async fn serve(&mut self, served: Vec<Served>) {
+        self.closed.serve(served);
+        if let Some(problem) = self.close().await {
+            tracing::warn!("VRRP: {problem}");
+        }
+    }
+
+    /// Makes the table of what is closed what it should be; what cannot be.
+    async fn close(&mut self) -> Option<String> {
+        let table = Put {
+            instance: NOBODY.to_owned(),
+            thing: Thing::Table(closed::TABLE.to_owned()),
+        };
+        let is_there = self.note.put.contains(&table);
+        let needed = is_there || !self.closed.is_empty();
+        if !self.followed || !needed || !self.closed.is_another() {
+            return None;
+        }
+        let made = match self.note_all(vec![table.clone()]) {
+            Ok(()) => self.closed.make().await,
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(problem) = made {
+            return Some(format!("packets to its addresses are taken: {problem}"));
+        }
+        if self.closed.is_empty() {
+            let struck = self.strike(|put| *put == table);
+            return struck.err().map(|error| error.to_string());
+        }
+        None
     }
 
     /// Takes away what an instance has put here.
     pub(crate) async fn release(&mut self, instance: &str) -> Result<(), Error> {
         self.held.remove(instance);
         self.take_if(|put: &Put| put.instance == instance && !put.thing.stays())
-            .await
+            .await?;
+        self.open(instance).await;
+        Ok(())
     }
 
     /// Takes away all that is here for it.
     pub(crate) async fn remove(&mut self, instance: &str) -> Result<(), Error> {
         self.held.remove(instance);
-        self.take_if(|put: &Put| put.instance == instance).await
+        self.take_if(|put: &Put| put.instance == instance).await?;
+        self.open(instance).await;
+        Ok(())
     }
 
-    /// Makes interfaces with virtual MAC addresses; what cannot be.
-    pub(crate) async fn make(&mut self, instance: &str, vmac: &Vmac) -> Result<(), Error> {
+    /// Its addresses have gone.
+    async fn open(&mut self, instance: &str) {
+        self.closed.release(instance);
+        if let Some(problem) = self.close().await {
+            tracing::warn!("VRRP: {problem}");
+        }
+    }
+
+    /// Makes what an instance has whether it is master or not; what cannot be.
+    pub(crate) async fn make(&mut self, instance: &Instance) -> Vec<String> {
+        let mut problems = Vec::new();
+        let name = &instance.name;
+        for vmac in instance.vmac.iter().chain(&instance.address_vmacs) {
+            problems.extend(self.make_vmac(name, vmac).await.err());
+        }
+        if let Some(ipvlan) = &instance.ipvlan {
+            problems.extend(self.make_ipvlan(name, ipvlan).await.err());
+        }
+        for interface in &instance.promotes {
+            problems.extend(self.promote(name, interface).err());
+        }
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    async fn make_vmac(&mut self, instance: &str, vmac: &Vmac) -> Result<(), Error> {
         let seen = Seen::now().await?;
+        let is_new = seen.interfaces.iter().all(|it| it.name != vmac.name);
+        self.note_of(instance, vmac::things(vmac, is_new))?;
+        vmac::make(&seen.handle, vmac, &seen.interfaces).await
+    }
+
+    async fn make_ipvlan(&mut self, instance: &str, ipvlan: &Ipvlan) -> Result<(), Error> {
+        let seen = Seen::now().await?;
+        let is_new = seen.interfaces.iter().all(|it| it.name != ipvlan.name);
+        self.note_of(instance, ipvlan::things(ipvlan, is_new))?;
+        ipvlan::make(&seen.handle, ipvlan, &seen.interfaces).await?;
+        let Some((address, length)) = ipvlan.address else {
+            return Ok(());
+        };
+        let seen = Seen::now().await?;
+        let Some(on) = seen.interfaces.iter().find(|it| it.name == ipvlan.name) else {
+            return Ok(());
+        };
+        let own = Thing::Own {
+            address,
+            length,
+            interface: ipvlan.name.clone(),
+        };
+        self.note_of(instance, vec![own])?;
+        let setting = Setting {
+            address,
+            length,
+            peer: None,
+            broadcast: None,
+            label: None,
+            scope: 0,
+            preferred: None,
+            flags: AddressFlags::empty(),
+        };
+        address::put(&seen.handle, &setting, on).await.map(drop)
+    }
+
+    /// Other addresses of an interface stay when the first one of their network goes.
+    fn promote(&mut self, instance: &str, interface: &str) -> Result<(), Error> {
+        let path = format!("/proc/sys/net/ipv4/conf/{interface}/promote_secondaries");
+        let failed = |error| Error::io(format!("setting {path}"), error);
+        let before = std::fs::read_to_string(&path).map_err(failed)?;
+        let before = before.trim().to_owned();
+        if before != "0" {
+            return Ok(());
+        }
+        let setting = Thing::Setting {
+            path: path.clone(),
+            before,
+        };
+        self.note_of(instance, vec![setting])?;
+        std::fs::write(&path, "1").map_err(failed)
+    }
+
+    fn note_of(&mut self, instance: &str, things: Vec<Thing>) -> Result<(), Error> {
         let put = |thing| Put {
             instance: instance.to_owned(),
             thing,
         };
-        let is_new = seen.interfaces.iter().all(|it| it.name != vmac.name);
-        let things = vmac::things(vmac, is_new).into_iter();
-        self.note_all(things.map(put).collect())?;
-        vmac::make(&seen.handle, vmac, &seen.interfaces).await
+        self.note_all(things.into_iter().map(put).collect())
     }
 
     async fn take_if(&mut self, is_its: impl Fn(&Put) -> bool) -> Result<(), Error> {
@@ -117,6 +245,8 @@ impl Placer {
 
     /// Puts back what has gone of masters; what cannot be, by instance.
     pub(crate) async fn again(&mut self) -> Vec<(String, Vec<String>)> {
+        self.closed.look().await;
+        let unclosed = self.close().await;
         if self.held.is_empty() {
             return Vec::new();
         }
@@ -130,7 +260,8 @@ impl Placer {
         let mut all = Vec::new();
         for (instance, placement) in self.held.clone() {
             let outcome = self.put_all(&seen, &instance, &placement).await;
-            let problems = outcome.unwrap_or_else(|error| vec![error.to_string()]);
+            let mut problems = outcome.unwrap_or_else(|error| vec![error.to_string()]);
+            problems.extend(unclosed.clone().filter(|_| placement.closed));
             all.push((instance, problems));
         }
         all
@@ -139,6 +270,27 @@ impl Placer {
     /// Routes and rules may have gone: those that are there are not set twice.
     pub(crate) fn doubt(&mut self) {
         self.set.clear();
+    }
+
+    /// Whether that may be something of ours.
+    pub(crate) fn misses(&self, gone: Gone) -> bool {
+        let mut all = self.held.values();
+        match gone {
+            Gone::Rule => all.any(|it| !it.rules.is_empty()),
+            Gone::Below => all.any(|it| !it.routes.is_empty()),
+            Gone::Route(there) => all.any(|it| it.routes.iter().any(|it| leads_to(it, there))),
+        }
+    }
+
+    /// Whether all routes and rules of a group are there, as far as is known.
+    pub(crate) fn has_set(&self, group: &StaticGroup) -> bool {
+        let put = |thing| Put {
+            instance: NOBODY.to_owned(),
+            thing,
+        };
+        let routes = group.routes.iter().cloned().map(Thing::Route);
+        let mut all = routes.chain(group.rules.iter().cloned().map(Thing::Rule));
+        all.all(|thing| self.set.contains(&put(thing)))
     }
 
     pub(crate) fn remember(&mut self, instance: &str, remembered: Remembered) -> Result<(), Error> {
@@ -253,6 +405,11 @@ pub(crate) async fn take_all(put: &[Put]) -> Result<(), Error> {
                 address,
                 length,
                 interface,
+            }
+            | Thing::Own {
+                address,
+                length,
+                interface,
             } => {
                 let Some(from) = interfaces.iter().find(|it| it.name == *interface) else {
                     continue;
@@ -270,6 +427,10 @@ pub(crate) async fn take_all(put: &[Put]) -> Result<(), Error> {
                     tracing::debug!(path, %error, "not set back");
                 }
             }
+            Thing::Table(name) => match closed::remove().await {
+                Ok(()) => tracing::info!(table = name, "taken away"),
+                Err(problem) => tracing::warn!(problem, "not taken away"),
+            },
             Thing::Route(_) | Thing::Rule(_) => {
                 if let Err(problem) = by_words(thing, Verb::Delete).await {
                     tracing::debug!(instance, problem, "not taken away");
@@ -310,7 +471,7 @@ async fn by_words(thing: &Thing, verb: Verb) -> Result<(), String> {
     let (object, text) = match thing {
         Thing::Route(text) => ("route", text),
         Thing::Rule(text) => ("rule", text),
-        Thing::Address { .. } | Thing::Link(_) | Thing::Setting { .. } => return Ok(()),
+        _ => return Ok(()),
     };
     let verb = match verb {
         Verb::Add => "add",

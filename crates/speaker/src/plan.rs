@@ -20,6 +20,13 @@ pub struct Plan {
     pub watches: Vec<Watch>,
     /// Between two announcements.
     pub paces: Vec<Pace>,
+    /// Routes and rules that are there whoever is master.
+    pub statics: Arc<Placement>,
+    /// What of these, and of the machine's own addresses, instances watch.
+    pub static_groups: Vec<StaticGroup>,
+    pub delays: Vec<Delay>,
+    /// Advertisements for virtual routers that are none of ours are told once.
+    pub logs_unknown: bool,
 }
 
 /// One virtual router.
@@ -36,6 +43,11 @@ pub struct Instance {
     pub tracked: Vec<Subject>,
     pub placement: Arc<Placement>,
     pub vmac: Option<Vmac>,
+    /// For addresses that are on other interfaces.
+    pub address_vmacs: Vec<Vmac>,
+    pub ipvlan: Option<Ipvlan>,
+    /// Interfaces that keep their other addresses when one of them goes.
+    pub promotes: Vec<String>,
 }
 
 /// An interface with a virtual MAC address.
@@ -45,8 +57,45 @@ pub struct Vmac {
     /// The interface that it is on.
     pub parent: String,
     pub mac: [u8; 6],
+    /// For IPv6.
+    pub v6: bool,
     /// Advertisements go by it.
     pub sends: bool,
+}
+
+/// An interface of its own with the MAC address of the one below.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ipvlan {
+    pub name: String,
+    pub parent: String,
+    /// What it sends from, with the length of its network.
+    pub address: Option<(IpAddr, u8)>,
+    pub mode: IpvlanMode,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum IpvlanMode {
+    Bridge,
+    Private,
+    Vepa,
+}
+
+/// What instances watch of the machine's own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StaticGroup {
+    pub name: String,
+    pub addresses: Vec<IpAddr>,
+    /// In the words of the placement.
+    pub routes: Vec<String>,
+    pub rules: Vec<String>,
+}
+
+/// How long an interface has to be otherwise before that counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Delay {
+    pub interface: String,
+    pub down: Duration,
+    pub up: Duration,
 }
 
 /// Instances that go together.
@@ -69,6 +118,9 @@ pub enum Subject {
     Process(String),
     /// A virtual server has its quorum.
     Service(String),
+    /// Those of a group are there.
+    StaticAddresses(String),
+    StaticRoutes(String),
 }
 
 /// What is on the machine while an instance is master.
@@ -79,6 +131,16 @@ pub struct Placement {
     pub routes: Vec<String>,
     /// In the words of `ip rule add`.
     pub rules: Vec<String>,
+    /// Packets to the addresses are dropped, unless they are a service's.
+    pub closed: bool,
+    pub again: Option<Again>,
+}
+
+/// Neighbours are told again and again of addresses on these interfaces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Again {
+    pub every: Duration,
+    pub interfaces: Vec<String>,
 }
 
 /// An address on an interface.
@@ -142,6 +204,13 @@ impl Plan {
         all.filter_map(name).collect()
     }
 
+    /// Whether routes or rules are to be put here, by anyone.
+    pub(crate) fn has_words(&self) -> bool {
+        let placements = self.instances.iter().map(|it| &it.placement);
+        let mut all = placements.chain([&self.statics]);
+        all.any(|it| !it.routes.is_empty() || !it.rules.is_empty())
+    }
+
     /// All addresses that come and go: none of them is one to send from.
     pub(crate) fn is_virtual(&self, address: IpAddr) -> bool {
         let places = self.instances.iter().flat_map(|it| &it.placement.addresses);
@@ -156,7 +225,8 @@ impl Instance {
         let identity = |it: &Self| {
             let spec = &it.spec;
             let of = (spec.virtual_router, spec.family, spec.version);
-            (it.name.clone(), it.interface.clone(), it.vmac.clone(), of)
+            let on = (it.interface.clone(), it.vmac.clone(), it.ipvlan.clone());
+            (it.name.clone(), on, it.address_vmacs.clone(), of)
         };
         identity(self) == identity(other)
     }
@@ -180,6 +250,8 @@ impl fmt::Display for Subject {
             Self::File(name) => write!(f, "file {name}"),
             Self::Process(name) => write!(f, "process {name}"),
             Self::Service(name) => write!(f, "service {name}"),
+            Self::StaticAddresses(name) => write!(f, "an address of track_group {name}"),
+            Self::StaticRoutes(name) => write!(f, "a route or rule of track_group {name}"),
         }
     }
 }

@@ -3,9 +3,10 @@
 //! It waits for packets, for the time, and for what it is told, and for nothing else: what takes
 //! time is done by `hands`. Of packets it takes a bounded number before it looks at the time again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
@@ -17,9 +18,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
+use crate::bounces::Bounces;
 use crate::hands::Job;
 use crate::links::Interfaces;
-use crate::note::Remembered;
+use crate::note::{NOBODY, Remembered};
 use crate::plan::{Plan, Subject};
 use crate::speaker::{Command, HandedOver, States, Told};
 use crate::unit::{Member, Unit};
@@ -31,6 +33,8 @@ mod hand_over;
 
 /// Packets of one socket before others, and the time, are looked at.
 const AT_ONCE: usize = 64;
+/// Virtual routers that are none of ours, and are told.
+const UNKNOWN: usize = 256;
 /// Sockets that could not be opened are tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// After so many authentication headers their number is written down.
@@ -46,6 +50,11 @@ pub(crate) struct Runner {
     /// Sockets that could not be opened, and when that is tried again.
     retry: Option<Instant>,
     readings: HashMap<Subject, Reading>,
+    bounces: Bounces,
+    /// Groups of the machine's own routes and rules: whether all are there.
+    static_routes: BTreeMap<String, bool>,
+    /// Virtual routers that are none of ours, and were told: on which interface, whose.
+    unknown: BTreeSet<(u32, u8, IpAddr)>,
     ready: Result<(), String>,
     handing_over: Vec<hand_over::Pending>,
     remembered: BTreeMap<String, Remembered>,
@@ -89,6 +98,9 @@ impl Runner {
             wires: Vec::new(),
             retry: None,
             readings: HashMap::new(),
+            bounces: Bounces::default(),
+            static_routes: BTreeMap::new(),
+            unknown: BTreeSet::new(),
             ready: Err("the director begins".to_owned()),
             handing_over: Vec::new(),
             remembered,
@@ -120,9 +132,10 @@ impl Runner {
                     Some(command) => self.obey(command),
                     None => return,
                 },
-                Some((subject, reading)) = readings.recv() => self.read(subject, reading),
+                Some((subject, reading)) = readings.recv() => self.learn(subject, reading),
                 Ok(()) = self.interfaces.changed() => self.look(),
             }
+            self.set_clocks();
             // What has been heard is heard before it is looked at how long nothing was.
             self.receive();
             self.poll();
@@ -152,8 +165,20 @@ impl Runner {
                     self.read(Subject::Service(name), reading);
                 }
             }
+            Command::Serve(served) => drop(self.jobs.send(Job::Serve(served))),
             Command::HandOver(of, reply) => self.hand_over(of, reply),
             Command::End { .. } => {}
+        }
+    }
+
+    /// What is watched is so now.
+    fn learn(&mut self, subject: Subject, reading: Reading) {
+        let Subject::StaticRoutes(group) = subject else {
+            return self.read(subject, reading);
+        };
+        let up = reading == Reading::Up;
+        if self.static_routes.insert(group, up) != Some(up) {
+            self.look();
         }
     }
 
@@ -174,7 +199,9 @@ impl Runner {
             for _ in 0..AT_ONCE {
                 let mut all = Vec::new();
                 let some = wire.receive(&mut |datagram| {
-                    for place in self.hearing(wire.key(), datagram.virtual_router()) {
+                    let router = datagram.virtual_router();
+                    self.note_unknown(wire.key(), router, datagram.source);
+                    for place in self.hearing(wire.key(), router) {
                         all.push((place.0, self.hear(place, datagram)));
                     }
                 });
@@ -215,7 +242,45 @@ impl Runner {
         all
     }
 
+    /// `log_unknown_vrids`: each of them is told once.
+    fn note_unknown(&mut self, key: &Key, router: Option<u8>, source: IpAddr) {
+        let Some(router) = router.filter(|_| self.plan.logs_unknown) else {
+            return;
+        };
+        let mut members = self.units.iter().flat_map(|unit| &unit.members);
+        let is_ours = members.any(|it| {
+            let wire = it.wire.as_ref();
+            let is_there = wire.is_some_and(|it| (it.index, it.v6) == (key.index, key.v6));
+            is_there && it.instance.spec.virtual_router == router
+        });
+        let is_new = !is_ours && self.unknown.len() < UNKNOWN;
+        if is_new && self.unknown.insert((key.index, router, source)) {
+            let interface = &key.interface;
+            tracing::warn!(interface, %source, router, "a virtual router that is not known here");
+        }
+    }
+
+    /// Who signs says when it does.
+    fn set_clocks(&mut self) {
+        if !self.units.iter().any(Unit::signs) {
+            return;
+        }
+        let time_of_day = self.time_of_day();
+        for unit in &mut self.units {
+            unit.clock(time_of_day);
+        }
+    }
+
+    /// What it was when times began.
+    fn time_of_day(&self) -> Duration {
+        let today = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        today.unwrap_or_default().saturating_sub(self.now())
+    }
+
     fn poll(&mut self) {
+        if self.bounces.due().is_some_and(|at| at <= self.now()) {
+            self.look();
+        }
         for number in 0..self.units.len() {
             let now = self.now();
             if self.units[number].deadline().is_some_and(|at| at <= now) {
@@ -232,7 +297,9 @@ impl Runner {
     fn due(&self) -> Option<Instant> {
         let deadlines = self.units.iter().filter_map(Unit::deadline);
         let pending = self.handing_over.iter().map(|it| it.until);
-        let all = deadlines.chain(pending).map(|at| self.begun + at);
+        let bounces = self.bounces.due();
+        let all = deadlines.chain(pending).chain(bounces);
+        let all = all.map(|at| self.begun + at);
         all.chain(self.retry).min()
     }
 
@@ -407,6 +474,9 @@ impl Runner {
             } else {
                 self.remember(number);
             }
+        }
+        if hands_over {
+            let _ = self.jobs.send(Job::Forget(NOBODY.to_owned()));
         }
         self.show();
         let (sender, finished) = oneshot::channel();

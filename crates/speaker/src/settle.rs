@@ -14,15 +14,23 @@ use rlvs_vrrp::spec::{Announcements, Authentication, Family, OldChecksum, Peer, 
 use rlvs_vrrp::{GroupSpec, Spec, Version};
 
 use crate::plan::{
-    Group, Init, Instance, Pace, Place, Placement, Plan, Subject, Vmac, Watch, WatchedScript,
-    setting,
+    Again, Delay, Group, Init, Instance, Pace, Place, Placement, Plan, Subject, Watch,
+    WatchedScript, setting,
 };
-use crate::vmac;
+use interfaces::Interfaces;
 
+mod interfaces;
+mod signing;
+mod statics;
+mod strict;
 mod unacted;
 
 /// keepalived's hop limit for peers.
 const UNICAST_TTL: u8 = 255;
+/// keepalived's default_interface.
+const INTERFACE: &str = "eth0";
+/// Of interface_up_down_delays, in seconds.
+const LONGEST_DELAY: f64 = 255.0;
 
 /// What a configuration comes to.
 #[derive(Debug, Default)]
@@ -43,10 +51,13 @@ pub fn settle(site: &Site) -> Settled {
         used: Vec::new(),
     };
     settler.instances();
+    settler.statics();
+    settler.delays();
     settler.groups();
     settler.watches();
     settler.sync_daemon();
     settler.settled.plan.paces = paces(&site.vrrp);
+    settler.settled.plan.logs_unknown = site.vrrp.defaults.log_unknown_vrids;
     unacted::notes(site, &mut settler.settled.notes);
     settler.settled
 }
@@ -115,7 +126,10 @@ impl Settler<'_> {
 
     fn instance(&mut self, it: &vrrp::Instance, of: &str) -> Option<Instance> {
         let defaults = &self.vrrp.defaults;
-        let Some(interface) = it.interface.clone() else {
+        // By a VRF's device peers are heard on all interfaces that belong to it.
+        let by_peers = !it.unicast_peer.is_empty();
+        let vrf = it.vrf.as_ref().filter(|_| by_peers);
+        let Some(interface) = it.interface.as_ref().or(vrf).cloned() else {
             self.problem(of, "it has no interface: name the one it speaks on");
             return None;
         };
@@ -153,7 +167,6 @@ impl Settler<'_> {
             Some(_) => OldChecksum::On,
             None => OldChecksum::Auto,
         };
-        self.preemption(it, &mut spec, of);
         let strict = it.strict_mode.unwrap_or(defaults.strict);
         spec.accept = it.accept.unwrap_or(!strict);
         let down_timer = it.down_timer_adverts.or(defaults.down_timer_adverts);
@@ -165,52 +178,157 @@ impl Settler<'_> {
         spec.skip_check_adv_addr = or(it.skip_check_adv_addr, defaults.skip_check_adv_addr);
         spec.startup_delay = defaults.startup_delay.map_or(Duration::ZERO, seconds);
         spec.announcements = announcements(&it.garp, defaults);
+        if let Some(hmac) = &it.auth_hmac {
+            match signing::signing(hmac, spec.interval) {
+                Ok(signing) => spec.signing = Some(signing),
+                Err(problem) => self.problem(of, problem),
+            }
+        }
+        if strict && !self.strict(it, &mut spec, of) {
+            return None;
+        }
+        self.preemption(it, &mut spec, of);
+        if strict {
+            spec.preempt_delay = Duration::ZERO;
+        }
         spec.track_primary = !it.dont_track_primary;
-        let (tracked, track) = self.track(&it.track, of);
+        let (mut tracked, track) = self.track(&it.track, of);
         spec.track = track;
-        let vmac = self.vmac(it, &spec, &interface, of);
-        let on = vmac.as_ref().map_or(&interface, |vmac| &vmac.name);
+        for subject in self.statics_of(&it.name) {
+            tracked.push(subject);
+            spec.track.push(Tracked::default());
+        }
+        let mut interfaces = match Interfaces::new(it, &spec, &interface, defaults) {
+            Ok(interfaces) => interfaces,
+            Err(problem) => {
+                self.problem(of, problem);
+                return None;
+            }
+        };
+        if let Some(vmac) = interfaces.vmac.as_mut().filter(|_| strict) {
+            let xmit_base = it.vmac.as_ref().is_some_and(|it| it.xmit_base);
+            if xmit_base && matches!(spec.to, To::Group(_)) {
+                vmac.sends = true;
+                self.note(of, strict::XMIT_BASE);
+            }
+        }
+        // Who speaks in a VRF, on none of its interfaces, has addresses where keepalived has them.
+        let usual = match it.interface {
+            Some(_) => interface.clone(),
+            None => defaults.interface.clone().unwrap_or(INTERFACE.to_owned()),
+        };
+        let placement = placement(it, &spec, &usual, &interfaces, defaults);
         Some(Instance {
             name: it.name.clone(),
             source: it.unicast_src_ip.or(it.mcast_src_ip),
             track_source: it.track_src_ip,
             tracked,
-            placement: Arc::new(placement(it, on)),
-            vmac,
+            promotes: match it.promote_secondaries {
+                true => parents(it, &usual, &placement),
+                false => Vec::new(),
+            },
+            placement: Arc::new(placement),
+            vmac: interfaces.vmac,
+            address_vmacs: interfaces.address_vmacs,
+            ipvlan: interfaces.ipvlan,
             interface,
             spec,
         })
     }
 
-    /// Of IPv6, and to peers, advertisements go by the interface below, whose address they have.
-    fn vmac(
-        &mut self,
-        it: &vrrp::Instance,
-        spec: &Spec,
-        interface: &str,
-        of: &str,
-    ) -> Option<Vmac> {
-        let written = it.vmac.as_ref().filter(|it| it.adverts)?;
-        let v6 = spec.family == Family::V6;
-        let router = spec.virtual_router;
-        let mac = match &written.mac {
-            None => vmac::mac(router, v6),
-            Some(text) => match vmac::parse(text) {
-                Some(mac) => mac,
-                None => {
-                    self.problem(of, format!("`{text}` is no MAC address"));
-                    return None;
-                }
-            },
+    /// Whether it can be so.
+    fn strict(&mut self, it: &vrrp::Instance, spec: &mut Spec, of: &str) -> bool {
+        let mut notes = Vec::new();
+        let outcome = strict::apply(it, spec, &mut notes);
+        for note in notes {
+            self.note(of, note);
+        }
+        match outcome {
+            Ok(()) => true,
+            Err(problem) => {
+                self.problem(of, problem);
+                false
+            }
+        }
+    }
+
+    /// What of the machine's own an instance watches.
+    fn statics_of(&self, instance: &str) -> Vec<Subject> {
+        let groups = self.vrrp.track_group.iter();
+        let its = groups.filter(|it| it.group.iter().any(|name| name == instance));
+        let mut subjects = Vec::new();
+        for written in its {
+            let group = statics::group(self.site, &written.name);
+            if !group.addresses.is_empty() {
+                subjects.push(Subject::StaticAddresses(group.name.clone()));
+            }
+            if !group.routes.is_empty() || !group.rules.is_empty() {
+                subjects.push(Subject::StaticRoutes(group.name));
+            }
+        }
+        subjects
+    }
+
+    /// Routes, rules and addresses that are there whoever is master.
+    fn statics(&mut self) {
+        let vrrp = self.vrrp;
+        let plan = &mut self.settled.plan;
+        plan.statics = Arc::new(statics::placement(vrrp));
+        plan.static_groups = vrrp
+            .track_group
+            .iter()
+            .map(|it| statics::group(self.site, &it.name))
+            .collect();
+        for group in &vrrp.track_group {
+            let of = format!("track_group {}", group.name);
+            let is_known = |name: &&String| vrrp.instance.iter().any(|it| it.name == **name);
+            if let Some(name) = group.group.iter().find(|name| !is_known(name)) {
+                self.problem(&of, format!("there is no vrrp_instance {name}"));
+            }
+        }
+        for name in statics::names(self.site) {
+            if vrrp.track_group.iter().all(|it| it.name != name) {
+                let what = "no instances watch it: there is no such track_group";
+                self.note(&format!("track_group {name}"), what);
+            }
+        }
+    }
+
+    /// Changes of interfaces that count only if they last.
+    fn delays(&mut self) {
+        let vrrp = self.vrrp;
+        for written in &vrrp.interface_delay {
+            let of = format!("interface_up_down_delays, {}", written.interface);
+            let allowed = 0.0..=LONGEST_DELAY;
+            let up = written.up.unwrap_or(written.down);
+            if !allowed.contains(&written.down) || !allowed.contains(&up) {
+                self.problem(&of, format!("a delay is 0 to {LONGEST_DELAY} seconds"));
+                continue;
+            }
+            let delay = Delay {
+                interface: written.interface.clone(),
+                down: seconds(written.down),
+                up: seconds(up),
+            };
+            self.compare_delay(&delay, &of);
+            self.settled.plan.delays.push(delay);
+        }
+    }
+
+    /// With how long backups wait.
+    fn compare_delay(&mut self, delay: &Delay, of: &str) {
+        let instances = self.settled.plan.instances.iter();
+        let late = |it: &&Instance| {
+            let times = u32::from(it.spec.down_timer_adverts).saturating_sub(1);
+            it.interface == delay.interface && delay.down >= it.spec.interval * times
         };
-        let usual = || format!("vrrp{}.{router}", if v6 { "6" } else { "" });
-        let by_group = matches!(spec.to, To::Group(_));
-        Some(Vmac {
-            name: written.name.clone().unwrap_or_else(usual),
-            parent: interface.to_owned(),
-            mac,
-            sends: by_group && !v6 && !written.xmit_base,
-        })
+        if let Some(name) = instances.clone().find(late).map(|it| it.name.clone()) {
+            let what = "another router takes over before this one says that it cannot be master";
+            self.note(
+                of,
+                format!("it is as long as backups of {name} wait: {what}"),
+            );
+        }
     }
 
     /// As keepalived has it, a router that is to begin as master takes over at once.
@@ -442,18 +560,69 @@ fn announcements(own: &Garp, defaults: &vrrp::Defaults) -> Announcements {
     }
 }
 
-fn placement(it: &vrrp::Instance, interface: &str) -> Placement {
-    let addresses = it.virtual_ipaddress.iter();
-    let addresses = addresses.chain(&it.virtual_ipaddress_excluded);
+fn placement(
+    it: &vrrp::Instance,
+    spec: &Spec,
+    interface: &str,
+    interfaces: &Interfaces,
+    defaults: &vrrp::Defaults,
+) -> Placement {
     let place = |address: &rlvs_config::model::VirtualAddress| Place {
-        interface: address.interface.clone().unwrap_or(interface.to_owned()),
+        interface: interfaces.place(address, interface),
         setting: setting(address),
     };
+    let addresses: Vec<_> = all_addresses(it).map(place).collect();
     Placement {
-        addresses: addresses.map(place).collect(),
+        again: again(it, interfaces, defaults, &addresses),
+        addresses,
         routes: it.virtual_routes.clone(),
         rules: it.virtual_rules.clone(),
+        closed: !spec.accepts(),
     }
+}
+
+/// `garp_extra_if`: for switches to keep MAC addresses that nothing else is sent from.
+fn again(
+    it: &vrrp::Instance,
+    interfaces: &Interfaces,
+    defaults: &vrrp::Defaults,
+    addresses: &[Place],
+) -> Option<Again> {
+    let (written, all) = match it.garp.extra_if {
+        Some(_) => (it.garp.extra_if, it.garp.extra_if_all),
+        None => (defaults.garp.extra_if, defaults.garp.extra_if_all),
+    };
+    let every = written.filter(|it| *it > 0)?;
+    let of_vmacs = interfaces.address_vmacs.iter().map(|it| it.name.clone());
+    let mut names: Vec<_> = match all {
+        true => addresses.iter().map(|it| it.interface.clone()).collect(),
+        false => of_vmacs.collect(),
+    };
+    names.sort();
+    names.dedup();
+    Some(Again {
+        every: Duration::from_secs(every.into()),
+        interfaces: names,
+    })
+}
+
+/// Interfaces that addresses of IPv4 are on, or that those are on: only they take others along.
+fn parents(it: &vrrp::Instance, interface: &str, placement: &Placement) -> Vec<String> {
+    let written = all_addresses(it).zip(&placement.addresses);
+    let of_v4 = written.filter(|(address, _)| address.ip().is_ipv4());
+    let names = of_v4.flat_map(|(address, place)| {
+        let parent = address.interface.clone().unwrap_or(interface.to_owned());
+        [parent, place.interface.clone()]
+    });
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn all_addresses(it: &vrrp::Instance) -> impl Iterator<Item = &rlvs_config::model::VirtualAddress> {
+    let addresses = it.virtual_ipaddress.iter();
+    addresses.chain(&it.virtual_ipaddress_excluded)
 }
 
 fn script(it: &vrrp::Script) -> WatchedScript {

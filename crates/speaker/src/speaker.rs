@@ -9,6 +9,7 @@ use rlvs_vrrp::{Event, State};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::closed::Served;
 use crate::hands::{self, Outfit};
 use crate::note::{self, Note};
 use crate::plan::Plan;
@@ -62,6 +63,7 @@ pub(crate) enum Command {
     Ready(Result<(), String>),
     /// Virtual servers that have their quorum, or not.
     Services(Vec<(String, bool)>),
+    Serve(Vec<Served>),
     HandOver(Option<String>, oneshot::Sender<Result<HandedOver, String>>),
     End {
         hands_over: bool,
@@ -115,6 +117,11 @@ impl Speaker {
     /// What virtual servers that are tracked are.
     pub fn services(&self, services: Vec<(String, bool)>) {
         self.send(Command::Services(services));
+    }
+
+    /// All virtual services: they are served at addresses that are closed to all else.
+    pub fn serve(&self, served: Vec<Served>) {
+        self.send(Command::Serve(served));
     }
 
     /// Lets another director be master of an instance, a group, or all that are master here. The

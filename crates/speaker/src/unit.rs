@@ -145,6 +145,20 @@ impl Unit {
         }
     }
 
+    /// Whether the time of day counts.
+    pub(crate) fn signs(&self) -> bool {
+        let mut machines = self.machines().iter();
+        machines.any(|it| it.spec().signing.is_some())
+    }
+
+    /// What time of day it was when times began.
+    pub(crate) fn clock(&mut self, time_of_day: Duration) {
+        match &mut self.machine {
+            Kind::One(machine) => machine.clock(time_of_day),
+            Kind::Together(group) => group.clock(time_of_day),
+        }
+    }
+
     pub(crate) fn stop(&mut self, now: Duration) -> Vec<GroupAction> {
         self.with(|one| one.stop(now), |all| all.stop(now))
     }
@@ -270,10 +284,13 @@ impl Unit {
         let mut actions = Vec::new();
         for number in 0..self.members.len() {
             let member = &mut self.members[number];
-            let on = interfaces
-                .iter()
-                .find(|it| it.name == member.instance.interface);
-            let up = on.is_some_and(|it| it.running);
+            let named = |name: &str| interfaces.iter().find(|it| it.name == name);
+            let below = named(&member.instance.interface);
+            let on = match &member.instance.ipvlan {
+                Some(ipvlan) => named(&ipvlan.name),
+                None => below,
+            };
+            let up = [on, below].iter().all(|it| it.is_some_and(|it| it.running));
             let source = source(&member.instance, on, interfaces, plan);
             member.wire = on.map(|on| member.instance.key(on.index, &on.name));
             let vmac = member.instance.vmac.as_ref();

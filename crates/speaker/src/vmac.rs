@@ -27,12 +27,17 @@ pub(crate) fn mac(router: u8, v6: bool) -> [u8; 6] {
     mac
 }
 
-/// Six bytes in hexadecimal, as `ip link` prints them.
-pub(crate) fn parse(text: &str) -> Option<[u8; 6]> {
+/// Six bytes in hexadecimal, as `ip link` prints them; behind five of them is the virtual router's
+/// number.
+pub(crate) fn parse(text: &str, router: u8) -> Option<[u8; 6]> {
     let bytes = text
         .split(':')
         .map(|byte| u8::from_str_radix(byte, 16).ok());
-    bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
+    let mut bytes = bytes.collect::<Option<Vec<u8>>>()?;
+    if bytes.len() == 5 {
+        bytes.push(router);
+    }
+    bytes.try_into().ok()
 }
 
 /// What is to be written down before it is made: the interface, if it is new, and a setting with what
@@ -126,9 +131,10 @@ mod tests {
     fn addresses_are_the_rfcs() {
         assert_eq!(mac(51, false), [0, 0, 0x5e, 0, 1, 51]);
         assert_eq!(mac(255, true), [0, 0, 0x5e, 0, 2, 255]);
-        assert_eq!(parse("02:00:0a:00:00:ff"), Some([2, 0, 10, 0, 0, 255]));
-        for wrong in ["", "02:00:0a:00:00", "02:00:0a:00:00:fg", "1:2:3:4:5:6:7"] {
-            assert_eq!(parse(wrong), None, "{wrong}");
+        assert_eq!(parse("02:00:0a:00:00:ff", 51), Some([2, 0, 10, 0, 0, 255]));
+        assert_eq!(parse("02:00:0a:00:00", 51), Some([2, 0, 10, 0, 0, 51]));
+        for wrong in ["", "02:00:0a:00", "02:00:0a:00:00:fg", "1:2:3:4:5:6:7"] {
+            assert_eq!(parse(wrong, 51), None, "{wrong}");
         }
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Wants {
     pub(crate) groups: BTreeSet<IpAddr>,
     /// Virtual routers.
     pub(crate) routers: BTreeSet<u8>,
+    /// All others, too.
+    pub(crate) all: bool,
 }
 
 #[derive(Debug)]
@@ -85,8 +87,14 @@ impl Wire {
     /// Lets in what is wanted now.
     pub(crate) fn follow(&mut self, wants: &Wants) -> io::Result<()> {
         let socket = self.socket.get_ref();
-        if wants.routers != self.wants.routers {
-            socket.attach_filter(&filter(self.key.v6, self.key.authenticated, &wants.routers))?;
+        if (&wants.routers, wants.all) != (&self.wants.routers, self.wants.all) {
+            match wants.all {
+                true => socket.attach_filter(&ALL)?,
+                false => {
+                    let filter = filter(self.key.v6, self.key.authenticated, &wants.routers);
+                    socket.attach_filter(&filter)?;
+                }
+            }
         }
         for group in wants.groups.difference(&self.wants.groups) {
             join(socket, self.key.index, *group, true)?;
@@ -200,6 +208,9 @@ fn open_v6(key: &Key) -> io::Result<Socket> {
     socket.set_multicast_all_v6(false)?;
     socket.set_multicast_loop_v6(false)?;
     socket.set_multicast_if_v6(key.index)?;
+    // By an interface with a virtual MAC address it says what comes from the one below, which has the
+    // address.
+    socket.set_freebind_v6(true)?;
     setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
     setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
     Ok(socket)
@@ -260,6 +271,8 @@ fn receive_v6(
 }
 
 const NOTHING: [SockFilter; 1] = [SockFilter::new((BPF_RET | BPF_K) as u16, 0, 0, 0)];
+
+const ALL: [SockFilter; 1] = [SockFilter::new((BPF_RET | BPF_K) as u16, 0, 0, u32::MAX)];
 
 /// Takes the packets whose virtual router is one of these: the second byte behind the IP header, and
 /// behind an authentication header of IPv4, which is 24 bytes long.

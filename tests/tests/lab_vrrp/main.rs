@@ -1,7 +1,12 @@
 //! VRRP: directors of rlvs with Debian's keepalived as the other router, by one and the same
 //! keepalived.conf, and with each other.
 
+mod closed;
+mod interfaces;
 mod pair;
+mod signed;
+mod statics;
+mod told;
 
 use std::fs;
 
@@ -13,7 +18,7 @@ use rlvs_tests::scene::Download;
 use pair::{KEEPALIVED, Pair, Router, SOON};
 
 /// Ways to speak: each an instance.
-const WAYS: [(&str, &str, &str); 8] = [
+const WAYS: [(&str, &str, &str); 10] = [
     (
         "PASS",
         "10.0.0.101",
@@ -41,6 +46,16 @@ const WAYS: [(&str, &str, &str); 8] = [
         "VMAC",
         "10.0.0.108",
         "version 3\nadvert_int 0.5\nuse_vmac own",
+    ),
+    (
+        "VMAC6",
+        "fe80::109",
+        "version 3\nadvert_int 0.5\nuse_vmac own6",
+    ),
+    (
+        "STRICT",
+        "10.0.0.110",
+        "version 3\nadvert_int 0.5\nstrict_mode on",
     ),
 ];
 
@@ -108,13 +123,18 @@ fn it_speaks_with_keepalived_in_both_roles() -> Result<()> {
         "kill -9 $(cat {}/vrrp.pid) || true",
         host.directory()?.display()
     ))?;
-    host.shell("ip address flush dev eth0; ip link del own")?;
+    host.shell("ip address flush dev eth0; ip link del own; ip link del own6")?;
     pair.wait_for(0, &addresses, "keepalived is dead")?;
     // Who ends for good hands over, and leaves nothing.
     pair.routers[0].rlvs("stop --remove")?;
     ensure!(pair.routers[0].has(&addresses)? == 0);
     let host = &pair.routers[0].director.host;
-    ensure!(!host.run("ip", ["link"])?.contains("own@"));
+    let links = host.run("ip", ["link"])?;
+    ensure!(
+        !links.contains("own@") && !links.contains("own6@"),
+        "{links}"
+    );
+    ensure!(!host.run("nft", ["list", "tables"])?.contains("rlvs_vrrp"));
     let ignored = host.run("sysctl", ["-n", "net.ipv4.conf.eth0.arp_ignore"])?;
     ensure!(ignored.trim() == "0", "{ignored}");
     Ok(())

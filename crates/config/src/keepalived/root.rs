@@ -113,7 +113,7 @@ const ROOT: &[Keyword<Root>] = &[
     }),
     block(&["interface_up_down_delays"], |root, notes, line| {
         let delays = vrrp::interface_delays(notes, line);
-        root.vrrp().interface_delays.extend(delays);
+        root.vrrp().interface_delay.extend(delays);
     }),
     block(
         &["track_group", "static_track_group"],

@@ -1,6 +1,7 @@
 //! VRRP: read and kept.
 
 mod address;
+mod auth_hmac;
 mod bfd;
 mod instance;
 mod notify;

@@ -2,6 +2,7 @@
 //! of rlvs that speaks VRRP.
 
 pub mod address;
+pub mod auth_hmac;
 pub mod instance;
 pub mod track;
 
@@ -9,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use address::VirtualAddress;
-pub use instance::{Authentication, Garp, Instance, Notify, Peer, Vmac};
+pub use auth_hmac::AuthHmac;
+pub use instance::{Authentication, Garp, Instance, Ipvlan, Notify, Peer, Vmac};
 pub use track::{Bfd, Process, Script, Track, TrackFile, Watched};
 
 /// `[vrrp]`
@@ -44,9 +46,9 @@ pub struct Vrrp {
     /// Interfaces whose carrier is asked for rather than waited for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub linkbeat_interfaces: Vec<String>,
-    /// "INTERFACE DOWN [UP]": seconds before a change of the interface counts.
+    /// `interface_up_down_delays`: changes of interfaces that count only if they last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub interface_delays: Vec<String>,
+    pub interface_delay: Vec<InterfaceDelay>,
 }
 
 impl Vrrp {
@@ -66,7 +68,7 @@ impl Vrrp {
         self.static_routes.extend(more.static_routes);
         self.static_rules.extend(more.static_rules);
         self.linkbeat_interfaces.extend(more.linkbeat_interfaces);
-        self.interface_delays.extend(more.interface_delays);
+        self.interface_delay.extend(more.interface_delay);
     }
 }
 
@@ -184,7 +186,20 @@ pub struct GarpGroup {
     pub interfaces: Vec<String>,
 }
 
-/// `track_group`
+/// How long an interface has to be otherwise before that counts.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct InterfaceDelay {
+    pub interface: String,
+    /// Seconds.
+    pub down: f64,
+    /// As long as `down` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up: Option<f64>,
+}
+
+/// `track_group`: instances that are in fault while a static address, route or rule that is marked
+/// with its name is not there.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct TrackGroup {

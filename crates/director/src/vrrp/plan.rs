@@ -2,7 +2,7 @@
 
 use rlvs_config::Site;
 use rlvs_control::site::{VrrpChange, VrrpStep};
-use rlvs_speaker::{Group, Instance, settle};
+use rlvs_speaker::{Group, Instance, Placement, settle};
 
 pub(crate) fn steps(before: &Site, after: &Site) -> Vec<VrrpStep> {
     let (before, after) = (settle(before).plan, settle(after).plan);
@@ -26,6 +26,7 @@ pub(crate) fn steps(before: &Site, after: &Site) -> Vec<VrrpStep> {
         }
     }
     steps.extend(groups(&before.groups, &after.groups));
+    steps.extend(statics(&before.statics, &after.statics));
     steps
 }
 
@@ -44,6 +45,26 @@ fn groups(before: &[Group], after: &[Group]) -> Vec<VrrpStep> {
         Some(step("group", &new.name, change, members))
     });
     gone.chain(new).collect()
+}
+
+/// Routes and rules that are there whoever is master.
+fn statics(before: &Placement, after: &Placement) -> Option<VrrpStep> {
+    let words = |it: &Placement| {
+        let routes = it.routes.iter().map(|it| format!("route {it}"));
+        let rules = it.rules.iter().map(|it| format!("rule {it}"));
+        routes.chain(rules).collect::<Vec<_>>()
+    };
+    let (before, after) = (words(before), words(after));
+    let gone = before.iter().filter(|it| !after.contains(it));
+    let new = after.iter().filter(|it| !before.contains(it));
+    let gone = gone.map(|it| format!("without {it}"));
+    let details: Vec<_> = gone.chain(new.map(|it| format!("with {it}"))).collect();
+    let is_another = !details.is_empty();
+    is_another.then(|| VrrpStep {
+        what: "static routes and rules".to_owned(),
+        change: VrrpChange::Changes,
+        details,
+    })
 }
 
 fn step(kind: &str, name: &str, change: VrrpChange, details: Vec<String>) -> VrrpStep {
@@ -158,6 +179,14 @@ group = ["VI_1"]
         assert_eq!(all(&another), [expected]);
         let restarts = all(&SITE.replace("51", "52"));
         assert_eq!(restarts[0].1, VrrpChange::Restarts);
+        let routed = SITE.replacen(
+            "[[vrrp.instance]]",
+            "[vrrp]\nstatic_routes = [\"198.51.100.0/24 via 192.0.2.9\"]\n[[vrrp.instance]]",
+            1,
+        );
+        let added = all(&routed);
+        assert_eq!(added[0].0, "static routes and rules");
+        assert_eq!(added[0].2, ["with route 198.51.100.0/24 via 192.0.2.9"]);
         let gone: Vec<_> = all("").into_iter().map(|it| (it.0, it.1)).collect();
         assert_eq!(
             gone,

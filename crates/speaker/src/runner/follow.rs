@@ -1,7 +1,9 @@
 //! Another configuration, and what the kernel says of interfaces.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rlvs_host::address::Interface;
 use rlvs_vrrp::spec::To;
@@ -10,19 +12,22 @@ use tokio::time::Instant;
 
 use super::{NUMBERS, RETRY, Runner};
 use crate::hands::Job;
-use crate::plan::{Instance, Plan, Subject};
+use crate::plan::{Delay, Instance, Plan, Subject};
 use crate::unit::Unit;
 use crate::wire::{Key, Wants, Wire};
 
 impl Runner {
     /// Takes up what interfaces are now, and a plan that has waited for that.
     pub(super) fn look(&mut self) {
-        let Some(interfaces) = self.interfaces.borrow_and_update().clone() else {
+        let Some(seen) = self.interfaces.borrow_and_update().clone() else {
             return;
         };
         if let Some(plan) = self.pending.take() {
+            self.bounces.follow(delays(&plan));
+            let interfaces = self.bounces.settle(self.now(), &seen);
             self.follow(plan, &interfaces);
         }
+        let interfaces = self.bounces.settle(self.now(), &seen);
         self.open();
         for number in 0..self.units.len() {
             let now = self.now();
@@ -55,6 +60,36 @@ impl Runner {
             };
             self.read(Subject::Interface(name), reading);
         }
+        self.read_statics(interfaces);
+    }
+
+    /// What is the machine's own and tracked: it counts as gone if it is not put back soon.
+    fn read_statics(&mut self, interfaces: &[Interface]) {
+        let now = self.now();
+        let has = |address: &IpAddr| {
+            let mut all = interfaces.iter().flat_map(|it| &it.addresses);
+            all.any(|(it, _)| it == address)
+        };
+        for group in self.plan.clone().static_groups.iter() {
+            let addresses = !group.addresses.is_empty();
+            let addresses = addresses.then(|| group.addresses.iter().all(has));
+            let subject = Subject::StaticAddresses(group.name.clone());
+            self.read_lasting(now, subject, addresses);
+            let routes = self.static_routes.get(&group.name).copied();
+            let subject = Subject::StaticRoutes(group.name.clone());
+            self.read_lasting(now, subject, routes);
+        }
+    }
+
+    fn read_lasting(&mut self, now: Duration, subject: Subject, up: Option<bool>) {
+        let Some(up) = up else {
+            return;
+        };
+        let reading = match self.bounces.counts(now, &of_static(&subject), up) {
+            true => Reading::Up,
+            false => Reading::Down,
+        };
+        self.read(subject, reading);
     }
 
     fn follow(&mut self, plan: Plan, interfaces: &Arc<Vec<Interface>>) {
@@ -140,6 +175,7 @@ impl Runner {
             return;
         };
         let now = self.now();
+        unit.clock(self.time_of_day());
         // Nothing follows from this before the start.
         unit.look(now, interfaces, &self.plan);
         unit.ready(now, &self.ready);
@@ -200,6 +236,7 @@ impl Runner {
             if let Some(key) = member.wire.clone() {
                 let wants = needs.entry(key).or_default();
                 wants.routers.insert(spec.virtual_router);
+                wants.all = self.plan.logs_unknown;
                 if let To::Group(group) = spec.to {
                     wants.groups.insert(group);
                 }
@@ -207,4 +244,29 @@ impl Runner {
         }
         needs
     }
+}
+
+/// What is the machine's own, and goes, is put back within this: a route after its address.
+const PUT_BACK: Duration = Duration::from_secs(5);
+
+/// What has to last before it counts.
+fn delays(plan: &Plan) -> Vec<Delay> {
+    let subjects = plan.static_groups.iter().flat_map(|group| {
+        let name = || group.name.clone();
+        [
+            Subject::StaticAddresses(name()),
+            Subject::StaticRoutes(name()),
+        ]
+    });
+    let groups = subjects.map(|subject| Delay {
+        interface: of_static(&subject),
+        down: PUT_BACK,
+        up: Duration::ZERO,
+    });
+    plan.delays.iter().cloned().chain(groups).collect()
+}
+
+/// As no interface is named.
+fn of_static(subject: &Subject) -> String {
+    format!("/{subject}")
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 use rlvs_vrrp::packet::Key;
 
 use super::*;
+use crate::plan::Vmac;
 
 fn settled(text: &str) -> Settled {
     let reading = rlvs_config::written::read(Path::new("site.toml"), text.to_owned());
@@ -196,6 +197,7 @@ fn virtual_mac_addresses_have_interfaces() {
         name: "vrrp.51".into(),
         parent: "eth0".into(),
         mac: [0, 0, 0x5e, 0, 1, 51],
+        v6: false,
         sends: true,
     };
     assert_eq!(with(""), (vmac.clone(), "vrrp.51".into()));
@@ -215,18 +217,230 @@ fn virtual_mac_addresses_have_interfaces() {
 }
 
 #[test]
+fn addresses_elsewhere_have_virtual_mac_addresses_where_that_is_wanted() {
+    let text = r#"
+[vrrp.defaults]
+vmac_prefix = "v"
+vmac_addr_prefix = "a"
+
+[[vrrp.instance]]
+name = "VI_1"
+interface = "eth0"
+virtual_router_id = 51
+vmac = { adverts = true, addresses = true }
+garp = { extra_if = 60 }
+promote_secondaries = true
+virtual_ipaddress = [{ address = "192.0.2.100/24" }, { address = "192.0.3.100/24", interface = "eth1" }]
+virtual_ipaddress_excluded = [
+    { address = "2001:db8::100/64" }, { address = "2001:db8::101/64" },
+    { address = "192.0.3.101/24", interface = "eth1" },
+]
+"#;
+    let one = settled(text).plan.instances.remove(0);
+    let names = |it: &[Vmac]| {
+        let names = it.iter().map(|it| format!("{} on {}", it.name, it.parent));
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(one.vmac.map(|it| it.name).as_deref(), Some("v.51"));
+    let others = ["a.51.1 on eth1", "a6.51.2 on eth0"];
+    assert_eq!(names(&one.address_vmacs), others);
+    assert_eq!(one.address_vmacs[1].mac, [0, 0, 0x5e, 0, 2, 51]);
+    let placement = &one.placement;
+    let on = placement.addresses.iter().map(|it| it.interface.as_str());
+    let on: Vec<_> = on.collect();
+    assert_eq!(on, ["v.51", "a.51.1", "a6.51.2", "a6.51.2", "a.51.1"]);
+    let again = placement.again.as_ref().unwrap();
+    assert_eq!(again.every, Duration::from_secs(60));
+    assert_eq!(again.interfaces, ["a.51.1", "a6.51.2"]);
+    assert_eq!(one.promotes, ["a.51.1", "eth0", "eth1", "v.51"]);
+    // By the address alone, without a virtual MAC address of the instance.
+    let text = text.replace("vmac = { adverts = true, addresses = true }\n", "");
+    let flagged = text.replace(
+        "\"192.0.3.101/24\"",
+        "\"192.0.3.101/24\", flags = [\"use_vmac\"]",
+    );
+    let one = settled(&flagged).plan.instances.remove(0);
+    assert_eq!(one.vmac, None);
+    assert_eq!(names(&one.address_vmacs), ["a.51.1 on eth1"]);
+    assert!(settled(&text).plan.instances[0].address_vmacs.is_empty());
+    let long = flagged.replace("\"a\"", "\"a_long_prefix\"");
+    assert!(settled(&long).problems[0].contains("no name of an interface"));
+}
+
+#[test]
+fn an_interface_of_its_own_may_have_the_mac_address_of_the_one_below() {
+    let with = |words: &str| settled(&format!("{ONE}ipvlan = {{ {words} }}\n"));
+    let one = with("address = \"192.0.2.9/24\", mode = \"private\"");
+    assert_eq!(one.problems, [""; 0]);
+    let instance = &one.plan.instances[0];
+    let ipvlan = instance.ipvlan.as_ref().unwrap();
+    assert_eq!((&ipvlan.name[..], &ipvlan.parent[..]), ("ipvl.51", "eth0"));
+    assert_eq!(instance.placement.addresses[0].interface, "ipvl.51");
+    for (words, wrong) in [
+        ("", "needs an address to send from"),
+        ("address = \"2001:db8::9/64\"", "is of the other family"),
+        (
+            "address = \"192.0.2.9/24\", mode = \"x\"",
+            "none of bridge, private, vepa",
+        ),
+    ] {
+        let problems = with(words).problems;
+        assert!(problems[0].contains(wrong), "{problems:?}");
+    }
+}
+
+#[test]
+fn strict_is_what_rfcs_have() {
+    let strict = |words: &str| settled(&format!("{ONE}strict_mode = true\n{words}"));
+    let plain = strict("");
+    let spec = &plain.plan.instances[0].spec;
+    assert!(!spec.accept && spec.lower_prio_no_advert);
+    assert!(plain.plan.instances[0].placement.closed);
+    assert_eq!(spec.announcements.lower_prio_repeat, Some(0));
+    let silent = plain.notes.len();
+    let owner = strict("priority = 255\nstate = \"MASTER\"\n");
+    assert!(!owner.plan.instances[0].placement.closed, "it is its own");
+    assert_eq!(owner.notes.len(), silent);
+    for words in [
+        "state = \"MASTER\"\n",
+        "priority = 255\n",
+        "preempt_delay = 5\n",
+        "accept = true\n",
+        "garp = { master_refresh = 60 }\n",
+        "lower_prio_no_advert = false\n",
+        "higher_prio_send_advert = true\n",
+        "vmac = { adverts = true, xmit_base = true }\n",
+        "authentication = { type = \"PASS\", pass = \"x\" }\n",
+        "unicast_peer = [{ address = \"192.0.2.7\" }]\n",
+    ] {
+        let settled = strict(words);
+        assert_eq!(settled.problems, [""; 0], "{words}");
+        assert_eq!(
+            settled.notes.len(),
+            silent + 1,
+            "{words}{:?}",
+            settled.notes
+        );
+        let instance = &settled.plan.instances[0];
+        assert!(!instance.spec.accept && instance.spec.preempt_delay.is_zero());
+        let owner = instance.spec.priority == 255;
+        assert_eq!(instance.spec.begins_as_master, owner, "{words}");
+    }
+    let accepting = strict("version = 3\naccept = true\n");
+    assert!(accepting.plan.instances[0].spec.accept);
+    let none = strict("").plan.instances[0].spec.addresses.len();
+    assert_eq!(none, 1);
+    let empty = ONE.lines().filter(|line| !line.starts_with("virtual_ip"));
+    let empty: String = empty.map(|line| format!("{line}\n")).collect();
+    let far = ONE.replace("{ address = \"192.0.2.100/24\" }, ", "");
+    for (text, wrong) in [(empty, "no address"), (far, "of the link")] {
+        let problems = settled(&format!("{text}strict_mode = true\n")).problems;
+        assert!(problems[0].contains(wrong), "{problems:?}");
+    }
+}
+
+#[test]
+fn signing_is_settled() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let with = |words: &str| {
+        let key = format!("key = [{{ id = 3, secret = \"{secret}\" }}]");
+        settled(&format!(
+            "{ONE}version = 3\nauth_hmac = {{ {key}{words} }}\n"
+        ))
+    };
+    let one = with("");
+    assert_eq!(one.problems, [""; 0]);
+    let signing = one.plan.instances[0].spec.signing.clone().unwrap();
+    assert_eq!((signing.active, signing.keys[0].bytes.len()), (3, 32));
+    for (words, wrong) in [
+        (", active_key = 4", "there is no key 4"),
+        (", time_window = 0", "1 to 300"),
+    ] {
+        let problems = with(words).problems;
+        assert!(problems[0].contains(wrong), "{problems:?}");
+    }
+}
+
+#[test]
+fn what_is_the_machines_own_is_watched() {
+    let text = format!(
+        r#"
+[vrrp]
+static_routes = ["198.51.100.0/24 via 192.0.2.9 track_group near", "203.0.113.0/24 via 192.0.2.9"]
+static_rules = ["from 198.51.100.0/24 table 7 track_group other"]
+interface_delay = [{{ interface = "eth0", down = 0.5, up = 2.0 }}]
+
+[[address]]
+address = "192.0.2.200/32"
+interface = "eth0"
+track_group = "near"
+
+[[vrrp.track_group]]
+name = "near"
+group = ["VI_1"]
+{ONE}advert_int = 1
+"#
+    );
+    let one = settled(&text);
+    assert_eq!(one.problems, [""; 0]);
+    let instance = &one.plan.instances[0];
+    let subjects = [
+        Subject::StaticAddresses("near".into()),
+        Subject::StaticRoutes("near".into()),
+    ];
+    assert_eq!(instance.tracked, subjects);
+    assert_eq!(instance.spec.track, [Tracked::default(); 2]);
+    assert_eq!(one.plan.statics.routes.len(), 2);
+    assert_eq!(one.plan.static_groups[0].routes.len(), 1);
+    let delay = &one.plan.delays[0];
+    assert_eq!(delay.down, Duration::from_millis(500));
+    assert_eq!(delay.up, Duration::from_secs(2));
+    let notes = one.notes.join("\n");
+    assert!(notes.contains("track_group other: no instances"), "{notes}");
+    let late = settled(&text.replace("down = 0.5", "down = 2.0"));
+    let notes = late.notes.join("\n");
+    assert!(notes.contains("as long as backups of VI_1 wait"), "{notes}");
+    for (from, to, wrong) in [
+        (
+            "group = [\"VI_1\"]",
+            "group = [\"VI_9\"]",
+            "no vrrp_instance VI_9",
+        ),
+        ("down = 0.5", "down = 256.0", "0 to 255 seconds"),
+    ] {
+        let problems = settled(&text.replace(from, to)).problems;
+        assert!(problems[0].contains(wrong), "{problems:?}");
+    }
+}
+
+#[test]
+fn peers_may_be_spoken_to_in_a_vrf() {
+    let text = ONE.replace("interface = \"eth0\"", "vrf = \"blue\"");
+    let one = settled(&format!(
+        "{text}unicast_peer = [{{ address = \"192.0.2.7\" }}]\n"
+    ));
+    assert_eq!(one.problems, [""; 0]);
+    let instance = &one.plan.instances[0];
+    assert_eq!(instance.interface, "blue");
+    assert_eq!(instance.placement.addresses[0].interface, "eth0");
+    assert!(settled(&text).problems[0].contains("no interface"));
+}
+
+#[test]
 fn what_is_not_acted_on_is_named() {
     let text = format!(
-        "{ONE}ipvlan = []\naccept = false\n\
-         track = {{ bfd = [{{ name = \"far\" }}] }}\n\
-         [vrrp]\nstatic_routes = [\"default via 192.0.2.1\"]\n"
+        "[vrrp]\nlinkbeat_interfaces = [\"eth0\"]\n\
+         {ONE}vrf = \"blue\"\nlinkbeat_use_polling = true\n\
+         track = {{ bfd = [{{ name = \"far\" }}] }}\n"
     );
-    let text = text.replace("[vrrp]\n", "");
-    let (instance, routes) = text.split_once("static_routes").unwrap();
-    let notes = settled(&format!("[vrrp]\nstatic_routes{routes}{instance}"))
-        .notes
-        .join("\n");
-    for words in ["use_ipvlan", "no_accept", "track_bfd", "static_routes"] {
+    let notes = settled(&text).notes.join("\n");
+    let words = [
+        "vrf",
+        "linkbeat_interfaces",
+        "linkbeat_use_polling",
+        "track_bfd",
+    ];
+    for words in words {
         assert!(notes.contains(words), "{words}: {notes}");
     }
 }

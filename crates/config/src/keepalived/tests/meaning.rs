@@ -6,6 +6,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::super::{Options, read};
+use crate::model::vrrp::Instance;
+use crate::model::vrrp::auth_hmac::{AntiReplay, HmacMode};
 
 /// What is said of a file that can be used.
 fn said(text: &str) -> Vec<String> {
@@ -234,4 +236,48 @@ fn mail_goes_to_addresses() {
         said("global_defs {\n notification_email {\n  ops@example.org\n  ops\n }\n}"),
         ["x:4:3: notification_email: `ops` is no mail address: Missing separator character '@'."]
     );
+}
+
+/// An instance with these lines, and what is said of them.
+fn instance(lines: &str) -> (Instance, Vec<String>) {
+    let text = format!("vrrp_instance VI {{\n{lines}\n}}\n");
+    let reading = read(Path::new("x"), text.clone(), &Options::default());
+    let reading = reading.unwrap_or_else(|failure| panic!("{failure}"));
+    (reading.site.vrrp.instance[0].clone(), said(&text))
+}
+
+#[test]
+fn keys_are_read() {
+    let (it, said) = instance(
+        "auth_hmac {\nkey 1 hex:00ff\nkey 2 file:/etc/key\nactive_key 2\nanti_replay monotonic\n\
+         time_window 7\nmode receive-only\n}",
+    );
+    assert_eq!(said, [""; 0]);
+    let hmac = it.auth_hmac.unwrap();
+    let keys = hmac.key.iter().map(|key| (key.id, key.secret.as_str()));
+    let keys: Vec<_> = keys.collect();
+    assert_eq!(keys, [(1, "hex:00ff"), (2, "file:/etc/key")]);
+    assert_eq!((hmac.active_key, hmac.time_window), (Some(2), Some(7)));
+    assert_eq!(hmac.anti_replay, Some(AntiReplay::Monotonic));
+    assert_eq!(hmac.mode, Some(HmacMode::ReceiveOnly));
+    let (_, said) = instance("auth_hmac {\nkey 0 x\nkey 3\nmode loud\ntime_window 301\n}");
+    assert_eq!(
+        said,
+        [
+            "x:3:5: key: `0` is no number from 1 to 255",
+            "x:4:1: key: its secret is missing",
+            "x:5:6: mode: `loud` is none of enforce, permissive, receive-only",
+            "x:6:13: time_window: `301` is no number from 1 to 300",
+        ]
+    );
+}
+
+#[test]
+fn words_of_use_ipvlan_come_in_any_order() {
+    let (it, said) = instance("use_ipvlan vepa 192.0.2.7/24 ipv0");
+    assert_eq!(said, [""; 0]);
+    let ipvlan = it.ipvlan.unwrap();
+    assert_eq!(ipvlan.name.as_deref(), Some("ipv0"));
+    assert_eq!(ipvlan.address, "192.0.2.7/24".parse().ok());
+    assert_eq!(ipvlan.mode.as_deref(), Some("vepa"));
 }

@@ -187,7 +187,11 @@ fn vrrp_is_kept() {
     assert_eq!(vrrp.sync_group[0].track.interface[1].reverse, Some(true));
     assert_eq!(vrrp.defaults.garp.extra_if, Some(100));
     assert_eq!(vrrp.defaults.sync_daemon.as_ref().unwrap().port, Some(8850));
-    assert_eq!(vrrp.interface_delays, ["eth0 1.5 2"]);
+    let delay = &vrrp.interface_delay[0];
+    assert_eq!(
+        (&delay.interface[..], delay.down, delay.up),
+        ("eth0", 1.5, Some(2.0))
+    );
 }
 
 #[test]

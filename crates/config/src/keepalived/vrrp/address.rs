@@ -78,7 +78,7 @@ fn option(
 }
 
 /// With its length, or that of a host.
-fn net(text: &str) -> Option<IpNet> {
+pub(super) fn net(text: &str) -> Option<IpNet> {
     text.parse()
         .ok()
         .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))

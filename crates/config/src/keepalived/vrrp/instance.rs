@@ -3,11 +3,12 @@
 use super::super::block::{Keyword, block, read_block, unacted, value};
 use super::super::notes::{Notes, lines};
 use super::super::tree::Statement;
+use super::auth_hmac::AUTH_HMAC;
 use super::notify::{Notifies, notify};
 use super::others::routes;
 use super::track::{Tracks, track};
-use super::{addresses, extra_if, name};
-use crate::model::vrrp::{Authentication, Instance, Notify, Peer, Track, Vmac};
+use super::{address, addresses, extra_if, name};
+use crate::model::vrrp::{Authentication, Instance, Ipvlan, Notify, Peer, Track, Vmac};
 
 const MOST: u32 = 86_400;
 
@@ -64,6 +65,10 @@ const INSTANCE: &[Keyword<Instance>] = &[
         let authentication = it.authentication.get_or_insert_default();
         read_block(line, &[AUTHENTICATION], authentication, notes);
     }),
+    block(&["auth_hmac"], |it, notes, line| {
+        let hmac = it.auth_hmac.get_or_insert_default();
+        read_block(line, &[AUTH_HMAC], hmac, notes);
+    }),
     value(&["use_vmac"], vmac),
     value(&["use_vmac_addr"], |it, _, _| {
         it.vmac.get_or_insert_default().addresses = true;
@@ -72,8 +77,7 @@ const INSTANCE: &[Keyword<Instance>] = &[
         it.vmac.get_or_insert_default().xmit_base = true;
     }),
     value(&["use_ipvlan"], |it, _, line| {
-        let words = line.parameters().iter();
-        it.ipvlan = Some(words.map(|word| word.text.clone()).collect());
+        it.ipvlan = Some(ipvlan(line))
     }),
     value(&["native_ipv6"], |it, _, _| it.native_ipv6 = true),
     value(&["dont_track_primary"], |it, _, _| {
@@ -228,6 +232,21 @@ fn vmac(it: &mut Instance, _: &mut Notes, line: &Statement) {
         addresses,
         xmit_base,
     });
+}
+
+/// `use_ipvlan [NAME] [ADDRESS] [bridge|private|vepa]`
+fn ipvlan(line: &Statement) -> Ipvlan {
+    let mut ipvlan = Ipvlan::default();
+    for word in line.parameters() {
+        match word.text.as_str() {
+            mode @ ("bridge" | "private" | "vepa") => ipvlan.mode = Some(mode.to_owned()),
+            text => match address::net(text) {
+                Some(net) => ipvlan.address = Some(net),
+                None => ipvlan.name = Some(text.to_owned()),
+            },
+        }
+    }
+    ipvlan
 }
 
 /// `ADDRESS [min_ttl N] [max_ttl N]`

@@ -4,7 +4,7 @@ use super::super::block::{Keyword, block, read_block, value};
 use super::super::notes::{Notes, lines, words};
 use super::super::tree::Statement;
 use super::name;
-use crate::model::vrrp::{GarpGroup, TrackGroup};
+use crate::model::vrrp::{GarpGroup, InterfaceDelay, TrackGroup};
 
 /// Lines of words as they are: routes and rules in the words of `ip`.
 pub(in super::super) fn routes(statement: &Statement) -> Vec<String> {
@@ -21,17 +21,30 @@ pub(in super::super) fn linkbeat_interfaces(statement: &Statement) -> Vec<String
 }
 
 /// `interface_up_down_delays { IF DOWN [UP] }`
-pub(in super::super) fn interface_delays(notes: &mut Notes, statement: &Statement) -> Vec<String> {
-    for line in lines(statement) {
-        if line.parameters().is_empty() {
-            notes.wrong(line, "its delay in seconds is missing");
-        }
-        for word in line.parameters() {
-            notes.number_of(line, word, 0.0..=255.0);
-        }
-    }
-    routes(statement)
+pub(in super::super) fn interface_delays(
+    notes: &mut Notes,
+    statement: &Statement,
+) -> Vec<InterfaceDelay> {
+    let read = lines(statement).iter();
+    read.filter_map(|line| interface_delay(notes, line))
+        .collect()
 }
+
+fn interface_delay(notes: &mut Notes, line: &Statement) -> Option<InterfaceDelay> {
+    let mut seconds = |word| notes.number_of(line, word, 0.0..=LONGEST_DELAY);
+    let Some(down) = line.parameters().first() else {
+        notes.wrong(line, "its delay in seconds is missing");
+        return None;
+    };
+    Some(InterfaceDelay {
+        interface: line.keyword().to_owned(),
+        down: seconds(down)?,
+        up: line.parameters().get(1).and_then(seconds),
+    })
+}
+
+/// keepalived's, in seconds.
+const LONGEST_DELAY: f64 = 255.0;
 
 pub(in super::super) fn track_group(
     notes: &mut Notes,

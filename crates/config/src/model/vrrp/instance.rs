@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Command;
-use super::{Track, VirtualAddress, is_default};
+use super::{AuthHmac, Track, VirtualAddress, is_default};
 
 /// One virtual router.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -43,6 +43,8 @@ pub struct Instance {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_hmac: Option<AuthHmac>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mcast_src_ip: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcast_dst_ip: Option<IpAddr>,
@@ -63,9 +65,9 @@ pub struct Instance {
     pub old_unicast_checksum: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vmac: Option<Vmac>,
-    /// What follows `use_ipvlan`.
+    /// `use_ipvlan`
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ipvlan: Option<Vec<String>>,
+    pub ipvlan: Option<Ipvlan>,
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub native_ipv6: bool,
     #[serde(skip_serializing_if = "core::ops::Not::not")]
@@ -144,6 +146,22 @@ pub struct Vmac {
     /// `vmac_xmit_base`: adverts go by the interface below.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub xmit_base: bool,
+}
+
+/// An interface of its own, with the MAC address of the one below.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct Ipvlan {
+    /// The interface's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What adverts are sent from; IPv6 needs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub address: Option<ipnet::IpNet>,
+    /// "bridge" (by default), "private" or "vepa".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
 }
 
 /// Gratuitous ARPs and neighbour advertisements.

@@ -6,6 +6,7 @@ mod held;
 mod idle;
 mod listing;
 mod load;
+mod reuse;
 pub mod stream;
 mod transfer;
 
@@ -26,6 +27,7 @@ pub use held::Held;
 pub use idle::Idle;
 pub use listing::{Connection, Numbers, connections, counts, statistics};
 pub use load::Load;
+pub use reuse::Reuse;
 pub use stream::Stream;
 pub use transfer::Transfer;
 

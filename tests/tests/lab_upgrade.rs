@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use anyhow::{Result, ensure};
 use rlvs_tests::in_both_modes;
 use rlvs_tests::scene::{
-    Download, Idle, Load, Mode, Scene, Stream, http, statistics, status, wait_attached,
+    Download, Idle, Load, Mode, Reuse, Scene, Stream, http, statistics, status, wait_attached,
 };
 
 in_both_modes!(nobody_notices);
@@ -32,6 +32,7 @@ fn nobody_notices(mode: Mode) -> Result<()> {
         .collect::<Result<_>>()?;
     let downloads = [scene.download(loaded, 1)?, scene.download(other, 1)?];
     let mut stream = Stream::start(&scene.client, other)?;
+    let reuse = Reuse::start(&scene.client, other)?;
     let mut load = Load::start(&scene.client, loaded)?;
     some(&scene, loaded, &mut load)?;
 
@@ -55,6 +56,7 @@ fn nobody_notices(mode: Mode) -> Result<()> {
 
     let answered = load.finish()?;
     stream.finish()?;
+    ensure!(reuse.finish()? > 400, "too few ports came again");
     idle.into_iter().try_for_each(Idle::finish)?;
     downloads.into_iter().try_for_each(Download::finish)?;
     let (whole, _) = statistics(&scene.director, &http(loaded))?;

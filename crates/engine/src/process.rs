@@ -220,6 +220,10 @@ fn decide<'t, F: Packet, R: Frame, T: FamilyTables<F>>(
         let destination = tables.destination(number).ok_or(Reason::Internal)?;
         let goes_on = !begins_anew(context, tuple, entry, destination);
         if goes_on && destination.is(Destination::AVAILABLE) {
+            if entry.meta.state().is_closing() && context.settings.moving.load() != 0 {
+                // The client may have had its port again since this entry was carried over.
+                return Err(Reason::Moving);
+            }
             follow(context, tuple, entry, destination, false);
             let to = To {
                 destination,

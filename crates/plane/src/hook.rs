@@ -101,6 +101,14 @@ impl Hook {
         Ok(hook)
     }
 
+    /// Loads the program, if it is not yet.
+    pub(crate) fn load(&self, programs: &mut Programs) -> Result<(), ProgramError> {
+        match self.role {
+            Role::Balance(Mode::Native | Mode::Generic) => programs.xdp().map(drop),
+            _ => programs.tc(self.role).map(drop),
+        }
+    }
+
     /// Puts the program in place of its predecessor.
     pub(crate) fn replace(&self, programs: &mut Programs) -> Result<(), String> {
         let replaced = match self.role {

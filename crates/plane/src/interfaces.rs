@@ -63,6 +63,14 @@ impl Interfaces {
         all.into_iter()
     }
 
+    /// Loads the programs that [`Interfaces::adopt`] needs, so that it takes no time.
+    pub(crate) fn prepare(&self, programs: &mut Programs) -> Result<(), Error> {
+        for hook in Hook::all(&self.links)? {
+            hook.load(programs).map_err(Error::Program)?;
+        }
+        Ok(())
+    }
+
     /// Puts the programs in place of an earlier daemon's wherever those are attached. What
     /// interfaces that are gone had is removed.
     pub(crate) fn adopt(&mut self, programs: &mut Programs) -> Result<(), Error> {

@@ -168,9 +168,12 @@ impl Plane {
     /// Ends a move, if there is one: from here on packets meet the new tables, which by now have all
     /// that is desired.
     pub fn finish(&mut self) -> Result<(), Error> {
-        let Some(moving) = self.moving.take() else {
+        let Some(mut moving) = self.moving.take() else {
             return Ok(());
         };
+        // What takes long comes first: the verifier, and most of what is to be carried over.
+        self.interfaces.prepare(&mut self.programs)?;
+        moving.follow(&self.tables);
         self.tables.finish();
         self.interfaces.adopt(&mut self.programs)?;
         moving.finish(&self.tables)

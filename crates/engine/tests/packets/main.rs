@@ -12,6 +12,7 @@ mod full;
 mod full_nat;
 mod localities;
 mod marked;
+mod moving;
 mod persistence;
 mod plane;
 mod reading;

@@ -3,14 +3,16 @@
 //! 1. New tables are made beside the old ones, and everything is carried over, connections too.
 //!    Packets still meet the old programs and tables ([`Move::begin`]).
 //! 2. The director lays out what it wants in the new ones.
-//! 3. Each link gets its new program, in one step. What connections have become since 1 is carried
-//!    over ([`Move::finish`]); for these milliseconds, packets whose connection is not there yet are
-//!    dropped ([`Reason::Moving`](rlvs_engine::reason::Reason::Moving)), and their senders send
-//!    them again.
-//! 4. The old tables go.
+//! 3. What connections have become meanwhile is carried over, as often as it takes to come close
+//!    ([`Move::follow`]).
+//! 4. Each link gets its new program, in one step, and the last news are carried over
+//!    ([`Move::finish`]); for these milliseconds, packets whose connection is not there yet, or may
+//!    be another by now, are dropped ([`Reason::Moving`](rlvs_engine::reason::Reason::Moving)), and
+//!    their senders send them again.
+//! 5. The old tables go.
 //!
 //! A daemon that is killed on the way leaves the old tables in use, or both whole: the next one goes
-//! on with 3. Fragments of datagrams are not carried over, nor what is in the queue of a CPU.
+//! on with 4. Fragments of datagrams are not carried over, nor what is in the queue of a CPU.
 
 mod counters;
 mod others;
@@ -38,8 +40,8 @@ use crate::vlans;
 use others::is_reverse;
 pub(crate) use others::{LAYOUT_MAP, Others, directories};
 
-/// So many ticks the clocks of two CPUs may differ, and more.
-const LEEWAY: u32 = 32;
+/// So many ticks the clocks of two CPUs may differ, and a CPU may be kept from what it was doing.
+const LEEWAY: u32 = 256;
 
 /// A move that is under way.
 #[derive(Debug)]
@@ -74,17 +76,20 @@ impl Move {
             from.table("SETTINGS").carry(0, settings);
             settings.moving.store(1);
         }
-        let since = Some(to.now().wrapping_sub(LEEWAY));
-        let mut this = Self {
-            since: None,
-            ..Self::resume(from)
-        };
+        let mut this = Self::resume(from);
         this.records(to);
         this.hashes(to)?;
         counters::reasons(&this.from, to);
-        this.entries(to);
-        this.since = since;
+        this.follow(to);
         Ok(this)
+    }
+
+    /// Carries over what is not here yet, and what has become of the rest. Packets go on to meet the
+    /// old tables meanwhile.
+    pub(crate) fn follow(&mut self, to: &KernelTables) {
+        let since = Some(to.now().wrapping_sub(LEEWAY));
+        self.entries(to);
+        self.since = since;
     }
 
     /// One that a daemon began which was killed when both were whole.
@@ -200,8 +205,7 @@ impl Move {
             }
             if is_template {
                 let before = children.insert(entry.key, entry.children);
-                let before = before.unwrap_or_else(|| self.before::<F>(to, &entry));
-                entry.children = entry.children.wrapping_sub(before);
+                entry.before = before.unwrap_or_else(|| self.before::<F>(to, &entry));
             }
             match carry::<F, _>(to, &entry) {
                 Some(new) if points => {

@@ -182,6 +182,7 @@ impl Others {
                     meta,
                     seen: word32(record, seen_at),
                     children: word32(record, children_at),
+                    before: 0,
                 };
                 // Another may have come there while it was read.
                 let is_same = Meta(word64(record, meta_at)).is_same_tenant(meta);

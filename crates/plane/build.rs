@@ -75,6 +75,9 @@ fn build(workspace: &Path, target: &Path, object: &str) {
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER");
+    if env::var_os("CARGO_FEATURE_OTHER_LAYOUT").is_some() {
+        cargo.args(["--features", "other-layout"]);
+    }
     if !cargo.status().is_ok_and(|status| status.success()) {
         fail(&format!(
             "the eBPF object could not be built with {}",

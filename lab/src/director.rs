@@ -1,10 +1,11 @@
 //! The director: a host that runs the program under test.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -52,12 +53,22 @@ impl Director {
         self.wait_ready()
     }
 
+    /// Runs another version's daemon with a configuration, until it answers.
+    pub fn start_other_with(&mut self, program: &Path, configuration: &str) -> Result<()> {
+        self.spawn(program, configuration)?;
+        self.wait_ready()
+    }
+
     /// Starts the daemon, and does not wait.
     pub fn spawn_rlvs(&mut self, configuration: &str) -> Result<()> {
+        self.spawn("rlvs".as_ref(), configuration)
+    }
+
+    fn spawn(&mut self, program: &Path, configuration: &str) -> Result<()> {
         let file = self.configuration_file()?;
         fs::write(&file, configuration)?;
         let words = ["run".as_ref(), "--config".as_ref(), file.as_os_str()];
-        self.daemon = Some(self.host.spawn("rlvs", "rlvs", words)?);
+        self.daemon = Some(self.host.spawn("rlvs", program, words)?);
         Ok(())
     }
 
@@ -124,9 +135,40 @@ pub fn rlvs_binary() -> PathBuf {
     if let Some(binary) = env::var_os("RLVS_BIN") {
         return binary.into();
     }
+    workspace().join(target()).join("release/rlvs")
+}
+
+/// `rlvs` whose tables lie otherwise: `$RLVS_OTHER_LAYOUT_BIN`, or built now.
+pub fn other_layout() -> Result<PathBuf> {
+    if let Some(binary) = env::var_os("RLVS_OTHER_LAYOUT_BIN") {
+        return Ok(binary.into());
+    }
+    let root = workspace();
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(root)
+        .args(OTHER_LAYOUT)
+        .status()?;
+    ensure!(status.success(), "rlvs with another layout: {status}");
+    Ok(root.join(target()).join("debug/rlvs-other-layout"))
+}
+
+/// How cargo builds it.
+pub const OTHER_LAYOUT: [&str; 7] = [
+    "build",
+    "--package",
+    "rlvs",
+    "--features",
+    "other-layout",
+    "--bin",
+    "rlvs-other-layout",
+];
+
+fn workspace() -> &'static Path {
     let lab = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = lab.parent().unwrap_or(lab);
-    let target = env::var_os("CARGO_TARGET_DIR");
-    let target = target.as_deref().unwrap_or(OsStr::new("target"));
-    root.join(target).join("release/rlvs")
+    lab.parent().unwrap_or(lab)
+}
+
+fn target() -> OsString {
+    env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())
 }

@@ -155,7 +155,7 @@ impl Host {
     pub fn spawn<S: AsRef<OsStr>>(
         &self,
         name: &str,
-        program: &str,
+        program: impl AsRef<OsStr>,
         arguments: impl IntoIterator<Item = S>,
     ) -> Result<Process> {
         let number = self.processes.fetch_add(1, Ordering::Relaxed);

@@ -1,9 +1,10 @@
-//! The daemon is killed, restarted, and replaced by one with other tables, under load: no request
-//! fails, no connection is reset, and counters go on.
+//! The daemon is killed, restarted, and replaced by one with other tables, and by one of another version,
+//! under load: no request fails, no connection is reset, and counters go on.
 
 use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
+use rlvs_lab::director;
 use rlvs_tests::in_both_modes;
 use rlvs_tests::scene::{
     Download, Idle, Load, Mode, Reuse, Scene, Stream, http, statistics, status, wait_attached,
@@ -16,6 +17,7 @@ const SOME: u64 = 2000;
 const IDLE: u32 = 5;
 
 fn nobody_notices(mode: Mode) -> Result<()> {
+    let other_version = director::other_layout()?;
     let mut scene = Scene::new(mode, 3)?;
     let [loaded, other] = scene.vips();
     for vip in [loaded, other] {
@@ -41,15 +43,26 @@ fn nobody_notices(mode: Mode) -> Result<()> {
     let killed = |scene: &mut Scene| scene.director.kill9();
     let stopped = |scene: &mut Scene| scene.director.stop();
     type End = fn(&mut Scene) -> Result<()>;
-    for (ends, begins) in [
-        (killed as End, &usual),
-        (stopped, &usual),
-        (killed, &large),
-        (stopped, &usual),
+    let ours = None;
+    let theirs = Some(&other_version);
+    for (ends, version, begins) in [
+        (killed as End, ours, &usual),
+        (stopped, ours, &usual),
+        (killed, ours, &large),
+        (stopped, ours, &usual),
+        // Records are larger, and in another order.
+        (killed, theirs, &usual),
+        (stopped, theirs, &usual),
+        (killed, ours, &usual),
+        (stopped, theirs, &large),
+        (stopped, ours, &usual),
     ] {
         ends(&mut scene)?;
         some_without_daemon(&mut stream)?;
-        scene.director.start_rlvs_with(begins)?;
+        match version {
+            Some(program) => scene.director.start_other_with(program, begins)?,
+            None => scene.director.start_rlvs_with(begins)?,
+        }
         wait_attached(&scene.director, "eth0", &mode.attachment())?;
         some(&scene, loaded, &mut load)?;
     }

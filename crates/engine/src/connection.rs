@@ -18,7 +18,12 @@ pub const WAYS: usize = 8;
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Slot<K> {
+    /// What stands here is nobody's: see the feature.
+    #[cfg(feature = "other-layout")]
+    pub moved: [Shared64; 4],
     pub meta: Shared64,
+    #[cfg(feature = "other-layout")]
+    pub children: Shared32,
     /// Tick of the last packet.
     ///
     /// Of a [`State::Reverse`] entry: the sequence number that the client's stream begins with.
@@ -26,6 +31,7 @@ pub struct Slot<K> {
     /// Of a template: how many live connections it controls. Of a connection by full NAT: its
     /// [`Lease`](crate::lease::Lease). Of its reverse entry: its [`Seat`](crate::table::Seat). By
     /// masquerading: what binds FTP's connections for commands and for data to each other.
+    #[cfg(not(feature = "other-layout"))]
     pub children: Shared32,
     pub key: K,
 }
@@ -37,8 +43,15 @@ pub struct Bucket<K> {
     pub slots: [Slot<K>; WAYS],
 }
 
-const _: () = assert!(size_of::<Bucket<Words<2, 0>>>() == 256);
-const _: () = assert!(size_of::<Bucket<Words<5, 1>>>() == 512);
+/// Bytes that are before all others in another layout.
+const MOVED: usize = if cfg!(feature = "other-layout") {
+    32
+} else {
+    0
+};
+
+const _: () = assert!(size_of::<Bucket<Words<2, 0>>>() == 256 + WAYS * MOVED);
+const _: () = assert!(size_of::<Bucket<Words<5, 1>>>() == 512 + WAYS * MOVED);
 
 /// A key as it lies in a slot: word by word, read while another CPU may write it.
 pub trait Key: fmt::Debug + Default {

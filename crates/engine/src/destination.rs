@@ -12,6 +12,9 @@ use crate::service::FTP_PORT;
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Destination {
+    /// What stands here is nobody's: see the feature.
+    #[cfg(feature = "other-layout")]
+    pub moved: [Shared64; 8],
     /// Next hop: its MAC address (48 bits).
     pub next_hop: Shared64,
     /// MAC address of the director's interface towards it (48 bits).
@@ -43,7 +46,10 @@ pub struct Destination {
     pub reserved: [Shared32; 9],
 }
 
-const _: () = assert!(size_of::<Destination>() == 128);
+const _: () = assert!(size_of::<Destination>() == 128 + 8 * MOVED);
+
+/// Words that are before all others in another layout.
+const MOVED: usize = if cfg!(feature = "other-layout") { 8 } else { 0 };
 
 /// A tunnel in one word: its kind in the lowest byte, flags in the next, GUE's port above.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

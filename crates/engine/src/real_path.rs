@@ -43,7 +43,7 @@ pub struct Way {
     pub answered: Shared32,
 }
 
-const _: () = assert!(size_of::<Way>() == 152);
+const _: () = assert!(size_of::<Way>() == 24 + size_of::<Destination>());
 
 impl Way {
     /// To a real server, at the port of the virtual address, which is of the same IP version.

@@ -11,6 +11,9 @@ use crate::schedule::{Flags, Members, Scheduler};
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Service {
+    /// What stands here is nobody's: see the feature.
+    #[cfg(feature = "other-layout")]
+    pub moved: [Shared64; 8],
     /// Its destinations: see [`Members`].
     pub members: Shared64,
     /// The scheduler's memory: where it stands among them.
@@ -28,7 +31,10 @@ pub struct Service {
     pub reserved: [Shared32; 3],
 }
 
-const _: () = assert!(size_of::<Service>() == 64);
+const _: () = assert!(size_of::<Service>() == 64 + 8 * MOVED);
+
+/// Words that are before all others in another layout.
+const MOVED: usize = if cfg!(feature = "other-layout") { 8 } else { 0 };
 
 impl Service {
     /// A client's connections go to the destination of its first.

@@ -28,8 +28,15 @@ use rlvs_engine::vlan::Vlan;
 use rlvs_engine::{V4, V6};
 use rlvs_word::{Shared32, Shared64};
 
-/// Version of what is pinned: raised whenever anything here changes.
-pub(crate) const LAYOUT: u32 = 3;
+/// Version of what is pinned: [`VERSION`] is raised whenever anything here changes.
+pub(crate) const LAYOUT: u32 = match cfg!(feature = "other-layout") {
+    false => VERSION,
+    true => VERSION + OTHER,
+};
+
+const VERSION: u32 = 3;
+/// Far from those that come.
+const OTHER: u32 = 1_000_000;
 
 /// Room for the text, and before it a word that says how long it is.
 pub(crate) const TEXT: usize = 8192 - 8;

@@ -12,6 +12,7 @@ use std::process::{Command, ExitCode};
 use std::thread;
 
 use anyhow::{Context, Result};
+use rlvs_lab::director::OTHER_LAYOUT;
 use rlvs_lab::warden;
 
 pub(crate) use tally::Tally;
@@ -40,6 +41,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !(arguments.no_lab && arguments.no_vm) {
         let build = ["build", "--release", "--package", "rlvs"];
         tally.check("release build", workspace::cargo().args(build))?;
+    }
+    if !arguments.no_lab {
+        let mut build = workspace::cargo();
+        tally.check("build of another layout", build.args(OTHER_LAYOUT))?;
     }
     let programs = Programs::of(arguments)?;
     if !programs.is_empty() {
@@ -146,6 +151,8 @@ fn test_package(package: &str) -> Command {
     cargo.args(["test", "--package", package]);
     // Without it, tests beside the code that need root are skipped.
     cargo.env("RLVS_ROOT_TESTS", "1");
+    let other = workspace::target().join("debug/rlvs-other-layout");
+    cargo.env("RLVS_OTHER_LAYOUT_BIN", other);
     // What is generated is the same every time: a change is judged by itself, not by its luck.
     if env::var_os("RLVS_SEED").is_none() {
         cargo.env("RLVS_SEED", SEED);

@@ -35,6 +35,14 @@ pub fn call<R: Frame, T: Tables>(frame: &R, tables: &T, at: usize) -> u64 {
     }
 }
 
+/// What stands for a Call-ID that another director tells.
+pub fn told<T: Tables>(tables: &T, call: &[u8]) -> u64 {
+    let seed = tables.settings().map_or(0, |it| it.seed.load());
+    call.iter()
+        .fold(seed, |hash, &byte| mix(hash ^ u64::from(byte)))
+        | 1
+}
+
 /// Where reading is: the names of headers are of either case, "i" is short for "Call-ID", and
 /// blanks may be around the colon.
 struct Step;
@@ -105,6 +113,8 @@ mod tests {
     fn a_call_is_known_however_it_is_written() {
         let call = of(&invite("Call-ID: 3c26700c@host.example"));
         assert_ne!(call, 0);
+        let memory = Memory::new(Sizes::default());
+        assert_eq!(told(&memory, b"3c26700c@host.example"), call);
         for header in [
             "call-id: 3c26700c@host.example",
             "CALL-ID:3c26700c@host.example",

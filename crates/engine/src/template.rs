@@ -98,7 +98,7 @@ pub fn forget<F: Packet, T: FamilyTables<F>>(
 
 /// The key of the template of this connection's client, or call, and service.
 #[inline(always)]
-fn key<F: Family>(service: &Service, connection: &KeyOf<F>, call: u64) -> KeyOf<F> {
+pub fn key<F: Family>(service: &Service, connection: &KeyOf<F>, call: u64) -> KeyOf<F> {
     let endpoints = F::endpoints(connection);
     let endpoints = match service.mark.load() {
         0 => endpoints,

@@ -9,13 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rlvs_engine::call;
 use rlvs_engine::connection::Meta;
 use rlvs_engine::family::Endpoints;
 use rlvs_engine::forward::Method;
 use rlvs_engine::lease::Lease;
+use rlvs_engine::service::Service;
 use rlvs_engine::settings::{TICK_SHIFT, elapsed, ticks};
 use rlvs_engine::table::{self, Entry as Found, Seat, Unlearned, slot_at};
 use rlvs_engine::tables::{Context, KeyOf};
+use rlvs_engine::template;
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{FamilyTables, V4, V6};
 use rlvs_plane::Store;
@@ -69,6 +72,8 @@ use Outcome::{Dropped, Taken, Waits};
 struct Place {
     /// Of its destination.
     number: u32,
+    /// Templates of its service are by SIP's Call-ID.
+    is_by_call: bool,
     /// By full NAT: what stands for its client, as a number here and as it was told.
     leased: Option<(Lease, LocalEnd)>,
 }
@@ -165,9 +170,6 @@ impl<T: Store> Learner<T> {
         if moved {
             return Dropped("sequence-numbers-moved");
         }
-        if record.engine.is_some() {
-            return Dropped("persistence-engine");
-        }
         let Some(place) = self.place(&entry) else {
             let lasts = entry.lasts(|state| self.by_state(state), LONGEST);
             return match self.waiting.keep(entry, idle, lasts, now) {
@@ -175,6 +177,9 @@ impl<T: Store> Learner<T> {
                 false => Dropped("too-many-wait"),
             };
         };
+        if record.engine.is_some() && !(entry.state().is_template() && place.is_by_call) {
+            return Dropped("persistence-engine");
+        }
         if self.is_leased(place.number) != record.local.is_some() && !entry.state().is_template() {
             return Dropped("other-method");
         }
@@ -193,17 +198,24 @@ impl<T: Store> Learner<T> {
     /// Where it goes here, as soon as all is known that it needs.
     fn place(&self, entry: &Entry) -> Option<Place> {
         let number = self.places.find(&*self.tables, entry)?;
-        let Some(end) = entry.record().local else {
-            return Some(Place {
-                number,
-                leased: None,
-            });
+        let leased = match entry.record().local {
+            Some(end) => {
+                let local = self.places.local(&*self.tables, end.address)?;
+                Some((Lease::new(local, end.port), end))
+            }
+            None => None,
         };
-        let local = self.places.local(&*self.tables, end.address)?;
+        let service = self.service(number);
         Some(Place {
             number,
-            leased: Some((Lease::new(local, end.port), end)),
+            is_by_call: service.is_some_and(|it| it.is(Service::BY_CALL)),
+            leased,
         })
+    }
+
+    fn service(&self, destination: u32) -> Option<&Service> {
+        let record = self.tables.destination(destination)?;
+        self.tables.service_at(record.service.load())
     }
 
     fn is_leased(&self, destination: u32) -> bool {
@@ -238,6 +250,13 @@ impl<T: Store> Learner<T> {
             virtual_port: record.ports.virtual_port.to_be_bytes(),
             protocol: record.protocol,
         });
+        let key = match (&record.engine, self.service(place.number)) {
+            (Some(engine), Some(service)) => {
+                let call = call::told(&*self.tables, engine.data());
+                template::key::<F>(service, &key, call)
+            }
+            _ => key,
+        };
         let told = match place.leased {
             Some((_, end)) if end.is_told => Meta::TOLD,
             _ => 0,

@@ -2,6 +2,7 @@
 
 mod director;
 mod full_nat;
+mod sip;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

@@ -3,7 +3,6 @@ use crate::connection::Key;
 use crate::destination::Destination;
 use crate::family::{Endpoints, Family, V4};
 use crate::forward::Method;
-use crate::lease::Local;
 use crate::memory::{Memory, Sizes};
 use crate::service::store_octets;
 use rlvs_wire::protocol;

@@ -1,6 +1,8 @@
 use std::path::Path;
 
 use rlvs_vrrp::packet::Key;
+use rlvs_vrrp::spec::{Authentication, To};
+use rlvs_vrrp::{Spec, Version};
 
 use super::*;
 use crate::plan::Vmac;
@@ -350,14 +352,19 @@ fn signing_is_settled() {
     };
     let one = with("");
     assert_eq!(one.problems, [""; 0]);
+    assert!(!one.plan.instances[0].spec.checksum_as_v2);
+    let as_v2 = settled(&format!("{ONE}version = 3\nv3_checksum_as_v2 = true\n"));
+    assert!(as_v2.plan.instances[0].spec.checksum_as_v2);
     let signing = one.plan.instances[0].spec.signing.clone().unwrap();
     assert_eq!((signing.active, signing.keys[0].bytes.len()), (3, 32));
     for (words, wrong) in [
         (", active_key = 4", "there is no key 4"),
         (", time_window = 0", "1 to 300"),
     ] {
-        let problems = with(words).problems;
+        let settled = with(words);
+        let problems = settled.problems;
         assert!(problems[0].contains(wrong), "{problems:?}");
+        assert!(settled.plan.instances.is_empty(), "it says nothing at all");
     }
 }
 

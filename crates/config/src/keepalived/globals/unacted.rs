@@ -7,7 +7,8 @@ const ONE_PROCESS: &str = "rlvs has no processes of its own for this";
 const UNIT: &str = "set it in the unit of rlvs (systemd)";
 const SNMP: &str = "there is no SNMP agent";
 const NETLINK: &str = "sizes of netlink buffers are rlvs's own affair";
-const FIREWALL: &str = "rlvs needs no rules of a firewall for this";
+const FIREWALL: &str =
+    "the one table that rlvs needs, for no_accept, is inet rlvs_vrrp of nftables";
 const NAMESPACE: &str =
     "rlvs serves the network namespace that it runs in: ip netns exec NAME rlvs run";
 const RELOAD: &str = "a configuration is always checked whole before anything changes";

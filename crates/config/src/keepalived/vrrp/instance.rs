@@ -211,6 +211,9 @@ const ADDRESSES: &[Keyword<Instance>] = &[
             _ => notes.choice(line, &["never"]),
         };
     }),
+    value(&["v3_checksum_as_v2"], |it, notes, line| {
+        it.v3_checksum_as_v2 = notes.flag(line);
+    }),
     block(&["unicast_peer"], |it, notes, statement| {
         let read = lines(statement).iter().filter_map(|line| peer(notes, line));
         it.unicast_peer.extend(read);

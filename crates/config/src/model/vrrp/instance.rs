@@ -63,6 +63,10 @@ pub struct Instance {
     /// "on" or "never".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_unicast_checksum: Option<String>,
+    /// Checksums of version 3 are over the message alone, also with IPv4, as RFC 9568 and some
+    /// routers have them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub v3_checksum_as_v2: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vmac: Option<Vmac>,
     /// `use_ipvlan`

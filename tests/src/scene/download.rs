@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use rlvs_lab::{Host, Process};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(600);
 /// Bytes after which a download is well on its way.
 const BEGUN: u64 = 128 << 10;
 /// What a reader takes at once, and how long it then waits: the file lasts for nearly a minute.

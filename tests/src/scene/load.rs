@@ -8,10 +8,10 @@ use rlvs_lab::address::with_port;
 use rlvs_lab::{Host, Process};
 use rustix::process::Signal;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 /// It ends by itself after so many requests, or seconds.
-const REQUESTS: u32 = 1_000_000;
-const SECONDS: u32 = 180;
+const REQUESTS: u32 = 2_000_000;
+const SECONDS: u32 = 900;
 /// Requests at a time.
 const AT_ONCE: u32 = 10;
 

@@ -16,6 +16,8 @@ use rlvs_tests::scene::status;
 use rustix::process::Signal;
 
 const SOON: Duration = Duration::from_secs(60);
+/// More than a second, on a busy machine.
+const WRITTEN: Duration = Duration::from_secs(3);
 
 /// Real servers behind a director whose file has a service for each virtual address.
 struct Site {
@@ -99,7 +101,8 @@ fn checks_take_real_servers_out_and_bring_them_back() -> Result<()> {
         state.troubled.len() == 2 && state.failing.len() == 2,
         "{state:?}"
     );
-    // What is known of it outlives the daemon.
+    // What is known of it outlives the daemon, which writes it down within a second.
+    std::thread::sleep(WRITTEN);
     site.lab.director.kill9()?;
     site.lab.director.start_rlvs_with(&site.text)?;
     for vip in site.lab.vips() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rlvs_check::machine::{
     Board, BoardState, Event, Member, NoVip, ProbeId, Reload, Server, ServiceSpec, Start, Wanted,
@@ -13,6 +13,7 @@ use rlvs_config::model::{RealServer, VirtualServer};
 use rlvs_control::status::{FailingCheck, TroubledServer};
 use rlvs_control::{DestinationKey, ServiceKey};
 use rlvs_probe::{Prober, Report, Task, Ways};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::real_path::{self, forwarding};
 use super::target::all_up;
@@ -158,15 +159,16 @@ impl Health {
     }
 
     /// Hands on what is to be remembered, if it is another than before. That is done at once, but never
-    /// takes more than a small part of the time, however many servers there are.
+    /// takes more than a small part of the time, however many servers there are. What the machine did for
+    /// others meanwhile does not count.
     pub(super) fn remember(&mut self, write: impl FnOnce(&BoardState<ServiceKey>)) {
-        let begun = Instant::now();
-        if !self.is_changed || begun < self.quiet_until {
+        if !self.is_changed || Instant::now() < self.quiet_until {
             return;
         }
         self.is_changed = false;
+        let begun = own_time();
         write(&self.board.state());
-        self.quiet_until = Instant::now() + SHARE * begun.elapsed();
+        self.quiet_until = Instant::now() + SHARE * own_time().saturating_sub(begun);
     }
 
     /// How many checks that are made have said nothing yet, of how many.
@@ -315,4 +317,10 @@ fn task(start: Start, ways: &Arc<dyn Ways>) -> Task {
         active: start.active,
         ways: through.map(|_| ways.clone()),
     }
+}
+
+/// What this thread has had of a CPU.
+fn own_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }

@@ -35,6 +35,8 @@ pub const VM_FAILED: u8 = 125;
 
 /// A kernel is up in ten seconds; on a busy host in a minute.
 const BOOT: Duration = Duration::from_secs(120);
+/// Lines of a failed test that its error repeats, of each output.
+const LAST_WORDS: usize = 60;
 
 /// Whether this program runs in such a machine.
 pub fn inside() -> bool {
@@ -205,12 +207,17 @@ impl Vm {
         Ok(())
     }
 
-    /// As [`Vm::run_test`], but shows what the test prints as it comes.
+    /// As [`Vm::run_test`], but shows what the test prints as it comes. The error has the end of it.
     pub fn show_test(&self, name: &str) -> Result<()> {
-        let mut shown = Shown(Vec::new());
-        let status = self.run_into(&test_command(name)?, &mut shown, &mut stderr())?;
-        let passed = has_passed(status, &shown.0);
-        ensure!(passed, "{name} in the virtual machine: see above");
+        let mut shown = Shown::new(stdout());
+        let mut complaints = Shown::new(stderr());
+        let status = self.run_into(&test_command(name)?, &mut shown, &mut complaints)?;
+        ensure!(
+            has_passed(status, &shown.seen),
+            "{name} in the virtual machine\n{}{}",
+            shown.last_words(),
+            complaints.last_words()
+        );
         Ok(())
     }
 
@@ -246,19 +253,41 @@ fn has_passed(status: i32, stdout: &[u8]) -> bool {
     status == 0 && String::from_utf8_lossy(stdout).contains("1 passed")
 }
 
-/// Standard output, and all that went there.
-struct Shown(Vec<u8>);
+/// An output, and all that went there.
+struct Shown<W> {
+    output: W,
+    seen: Vec<u8>,
+}
 
-impl Write for Shown {
+impl<W> Shown<W> {
+    fn new(output: W) -> Self {
+        Self {
+            output,
+            seen: Vec::new(),
+        }
+    }
+
+    fn last_words(&self) -> String {
+        let text = String::from_utf8_lossy(&self.seen);
+        let lines: Vec<_> = text.lines().collect();
+        let first = lines.len().saturating_sub(LAST_WORDS);
+        lines[first..]
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+}
+
+impl<W: Write> Write for Shown<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        // A closed standard output does not end the test.
-        let _ = stdout().write_all(bytes);
+        self.seen.extend_from_slice(bytes);
+        // A closed output does not end the test.
+        let _ = self.output.write_all(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let _ = stdout().flush();
+        let _ = self.output.flush();
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::{iter, thread};
 
 use anyhow::{Context, Result, bail};
 
-use crate::interrupt;
+use crate::{interrupt, vm};
 
 const TICK: Duration = Duration::from_millis(5);
 
@@ -68,7 +68,7 @@ pub fn wait(
     limit: Duration,
     mut tick: impl FnMut(Duration),
 ) -> Result<ExitStatus> {
-    let started = Instant::now();
+    let (started, limit) = (Instant::now(), vm::patience(limit));
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);

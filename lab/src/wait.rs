@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::interrupt;
+use crate::{interrupt, vm};
 
 const TICK: Duration = Duration::from_millis(20);
 
@@ -15,7 +15,7 @@ pub fn until(
     limit: Duration,
     mut condition: impl FnMut() -> Result<bool>,
 ) -> Result<()> {
-    let started = Instant::now();
+    let (started, limit) = (Instant::now(), vm::patience(limit));
     while !condition()? {
         if started.elapsed() > limit {
             bail!("not within {} s: {what}", limit.as_secs_f32());

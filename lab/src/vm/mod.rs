@@ -43,6 +43,19 @@ pub fn inside() -> bool {
     env::var_os("RLVS_VM").is_some()
 }
 
+/// Set in a guest whose clock skips idle time, see [`Vm::icount`].
+const SKIPS_IDLE_TIME: &str = "RLVS_VM_SKIPS_IDLE_TIME";
+const SKIPPED: u32 = 100;
+
+/// How long to wait here for what may take `limit`, by the clock. While the host of a guest that
+/// skips idle time reads a file for it, 30 ms are enough for its clock to advance half a minute.
+pub(crate) fn patience(limit: Duration) -> Duration {
+    match env::var_os(SKIPS_IDLE_TIME) {
+        Some(_) => limit.saturating_mul(SKIPPED),
+        None => limit,
+    }
+}
+
 /// A virtual machine to be: it boots when a command is run in it.
 #[derive(Clone, Debug)]
 pub struct Vm {
@@ -98,10 +111,14 @@ impl Vm {
     }
 
     /// One CPU whose clock advances by 1 ns an executed instruction and by nothing else, idle time
-    /// skipped: time-stamps count instructions, whatever else the host is doing.
+    /// skipped: time-stamps count instructions, whatever else the host is doing. Waiting for the
+    /// host to read a file is idle time too, see [`patience`].
     pub fn icount(mut self, icount: bool) -> Self {
         self.icount = icount;
-        self
+        match icount {
+            true => self.env(SKIPS_IDLE_TIME, "1"),
+            false => self,
+        }
     }
 
     /// How many CPUs; one where instructions are counted.

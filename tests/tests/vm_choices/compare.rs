@@ -19,7 +19,7 @@ const NEXT_TICKS: Duration = Duration::from_millis(20);
 pub(crate) const STATISTICS: Duration = Duration::from_millis(2200);
 /// Waits aside, a scenario that takes no longer meets no connection's end by chance.
 const IN_TIME: Duration = Duration::from_millis(2500);
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 10;
 /// The kernel renames a template whose destination is gone, and leaves it to its time.
 const OUTDATED: u16 = 65_535;
 

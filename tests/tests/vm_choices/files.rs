@@ -14,7 +14,7 @@ use crate::scenario::{Edit, Kind, Method, Packet, Real, Virtual, World};
 const RUN: u16 = 20_000;
 /// How far apart the two may read a time.
 const SECONDS: u32 = 2;
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 10;
 
 pub(crate) fn compare(pair: &mut Pair) -> Result<()> {
     // The kernel zeroes what its estimator has summed up: the last scenario's packets too, then.

@@ -12,6 +12,7 @@ use rlvs_control::Change;
 use rlvs_lab::{Lab, command, wait};
 use rlvs_tests::place::Place;
 
+use crate::generate::SCHEDULERS;
 use crate::scenario::SERVERS;
 use crate::side::{Connection, Side, mark_packets};
 use crate::words::line;
@@ -33,10 +34,10 @@ pub(crate) struct Kernel {
 
 impl Kernel {
     pub(crate) fn start(lab: &Lab) -> Result<Self> {
-        for module in ["ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc"] {
-            let limit = Duration::from_secs(60);
-            command::finish(Command::new("modprobe").arg(module), limit)?.success()?;
-        }
+        let schedulers = SCHEDULERS.map(|name| format!("ip_vs_{name}"));
+        let mut modprobe = Command::new("modprobe");
+        modprobe.args(["-a", "ip_vs"]).args(schedulers);
+        command::finish(&mut modprobe, Duration::from_secs(60))?.success()?;
         let place = Place::new(lab, "kernel", SERVERS)?;
         mark_packets(&place)?;
         let mut ipvsadm = place

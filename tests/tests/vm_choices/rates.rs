@@ -19,7 +19,7 @@ const ESTIMATES: usize = 5;
 const WATCHED: Duration = Duration::from_millis(2000 * (ESTIMATES as u64 + 1));
 const LOOK: Duration = Duration::from_millis(250);
 /// A burst that a tick falls into is another one to each of them.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 10;
 
 pub(crate) fn compare(pair: &mut Pair) -> Result<()> {
     let mut seen = [Vec::new(), Vec::new()];

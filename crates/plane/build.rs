@@ -30,8 +30,12 @@ fn main() {
         "cargo::rerun-if-changed={}",
         workspace.join("Cargo.lock").display()
     );
-    for variable in ["RLVS_BPF_RUSTC", "RLVS_BPF_LINKER", "PATH"] {
+    for variable in ["RLVS_BPF_RUSTC", "RLVS_BPF_LINKER"] {
         println!("cargo::rerun-if-env-changed={variable}");
+    }
+    // Not PATH, in which they may be: cargo changes it for what it runs.
+    for tool in [rustc(), linker()] {
+        println!("cargo::rerun-if-changed={}", tool.display());
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let target = target_directory(&out);

@@ -83,12 +83,8 @@ pub fn down() -> Result<bool, Error> {
 
 /// Removes all that a director without a daemon has; whether there was anything.
 async fn remove(cookie: u64, pins: &Path) -> Result<bool, Error> {
-    site::addresses::take_away(cookie)
-        .await
-        .map_err(Error::Addresses)?;
-    rlvs_speaker::take_away(&state(cookie))
-        .await
-        .map_err(Error::Addresses)?;
+    let addresses = site::addresses::take_away(cookie).await;
+    let of_vrrp = rlvs_speaker::take_away(&state(cookie)).await;
     // Before the program: packets are led there no longer.
     rlvs_network::marks::remove().map_err(Error::Marks)?;
     real_path::remove_leftovers();
@@ -98,8 +94,10 @@ async fn remove(cookie: u64, pins: &Path) -> Result<bool, Error> {
             .restore(&state(cookie))
             .map_err(Error::Parameter)?;
     }
-    let _ = std::fs::remove_dir_all(state(cookie));
     release_neighbours().await?;
+    // What could not be taken away is noted there: `rlvs down` tries again.
+    addresses.and(of_vrrp).map_err(Error::Addresses)?;
+    let _ = std::fs::remove_dir_all(state(cookie));
     Ok(was_there)
 }
 

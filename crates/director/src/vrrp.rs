@@ -73,8 +73,8 @@ impl Vrrp {
         self.speaker.view().into_iter().map(shown).collect()
     }
 
-    /// Speaks as a site has it.
-    pub(crate) fn follow(&mut self, site: &Site) {
+    /// Speaks as a site has it, with these services.
+    pub(crate) fn follow(&mut self, site: &Site, desired: &Desired) {
         let Settled { plan, notes, .. } = settle(site);
         for note in notes {
             tracing::warn!("{note}");
@@ -82,6 +82,8 @@ impl Vrrp {
         self.ready.limit(site.vrrp.defaults.ready_within);
         self.services = plan.tracked_services();
         self.closes = plan.instances.iter().any(|it| it.placement.closed);
+        // Addresses are closed to nothing that is served.
+        self.serve(desired);
         self.speaker.follow(plan);
     }
 

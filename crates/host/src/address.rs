@@ -119,9 +119,19 @@ impl Setting {
         }
     }
 
+    /// What the kernel knows it by, besides: the other end with its length, or itself.
+    pub fn at_end(&self) -> (IpAddr, u8) {
+        self.peer.unwrap_or((self.address, self.length))
+    }
+
+    /// Whether an interface has it.
+    pub fn is_on(&self, interface: &Interface) -> bool {
+        let (_, length) = self.at_end();
+        interface.addresses.contains(&(self.address, length))
+    }
+
     fn message(&self, index: u32) -> AddressMessage {
-        let at_end = self.peer.unwrap_or((self.address, self.length));
-        let mut message = named(self.address, at_end, index);
+        let mut message = named(self.address, self.at_end(), index);
         message.header.scope = self.scope.into();
         message.header.flags = AddressHeaderFlags::from_bits_truncate(self.flags.bits() as u8);
         let attributes = &mut message.attributes;
@@ -160,24 +170,38 @@ pub async fn put(handle: &Handle, setting: &Setting, to: &Interface) -> Result<b
 
 /// Takes a virtual address from an interface.
 pub async fn remove(handle: &Handle, vip: IpAddr, from: &Interface) -> Result<(), Error> {
-    take(handle, (vip, whole(vip)), from).await
+    take(handle, vip, (vip, whole(vip)), from).await
 }
 
-/// Takes an address from an interface; it need not be there.
+/// Takes an address from an interface; neither need be there. [`Setting::at_end`] is part of what it
+/// is known by.
 pub async fn take(
     handle: &Handle,
-    (address, length): (IpAddr, u8),
+    address: IpAddr,
+    at_end: (IpAddr, u8),
     from: &Interface,
 ) -> Result<(), Error> {
-    let message = named(address, (address, length), from.index);
+    let message = named(address, at_end, from.index);
     let change = RouteNetlinkMessage::DelAddress(message);
     match request(handle, change, 0).await {
-        Err(error) if error.kind() != io::ErrorKind::AddrNotAvailable => {
+        Err(error) if !is_absence(&error) => {
             let action = format!("removing {address} from {}", from.name);
             Err(Error::io(action, error))
         }
         _ => Ok(()),
     }
+}
+
+/// No such address; or the interface has gone, or has no IPv6, or this kernel has none.
+fn is_absence(error: &io::Error) -> bool {
+    let known = [
+        libc::EADDRNOTAVAIL,
+        libc::ENODEV,
+        libc::ENXIO,
+        libc::EOPNOTSUPP,
+        libc::EAFNOSUPPORT,
+    ];
+    error.raw_os_error().is_some_and(|it| known.contains(&it))
 }
 
 async fn request(handle: &Handle, change: RouteNetlinkMessage, flags: u16) -> io::Result<()> {

@@ -3,8 +3,8 @@
 //!
 //! What is for a virtual service is served all the same. Most of it never comes to the kernel's rules,
 //! for the data plane takes it before; what that leaves to this host, as a real server, is let through.
-//! So is neighbour discovery, without which nobody would find an address of IPv6. One table of nftables
-//! has all of it, made anew in one step.
+//! So is neighbour discovery, without which nobody would find an address of IPv6, and what routers say
+//! of packets that went out (path MTU). One table of nftables has all of it, made anew in one step.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -100,7 +100,9 @@ impl Closed {
             text,
             "table inet {TABLE} {{\n chain input {{\n  \
              type filter hook input priority {PRIORITY}; policy accept;\n  \
-             icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept\n"
+             icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, destination-unreachable, \
+             packet-too-big, time-exceeded, parameter-problem }} accept\n  \
+             icmp type {{ destination-unreachable, time-exceeded, parameter-problem }} accept\n"
         );
         for served in &self.served {
             let _ = match served {
@@ -211,7 +213,7 @@ mod tests {
         ]);
         assert!(closed.is_another());
         let text = closed.text();
-        let lines: Vec<_> = text.lines().map(str::trim).skip(6).collect();
+        let lines: Vec<_> = text.lines().map(str::trim).skip(7).collect();
         assert_eq!(
             lines,
             [

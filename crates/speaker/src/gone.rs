@@ -1,6 +1,8 @@
 //! Routes and rules that somebody has taken away, as the kernel tells of them.
 
+use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use futures::StreamExt;
 use ipnet::IpNet;
@@ -17,6 +19,9 @@ const GROUPS: [MulticastGroup; 4] = [
     MulticastGroup::Ipv6Rule,
 ];
 
+/// How long it takes to listen again.
+const PERIOD: Duration = Duration::from_secs(5);
+
 /// Something that is there no longer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Gone {
@@ -25,28 +30,43 @@ pub(crate) enum Gone {
     Rule,
     /// An interface, or an address: routes may have gone with it, of which the kernel says nothing.
     Below,
+    /// News were lost: it may be anything.
+    Anything,
 }
 
 /// Tells of all that goes, until nobody listens.
 pub(crate) async fn follow(gone: UnboundedSender<Gone>) {
-    let (connection, _, mut news) = match rtnetlink::new_multicast_connection(&GROUPS) {
-        Ok(opened) => opened,
-        Err(error) => return tracing::warn!(%error, "VRRP is not told of routes that go"),
-    };
+    while !gone.is_closed() {
+        if let Err(error) = follow_once(&gone).await {
+            tracing::warn!(%error, "VRRP is not told of routes that go");
+        }
+        tokio::time::sleep(PERIOD).await;
+        // Nothing was heard meanwhile.
+        let _ = gone.send(Gone::Anything);
+    }
+}
+
+async fn follow_once(gone: &UnboundedSender<Gone>) -> io::Result<()> {
+    let (connection, _, mut news) = rtnetlink::new_multicast_connection(&GROUPS)?;
     let connection = tokio::spawn(connection);
     while let Some((message, _)) = news.next().await {
-        let what = match message.payload {
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRoute(route)) => {
-                destination(&route).map(Gone::Route)
-            }
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRule(_)) => Some(Gone::Rule),
-            _ => None,
-        };
-        if what.is_some_and(|what| gone.send(what).is_err()) {
+        if gone_by(&message.payload).is_some_and(|what| gone.send(what).is_err()) {
             break;
         }
     }
     connection.abort();
+    Ok(())
+}
+
+fn gone_by(payload: &NetlinkPayload<RouteNetlinkMessage>) -> Option<Gone> {
+    match payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRoute(route)) => {
+            destination(route).map(Gone::Route)
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRule(_)) => Some(Gone::Rule),
+        NetlinkPayload::Overrun(_) => Some(Gone::Anything),
+        _ => None,
+    }
 }
 
 fn destination(route: &RouteMessage) -> Option<IpNet> {
@@ -80,6 +100,13 @@ pub(crate) fn leads_to(words: &str, there: IpNet) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lost_news_may_be_of_anything() {
+        let lost = NetlinkPayload::Overrun(Vec::new());
+        assert_eq!(gone_by(&lost), Some(Gone::Anything));
+        assert_eq!(gone_by(&NetlinkPayload::Noop), None);
+    }
 
     #[test]
     fn routes_are_known_by_where_they_lead() {

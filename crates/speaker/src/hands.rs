@@ -278,10 +278,22 @@ impl Hands {
     }
 
     async fn again(&mut self) {
+        self.make_again().await;
         for (instance, problems) in self.placer.again().await {
             self.say(&instance, problems);
         }
         self.read_statics();
+    }
+
+    /// Interfaces of their own, and what is set on those below, go with these, and come with them.
+    async fn make_again(&mut self) {
+        let (plan, interfaces) = (Arc::clone(&self.plan), self.now());
+        for instance in &plan.instances {
+            if !self.placer.is_made(instance, &interfaces) {
+                let problems = self.placer.make(instance).await;
+                self.say(&instance.name, problems);
+            }
+        }
     }
 
     /// Each problem once, until it is over.

@@ -32,6 +32,7 @@ mod view;
 mod vmac;
 mod watch;
 mod wire;
+mod words;
 
 pub use closed::Served;
 pub use note::take_away;

@@ -39,6 +39,9 @@ pub(crate) enum Thing {
     Address {
         address: IpAddr,
         length: u8,
+        /// At the other end, with its length.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<(IpAddr, u8)>,
         interface: String,
     },
     /// What is sent from, on an interface of an instance's own.
@@ -98,6 +101,7 @@ impl fmt::Display for Thing {
                 address,
                 length,
                 interface,
+                ..
             } => write!(f, "{address}/{length} on {interface}"),
             Self::Own {
                 address,
@@ -121,6 +125,10 @@ pub(crate) fn store(directory: &Path) -> Store<Note> {
 pub async fn take_away(directory: &Path) -> Result<(), Error> {
     let store = store(directory);
     let note = store.load()?;
-    place::take_all(&note.put).await?;
-    store.save(&Note::default())
+    let (put, problem) = place::take_all(&note.put).await?;
+    store.save(&Note {
+        put,
+        ..Note::default()
+    })?;
+    problem.map_or(Ok(()), Err)
 }

@@ -2,24 +2,19 @@
 //! longer. What was there before stays.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rlvs_host::Error;
 use rlvs_host::address::{self, AddressFlags, Handle, Interface, Setting};
 use rlvs_host::store::Store;
-use tokio::process::Command;
-use tokio::time::timeout;
 
 use crate::closed::{self, Closed, Served};
 use crate::gone::{Gone, leads_to};
 use crate::note::{NOBODY, Note, Put, Remembered, Thing};
 use crate::plan::{Instance, Ipvlan, Place, Placement, StaticGroup, Vmac};
+use crate::words::{self, Added};
 use crate::{ipvlan, vmac};
-
-/// How long `ip` may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What does it.
 pub(crate) struct Placer {
@@ -29,6 +24,8 @@ pub(crate) struct Placer {
     held: BTreeMap<String, Arc<Placement>>,
     /// Routes and rules that are there, as far as is known: it is not looked.
     set: Vec<Put>,
+    /// What is to be no more, and could not be taken away.
+    owed: Vec<Put>,
     closed: Closed,
     /// What is closed was said: before, it is as the last daemon has left it.
     followed: bool,
@@ -48,13 +45,6 @@ impl Seen {
     }
 }
 
-/// Whether `ip` adds or deletes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Verb {
-    Add,
-    Delete,
-}
-
 impl Placer {
     pub(crate) fn new(store: Store<Note>, note: Note) -> Self {
         Self {
@@ -62,6 +52,7 @@ impl Placer {
             note,
             held: BTreeMap::new(),
             set: Vec::new(),
+            owed: Vec::new(),
             closed: Closed::default(),
             followed: false,
         }
@@ -127,18 +118,19 @@ impl Placer {
     /// Takes away what an instance has put here.
     pub(crate) async fn release(&mut self, instance: &str) -> Result<(), Error> {
         self.held.remove(instance);
-        self.take_if(|put: &Put| put.instance == instance && !put.thing.stays())
-            .await?;
+        let taken = self
+            .take_if(|put| put.instance == instance && !put.thing.stays())
+            .await;
         self.open(instance).await;
-        Ok(())
+        taken
     }
 
     /// Takes away all that is here for it.
     pub(crate) async fn remove(&mut self, instance: &str) -> Result<(), Error> {
         self.held.remove(instance);
-        self.take_if(|put: &Put| put.instance == instance).await?;
+        let taken = self.take_if(|put| put.instance == instance).await;
         self.open(instance).await;
-        Ok(())
+        taken
     }
 
     /// Its addresses have gone.
@@ -147,6 +139,16 @@ impl Placer {
         if let Some(problem) = self.close().await {
             tracing::warn!("VRRP: {problem}");
         }
+    }
+
+    /// Whether an instance has what it has whether it is master or not: interfaces may have gone, and
+    /// come again without it.
+    pub(crate) fn is_made(&self, instance: &Instance, interfaces: &[Interface]) -> bool {
+        let is_there = |name: &String| interfaces.iter().any(|it| it.name == *name);
+        let mut vmacs = instance.vmac.iter().chain(&instance.address_vmacs);
+        vmacs.all(|it| is_there(&it.name) && vmac::is_quiet(&it.parent))
+            && instance.ipvlan.iter().all(|it| is_there(&it.name))
+            && instance.promotes.iter().all(|it| !keeps_none(it))
     }
 
     /// Makes what an instance has whether it is master or not; what cannot be.
@@ -205,7 +207,7 @@ impl Placer {
 
     /// Other addresses of an interface stay when the first one of their network goes.
     fn promote(&mut self, instance: &str, interface: &str) -> Result<(), Error> {
-        let path = format!("/proc/sys/net/ipv4/conf/{interface}/promote_secondaries");
+        let path = promotes(interface);
         let failed = |error| Error::io(format!("setting {path}"), error);
         let before = std::fs::read_to_string(&path).map_err(failed)?;
         let before = before.trim().to_owned();
@@ -239,16 +241,29 @@ impl Placer {
         if gone.is_empty() {
             return Ok(());
         }
-        take_all(&gone).await?;
-        self.strike(is_its)
+        self.take(gone).await
+    }
+
+    /// What cannot be taken away is tried again.
+    async fn take(&mut self, gone: Vec<Put>) -> Result<(), Error> {
+        let (kept, problem) = match take_all(&gone).await {
+            Ok(outcome) => outcome,
+            Err(error) => (gone.clone(), Some(error)),
+        };
+        let struck = self.strike(|put| gone.contains(put) && !kept.contains(put));
+        self.owed.retain(|put| !gone.contains(put));
+        self.owed.extend(kept);
+        struck?;
+        problem.map_or(Ok(()), Err)
     }
 
     /// Puts back what has gone of masters; what cannot be, by instance.
     pub(crate) async fn again(&mut self) -> Vec<(String, Vec<String>)> {
         self.closed.look().await;
         let unclosed = self.close().await;
+        let mut all = self.take_owed().await;
         if self.held.is_empty() {
-            return Vec::new();
+            return all;
         }
         let seen = match Seen::now().await {
             Ok(seen) => seen,
@@ -257,11 +272,26 @@ impl Placer {
                 return self.held.keys().map(failed).collect();
             }
         };
-        let mut all = Vec::new();
         for (instance, placement) in self.held.clone() {
             let outcome = self.put_all(&seen, &instance, &placement).await;
             let mut problems = outcome.unwrap_or_else(|error| vec![error.to_string()]);
             problems.extend(unclosed.clone().filter(|_| placement.closed));
+            all.push((instance, problems));
+        }
+        all
+    }
+
+    /// What was to be no more is taken away if it can be now; what cannot be, by instance.
+    async fn take_owed(&mut self) -> Vec<(String, Vec<String>)> {
+        let mut all = Vec::new();
+        let mut owed = core::mem::take(&mut self.owed);
+        while let Some(first) = owed.first() {
+            let instance = first.instance.clone();
+            let is_its = |put: &Put| put.instance == instance;
+            let (its, others) = owed.into_iter().partition(is_its);
+            owed = others;
+            let problem = self.take(its).await.err();
+            let problems = problem.iter().map(ToString::to_string).collect();
             all.push((instance, problems));
         }
         all
@@ -278,6 +308,7 @@ impl Placer {
         match gone {
             Gone::Rule => all.any(|it| !it.rules.is_empty()),
             Gone::Below => all.any(|it| !it.routes.is_empty()),
+            Gone::Anything => all.any(|it| !it.routes.is_empty() || !it.rules.is_empty()),
             Gone::Route(there) => all.any(|it| it.routes.iter().any(|it| leads_to(it, there))),
         }
     }
@@ -311,12 +342,12 @@ impl Placer {
         instance: &str,
         placement: &Placement,
     ) -> Result<Vec<String>, Error> {
-        self.take_others(instance, placement).await?;
-        let mut problems = Vec::new();
+        let others = self.take_others(instance, placement).await;
+        let mut problems: Vec<_> = others.err().iter().map(ToString::to_string).collect();
         let mut missing = Vec::new();
         for place in &placement.addresses {
             match seen.interfaces.iter().find(|it| it.name == place.interface) {
-                Some(on) if !has(on, place) => missing.push((place, on)),
+                Some(on) if !place.setting.is_on(on) => missing.push((place, on)),
                 Some(_) => {}
                 None => problems.push(format!(
                     "{place}: there is no interface {}",
@@ -328,7 +359,10 @@ impl Placer {
             instance: instance.to_owned(),
             thing,
         };
-        let words: Vec<_> = words(placement).map(put_of).collect();
+        let words = words_of(placement).map(put_of);
+        let words: Vec<_> = words.filter(|put| !self.set.contains(put)).collect();
+        let is_new = |put: &&Put| !self.note.put.contains(put);
+        let mut others: Vec<_> = words.iter().filter(is_new).cloned().collect();
         let addresses = missing.iter().map(|(place, _)| put_of(thing(place)));
         self.note_all(addresses.chain(words.iter().cloned()).collect())?;
         for (place, on) in missing {
@@ -337,13 +371,19 @@ impl Placer {
             }
         }
         for put in words {
-            if self.set.contains(&put) {
-                continue;
-            }
-            match by_words(&put.thing, Verb::Add).await {
-                Ok(()) => self.set.push(put),
+            match words::add(&put.thing).await {
+                Ok(Added::Now) => {
+                    others.retain(|other| *other != put);
+                    self.set.push(put);
+                }
+                Ok(Added::Before) => self.set.push(put),
                 Err(problem) => problems.push(problem),
             }
+        }
+        // They stay when the rest goes: others have set them.
+        if !others.is_empty() {
+            self.note.put.retain(|put| !others.contains(put));
+            self.store.save(&self.note)?;
         }
         Ok(problems)
     }
@@ -354,23 +394,14 @@ impl Placer {
             .addresses
             .iter()
             .map(thing)
-            .chain(words(placement))
+            .chain(words_of(placement))
             .collect();
-        let is_other = |put: &Put| {
+        self.owed
+            .retain(|put| put.instance != instance || !wanted.contains(&put.thing));
+        self.take_if(|put| {
             put.instance == instance && !wanted.contains(&put.thing) && !put.thing.stays()
-        };
-        let gone: Vec<_> = self
-            .note
-            .put
-            .iter()
-            .filter(|it| is_other(it))
-            .cloned()
-            .collect();
-        if gone.is_empty() {
-            return Ok(());
-        }
-        take_all(&gone).await?;
-        self.strike(is_other)
+        })
+        .await
     }
 
     /// Writes down what is about to be put here, before it is.
@@ -392,51 +423,65 @@ impl Placer {
     }
 }
 
-/// Takes these away; they need not be there.
-pub(crate) async fn take_all(put: &[Put]) -> Result<(), Error> {
+/// Takes these away, all that can be; they need not be there. Those that could not, and why.
+pub(crate) async fn take_all(put: &[Put]) -> Result<(Vec<Put>, Option<Error>), Error> {
+    let (mut kept, mut problem) = (Vec::new(), None);
     if put.is_empty() {
-        return Ok(());
+        return Ok((kept, problem));
     }
     let handle = address::connect()?;
     let interfaces = address::interfaces(&handle).await?;
-    for Put { thing, instance } in put.iter().rev() {
-        match thing {
-            Thing::Address {
-                address,
-                length,
-                interface,
-            }
-            | Thing::Own {
-                address,
-                length,
-                interface,
-            } => {
-                let Some(from) = interfaces.iter().find(|it| it.name == *interface) else {
-                    continue;
-                };
-                address::take(&handle, (*address, *length), from).await?;
-                tracing::info!(instance, address = %thing, "taken away");
-            }
-            Thing::Link(name) => {
-                vmac::remove(&handle, name, &interfaces).await?;
-                tracing::info!(instance, interface = name, "taken away");
-            }
-            Thing::Setting { path, before } => {
-                // Its interface may have gone.
-                if let Err(error) = std::fs::write(path, before) {
-                    tracing::debug!(path, %error, "not set back");
-                }
-            }
-            Thing::Table(name) => match closed::remove().await {
-                Ok(()) => tracing::info!(table = name, "taken away"),
-                Err(problem) => tracing::warn!(problem, "not taken away"),
-            },
-            Thing::Route(_) | Thing::Rule(_) => {
-                if let Err(problem) = by_words(thing, Verb::Delete).await {
-                    tracing::debug!(instance, problem, "not taken away");
-                }
-            }
+    for one in put.iter().rev() {
+        if let Err(error) = take(&handle, one, &interfaces).await {
+            kept.insert(0, one.clone());
+            problem.get_or_insert(error);
         }
+    }
+    Ok((kept, problem))
+}
+
+async fn take(
+    handle: &Handle,
+    Put { thing, instance }: &Put,
+    interfaces: &[Interface],
+) -> Result<(), Error> {
+    let failed = |problem| Error::io(format!("removing {thing}"), io::Error::other(problem));
+    let (address, at_end, interface) = match thing {
+        Thing::Address {
+            address,
+            length,
+            peer,
+            interface,
+        } => (*address, peer.unwrap_or((*address, *length)), interface),
+        Thing::Own {
+            address,
+            length,
+            interface,
+        } => (*address, (*address, *length), interface),
+        Thing::Link(name) => {
+            vmac::remove(handle, name, interfaces).await?;
+            tracing::info!(instance, interface = name, "taken away");
+            return Ok(());
+        }
+        Thing::Setting { path, before } => {
+            // Its interface may have gone.
+            if let Err(error) = std::fs::write(path, before) {
+                tracing::debug!(path, %error, "not set back");
+            }
+            return Ok(());
+        }
+        Thing::Table(name) => {
+            closed::remove().await.map_err(failed)?;
+            tracing::info!(table = name, "taken away");
+            return Ok(());
+        }
+        Thing::Route(_) | Thing::Rule(_) => {
+            return words::delete(thing).await.map_err(failed);
+        }
+    };
+    if let Some(from) = interfaces.iter().find(|it| it.name == *interface) {
+        address::take(handle, address, at_end, from).await?;
+        tracing::info!(instance, address = %thing, "taken away");
     }
     Ok(())
 }
@@ -448,91 +493,25 @@ async fn put(handle: &Handle, place: &Place, on: &Interface) -> Result<(), Error
     Ok(())
 }
 
-fn has(on: &Interface, place: &Place) -> bool {
-    let setting = &place.setting;
-    on.addresses.contains(&(setting.address, setting.length))
-}
-
 fn thing(place: &Place) -> Thing {
     Thing::Address {
         address: place.setting.address,
         length: place.setting.length,
+        peer: place.setting.peer,
         interface: place.interface.clone(),
     }
 }
 
-fn words(placement: &Placement) -> impl Iterator<Item = Thing> {
+fn words_of(placement: &Placement) -> impl Iterator<Item = Thing> {
     let routes = placement.routes.iter().cloned().map(Thing::Route);
     routes.chain(placement.rules.iter().cloned().map(Thing::Rule))
 }
 
-/// Has `ip` do it, whose words these are.
-async fn by_words(thing: &Thing, verb: Verb) -> Result<(), String> {
-    let (object, text) = match thing {
-        Thing::Route(text) => ("route", text),
-        Thing::Rule(text) => ("rule", text),
-        _ => return Ok(()),
-    };
-    let verb = match verb {
-        Verb::Add => "add",
-        Verb::Delete => "del",
-    };
-    let words = plain(text);
-    let mut command = Command::new("ip");
-    command
-        .args(is_v6(&words).then_some("-6"))
-        .args([object, verb])
-        .args(&words)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let failed = |reason: String| format!("ip {object} {verb} {text}: {reason}");
-    let output = match timeout(PATIENCE, command.output()).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) => return Err(failed(error.to_string())),
-        Err(_) => return Err(failed("no end".to_owned())),
-    };
-    let said = String::from_utf8_lossy(&output.stderr);
-    match output.status.success() {
-        true => Ok(()),
-        // It was there before, and stays; or has gone already.
-        false if said.contains("File exists") || said.contains("No such") => Ok(()),
-        false => Err(failed(said.trim().to_owned())),
-    }
+fn promotes(interface: &str) -> String {
+    format!("/proc/sys/net/ipv4/conf/{interface}/promote_secondaries")
 }
 
-/// Without the words that are keepalived's own.
-fn plain(text: &str) -> Vec<&str> {
-    let mut plain = Vec::new();
-    let mut words = text.split_whitespace();
-    while let Some(word) = words.next() {
-        match word {
-            "no_track" => {}
-            "track_group" => drop(words.next()),
-            word => plain.push(word),
-        }
-    }
-    plain
-}
-
-fn is_v6(words: &[&str]) -> bool {
-    let address = |word: &&&str| word.split('/').next().unwrap_or_default().contains(':');
-    let mut first = words.iter().filter(address);
-    first.any(|word| {
-        let address = word.split('/').next().unwrap_or_default();
-        address.parse::<std::net::Ipv6Addr>().is_ok()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_ips() {
-        let words = plain("192.0.2.0/24 via 10.0.0.1 no_track track_group one dev eth0");
-        assert_eq!(words, ["192.0.2.0/24", "via", "10.0.0.1", "dev", "eth0"]);
-        assert!(!is_v6(&words));
-        assert!(is_v6(&plain("default via fe80::1 dev eth0")));
-        assert!(is_v6(&plain("from 2001:db8::/32 table 7")));
-    }
+/// Other addresses of its networks go with the first; false as well where there is no interface.
+fn keeps_none(interface: &str) -> bool {
+    std::fs::read_to_string(promotes(interface)).is_ok_and(|value| value.trim() == "0")
 }

@@ -266,8 +266,8 @@ fn paces(vrrp: &Vrrp) -> Vec<Pace> {
     groups.chain([of(None, None, &[])]).collect()
 }
 
-/// Whole nanoseconds of what was written in decimal: 0.01 is ten milliseconds.
-fn seconds(number: f64) -> Duration {
+/// What was written in decimal, to the microsecond: 0.01 is ten milliseconds. Below 0 there is no time.
+pub(crate) fn seconds(number: f64) -> Duration {
     Duration::from_micros((number * 1e6).round() as u64)
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Member {
     /// The one of its virtual MAC address.
     pub(crate) vmac: Option<Key>,
     up: Option<bool>,
+    /// Its interface with a virtual MAC address was there: without it, it has no address.
+    had_vmac: bool,
     source: Option<Option<IpAddr>>,
     /// Refusals that were logged.
     pub(crate) said: BTreeSet<&'static str>,
@@ -290,14 +292,15 @@ impl Unit {
                 Some(ipvlan) => named(&ipvlan.name),
                 None => below,
             };
-            let up = [on, below].iter().all(|it| it.is_some_and(|it| it.running));
+            let vmac = member.instance.vmac.as_ref();
+            let vmac = vmac.and_then(|vmac| named(&vmac.name));
+            let is_without = member.had_vmac && member.instance.vmac.is_some() && vmac.is_none();
+            member.had_vmac |= vmac.is_some();
+            let is_up = |it: &Option<&Interface>| it.is_some_and(|it| it.running);
+            let up = [on, below].iter().all(is_up) && !is_without;
             let source = source(&member.instance, on, interfaces, plan);
             member.wire = on.map(|on| member.instance.key(on.index, &on.name));
-            let vmac = member.instance.vmac.as_ref();
-            let by = vmac.and_then(|vmac| {
-                let mut all = interfaces.iter();
-                all.find(|it| it.name == vmac.name && it.up)
-            });
+            let by = vmac.filter(|it| it.up);
             member.vmac = by.map(|by| member.instance.key(by.index, &by.name));
             if member.source.replace(source) != Some(source) {
                 actions.extend(self.with(
@@ -352,6 +355,7 @@ impl Member {
             wire: None,
             vmac: None,
             up: None,
+            had_vmac: false,
             source: None,
             said: BTreeSet::new(),
             lower_told_until: Duration::ZERO,

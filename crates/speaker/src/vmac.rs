@@ -51,6 +51,11 @@ pub(crate) fn things(vmac: &Vmac, is_new: bool) -> Vec<Thing> {
     setting.into_iter().chain(link).collect()
 }
 
+/// Whether the interface below answers ARP for its own addresses only; none that does is none.
+pub(crate) fn is_quiet(parent: &str) -> bool {
+    fs::read_to_string(arp_ignore(parent)).map_or(true, |value| value.trim() != "0")
+}
+
 /// Makes it, if it is not there.
 pub(crate) async fn make(
     handle: &Handle,

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::plan::{Init, Subject, Watch, WatchedScript};
-use crate::process;
+use crate::{process, settle};
 
 /// How often a file is read, and processes are counted.
 const FILE: Duration = Duration::from_millis(250);
@@ -149,7 +149,7 @@ fn number(path: &Path) -> i64 {
 }
 
 async fn count(process: &Process, subject: &Subject, readings: &Readings) {
-    let seconds = |time: Option<f64>| Duration::from_secs_f64(time.unwrap_or(0.0));
+    let seconds = |time: Option<f64>| settle::seconds(time.unwrap_or(0.0));
     let (starts, ends) = (
         seconds(process.fork_delay),
         seconds(process.terminate_delay),

@@ -3,6 +3,7 @@
 
 mod closed;
 mod interfaces;
+mod kept;
 mod pair;
 mod signed;
 mod statics;

@@ -169,8 +169,6 @@ pub struct SyncGroup {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smtp_alert: Option<bool>,
     #[serde(skip_serializing_if = "core::ops::Not::not")]
-    pub global_tracking: bool,
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub tracking_weight: bool,
 }
 

@@ -32,6 +32,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 struct Put {
     address: IpAddr,
     length: u8,
+    #[serde(default)]
+    peer: Option<(IpAddr, u8)>,
     interface: String,
 }
 
@@ -101,9 +103,9 @@ pub(crate) async fn take_away(cookie: u64) -> Result<(), Error> {
     if !put.is_empty() {
         let handle = address::connect()?;
         let interfaces = address::interfaces(&handle).await?;
-        for one in &put {
-            take(&handle, one, &interfaces).await?;
-        }
+        let (kept, problem) = take_all(&handle, &put, &interfaces).await;
+        store.save(&kept)?;
+        return problem.map_or(Ok(()), Err);
     }
     store.save(&Vec::new())
 }
@@ -166,13 +168,13 @@ impl Keeper {
             all.any(|(it, place)| place.as_ref().is_ok_and(|place| is(one, it, place)))
         };
         let gone: Vec<_> = put.iter().filter(|one| !stays(one)).cloned().collect();
-        for one in &gone {
-            take(&handle, one, &interfaces).await?;
-            tracing::info!(address = %one, "taken away");
-        }
         if !gone.is_empty() {
-            put.retain(|one| !gone.contains(one));
+            let (kept, problem) = take_all(&handle, &gone, &interfaces).await;
+            put.retain(|one| !gone.contains(one) || kept.contains(one));
             self.store.save(&put)?;
+            if let Some(problem) = problem {
+                tracing::warn!(%problem, "not taken away, and tried again");
+            }
         }
         let mut state = Vec::with_capacity(wanted.len());
         for (it, place) in wanted.iter().zip(places) {
@@ -201,13 +203,14 @@ impl Keeper {
     ) -> Result<bool, String> {
         let setting = &wanted.setting;
         let is_ours = put.iter().any(|one| is(one, wanted, place));
-        if place.addresses.contains(&(setting.address, setting.length)) {
+        if setting.is_on(place) {
             return Ok(is_ours);
         }
         if !is_ours {
             put.push(Put {
                 address: setting.address,
                 length: setting.length,
+                peer: setting.peer,
                 interface: place.name.clone(),
             });
             // Before the first change it speaks of.
@@ -242,7 +245,8 @@ impl Keeper {
 
 fn is(put: &Put, wanted: &Wanted, place: &Interface) -> bool {
     let setting = &wanted.setting;
-    put.interface == place.name && (put.address, put.length) == (setting.address, setting.length)
+    let of_put = (put.address, put.length, put.peer);
+    put.interface == place.name && of_put == (setting.address, setting.length, setting.peer)
 }
 
 /// Where it belongs, or why that is nowhere.
@@ -271,9 +275,29 @@ fn is_in(address: IpAddr, of: IpAddr, length: u8) -> bool {
     ipnet::IpNet::new(of, length).is_ok_and(|network| network.contains(&address))
 }
 
+/// Takes all away that can be: what could not, and why.
+async fn take_all(
+    handle: &Handle,
+    put: &[Put],
+    interfaces: &[Interface],
+) -> (Vec<Put>, Option<Error>) {
+    let (mut kept, mut problem) = (Vec::new(), None);
+    for one in put {
+        match take(handle, one, interfaces).await {
+            Ok(()) => tracing::info!(address = %one, "taken away"),
+            Err(error) => {
+                kept.push(one.clone());
+                problem.get_or_insert(error);
+            }
+        }
+    }
+    (kept, problem)
+}
+
 async fn take(handle: &Handle, put: &Put, interfaces: &[Interface]) -> Result<(), Error> {
+    let at_end = put.peer.unwrap_or((put.address, put.length));
     match interfaces.iter().find(|it| it.name == put.interface) {
-        Some(from) => address::take(handle, (put.address, put.length), from).await,
+        Some(from) => address::take(handle, put.address, at_end, from).await,
         None => Ok(()),
     }
 }

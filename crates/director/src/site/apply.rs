@@ -102,7 +102,7 @@ impl Core {
         self.managed.notifiers.follow(&self.managed.site);
         // A client that finds one finds a service, too.
         self.managed.addresses.follow(&self.managed.site);
-        self.vrrp.follow(&self.managed.site);
+        self.vrrp.follow(&self.managed.site, &self.desired);
         self.follow_synchronisation();
         self.follow_checks();
         self.tell_first(&events);

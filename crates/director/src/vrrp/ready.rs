@@ -29,7 +29,8 @@ impl Ready {
 
     /// Seconds from the daemon's start.
     pub(super) fn limit(&mut self, seconds: Option<f64>) {
-        self.limit = seconds.map_or(LIMIT, Duration::from_secs_f64);
+        let limit = seconds.map(Duration::try_from_secs_f64);
+        self.limit = limit.and_then(Result::ok).unwrap_or(LIMIT);
     }
 
     /// Whether one of the conditions is met, or why not.

@@ -83,9 +83,9 @@ impl Runner {
 
     fn read_lasting(&mut self, now: Duration, subject: Subject, up: Option<bool>) {
         let Some(up) = up else {
-            return;
+            return self.bounces.forget(&of_static(&subject));
         };
-        let reading = match self.bounces.counts(now, &of_static(&subject), up) {
+        let reading = match self.bounces.lasts(now, &of_static(&subject), up) {
             true => Reading::Up,
             false => Reading::Down,
         };

@@ -26,6 +26,11 @@ fn blocks(it: &Vrrp, notes: &mut Vec<String>) {
             !it.linkbeat_interfaces.is_empty(),
             "linkbeat_interfaces: the kernel tells of carriers, which are not asked for",
         ),
+        (
+            it.defaults.fifo_states_on_reload,
+            "fifo_write_vrrp_states_on_reload (fifo_states_on_reload): FIFOs are told of states when \
+             they change",
+        ),
     ];
     let said = rows.iter().filter(|(is, _)| *is);
     notes.extend(said.map(|(_, what)| (*what).to_owned()));

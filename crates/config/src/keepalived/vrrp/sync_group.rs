@@ -41,7 +41,12 @@ const GROUP: &[Keyword<SyncGroup>] = &[
     value(&["smtp_alert"], |it, notes, line| {
         it.smtp_alert = notes.flag(line);
     }),
-    value(&["global_tracking"], |it, _, _| it.global_tracking = true),
+    value(&["global_tracking"], |it, notes, line| {
+        it.tracking_weight = true;
+        let message = "is old: what counts for a group is tracked by the group (track_interface, \
+                       track_script, track_file)";
+        notes.warn(line.words[0].place, line.keyword(), message);
+    }),
     value(&["sync_group_tracking_weight"], |it, _, _| {
         it.tracking_weight = true
     }),

@@ -21,7 +21,12 @@ use crate::{sctp, tcp};
 /// A packet of no known connection: begins one if it may and belongs to a service.
 #[inline(always)]
 pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Result<u32, Reason> {
-    let starts = starts(tuple) || !was_stateless(now(tables)?);
+    let starts = starts(tuple);
+    if !starts && now(tables)?.settings.moving.load() != 0 {
+        // Its entry may not have been carried over yet, and it would get another one.
+        return Err(Reason::Moving);
+    }
+    let starts = starts || !was_stateless(now(tables)?);
     if starts && !may_start(now(tables)?, tuple) {
         return Err(now(tables)?.settings.unknown(Reason::NoConnection));
     }

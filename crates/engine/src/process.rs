@@ -315,7 +315,8 @@ fn is_quiescent<T: Tables>(context: Context<'_, T>, meta: Meta, destination: &De
 ///
 /// `conn_reuse_mode` as in IPVS (ip_vs_core.c, `is_new_conn_expected`): with any bit set, a SYN
 /// ends a connection in TIME_WAIT or CLOSE, an INIT one that is closed; with bit 1, a SYN also ends
-/// one in FIN_WAIT whose server's packets do not pass here. One that a template controls goes on.
+/// one in FIN_WAIT whose server's packets do not pass here. One that a template controls goes on,
+/// unless its real server was told of the client, which it is to be of each connection anew.
 /// With `expire_nodest_conn`, both end any connection whose destination has weight 0.
 #[inline(always)]
 fn begins_anew<F: Packet, T: Tables>(
@@ -334,12 +335,13 @@ fn begins_anew<F: Packet, T: Tables>(
     if settings.is_on(Sysctl::ExpireNodestConn) && destination.weight.load() == 0 {
         return true;
     }
-    if entry.meta.has(Meta::CONTROLLED) {
+    let tells = destination.flags.load() & (Destination::TOA | Destination::PROXY) != 0;
+    if entry.meta.has(Meta::CONTROLLED) && !tells {
         return false;
     }
     let mode = settings.sysctl(Sysctl::ConnReuseMode);
     match entry.meta.state() {
-        State::TimeWait | State::Close | State::Closed => mode != 0,
+        State::TimeWait | State::Close | State::Closed => mode != 0 || tells,
         State::FinWait => mode & 2 != 0 && sender(destination) == tcp::From::ClientAlone,
         _ => false,
     }

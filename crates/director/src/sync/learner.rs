@@ -13,7 +13,7 @@ use rlvs_engine::call;
 use rlvs_engine::connection::Meta;
 use rlvs_engine::family::Endpoints;
 use rlvs_engine::forward::Method;
-use rlvs_engine::lease::Lease;
+use rlvs_engine::lease::{Beginning, FIRST_PORT, Lease};
 use rlvs_engine::service::Service;
 use rlvs_engine::settings::{TICK_SHIFT, elapsed, ticks};
 use rlvs_engine::table::{self, Entry as Found, Seat, Unlearned, slot_at};
@@ -177,6 +177,16 @@ impl<T: Store> Learner<T> {
                 false => Dropped("too-many-wait"),
             };
         };
+        if record.local.is_some() && !self.is_of_peers() {
+            // Whoever reaches the group could take them all.
+            return Dropped("other-method");
+        }
+        if record
+            .local
+            .is_some_and(|end| !is_fit(&end, &record.addresses))
+        {
+            return Dropped("local-end-unfit");
+        }
         if record.engine.is_some() && !(entry.state().is_template() && place.is_by_call) {
             return Dropped("persistence-engine");
         }
@@ -343,8 +353,11 @@ impl<T: Store> Learner<T> {
     where
         T: FamilyTables<F>,
     {
-        // The real server knows one of the two local ends: that of the director that saw it last.
-        let is_moved = news.leased.is_some_and(|(lease, _)| lease != sight.lease());
+        // The real server knows one of the two local ends: that of the director that saw it last. Where
+        // its stream begins elsewhere, the client has had its port again.
+        let is_moved = news.leased.is_some_and(|(lease, end)| {
+            lease != sight.lease() || self.begins::<F>(sight) != Some(end.begins)
+        });
         match entry.meets(self.held::<F>(sight).as_ref()) {
             Action::Ignore => Dropped("ended-elsewhere"),
             Action::Update if !is_moved => {
@@ -368,6 +381,21 @@ impl<T: Store> Learner<T> {
                 self.begin::<F>(&sight.key, news)
             }
         }
+    }
+
+    /// Where the stream of a connection by full NAT begins here.
+    fn begins<F: Packet>(&self, sight: &Sight<KeyOf<F>>) -> Option<u32>
+    where
+        T: FamilyTables<F>,
+    {
+        let of = (sight.meta.destination(), sight.lease());
+        let there = FamilyTables::<F>::beginning(&*self.tables, &sight.key, of, Beginning::NONE);
+        there.sequence()
+    }
+
+    /// Whether what is heard is from known directors, and not from whoever reaches the group.
+    fn is_of_peers(&self) -> bool {
+        self.compares
     }
 
     /// Whether what is told of an entry counts. It does if the entry is as it was told last; if packets
@@ -417,6 +445,11 @@ impl<T: Store> Learner<T> {
             }
         }
     }
+}
+
+/// Whether it is one that directors give.
+fn is_fit(end: &LocalEnd, addresses: &Addresses) -> bool {
+    end.port >= FIRST_PORT && end.address.is_ipv4() == matches!(addresses, Addresses::V4(_))
 }
 
 /// Client and virtual address.

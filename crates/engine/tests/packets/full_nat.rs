@@ -12,7 +12,7 @@ use rlvs_engine::memory::Sizes;
 use rlvs_engine::schedule::Scheduler;
 use rlvs_engine::service::{filter, store_octets};
 use rlvs_engine::{Family, Reason, V4, V6, Verdict};
-use rlvs_testing::packet::{ACK, ETHERNET, FIN, SCTP, SYN, TCP, UDP, checksum, chunk};
+use rlvs_testing::packet::{ACK, ETHERNET, FIN, RST, SCTP, SYN, TCP, UDP, checksum, chunk};
 use rlvs_testing::{Packet, packet};
 
 use crate::plane::{INTERFACE, Plane, client, client6, vip, vip6};
@@ -159,8 +159,12 @@ struct Stream {
 impl Stream {
     /// With its SYN sent.
     fn begin(is_six: bool, flags: u32) -> Self {
+        Self::of(plane(is_six, TCP, flags, Sizes::default()), is_six)
+    }
+
+    fn of(plane: Plane, is_six: bool) -> Self {
         let mut stream = Self {
-            plane: plane(is_six, TCP, flags, Sizes::default()),
+            plane,
             is_six,
             local: client(0),
         };
@@ -468,6 +472,30 @@ fn the_proxy_header_stands_at_the_beginning_of_the_stream() {
         }
         let (.., segment) = opened(&stream.send(ACK, FIRST, 4, &[]));
         assert_eq!((word(&segment, 4), segment.len()), (FIRST + room, 24));
+    }
+}
+
+/// A port that the client has again, although its template keeps it where it was.
+#[test]
+fn a_later_connection_is_told_anew() {
+    for flags in [Destination::PROXY, Destination::TOA] {
+        let plane = plane(false, TCP, flags, Sizes::default());
+        plane.persistent(0, 360, [0xff; 16]);
+        let stream = Stream::of(plane, false);
+        let told = |segment: &[u8]| match flags {
+            Destination::PROXY => segment[20..] == proxy_header(&stream),
+            _ => segment.len() > 20,
+        };
+        for first in [FIRST, FIRST.wrapping_add(100_000)] {
+            stream.send(SYN, first.wrapping_sub(1), 0, &[]);
+            stream.answer(SYN | ACK, first, &[]);
+            let (.., segment) = opened(&stream.send(ACK, first, 0, &[]));
+            assert_eq!(word(&segment, 4), first);
+            assert!(told(&segment), "{segment:x?}");
+            stream.send(ACK, first, 4, &[]);
+            stream.answer(ACK, first.wrapping_add(40), &[]);
+            stream.send(RST | ACK, first.wrapping_add(4), 0, &[]);
+        }
     }
 }
 

@@ -45,3 +45,14 @@ fn strangers_wait_and_new_ones_begin() {
     assert!(sent(&plane, 2, SYN).is_ok());
     assert!(sent(&plane, 2, ACK).is_ok());
 }
+
+/// While there may be flows without an entry, a later packet may be of one; or of a connection that is not
+/// here yet.
+#[test]
+fn strangers_wait_where_flows_have_no_entry_too() {
+    let plane = moving(&[SYN, ACK]);
+    plane.memory.settings.ever_stateless.store(1);
+    assert_eq!(sent(&plane, 2, ACK), Err(Some(Reason::Moving)));
+    plane.memory.settings.moving.store(0);
+    assert!(sent(&plane, 2, ACK).is_ok());
+}

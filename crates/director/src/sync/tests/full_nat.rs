@@ -26,8 +26,16 @@ fn local(address: &str) -> Change {
     }
 }
 
-/// With these local addresses, in this order.
+/// Who hears peers, with these local addresses, in this order.
 fn director(locals: &[&str]) -> Director {
+    let mut director = director_of_group(locals);
+    let learner = std::mem::replace(&mut director.learner, Director::empty().learner);
+    director.learner = learner.comparing(Vec::new());
+    director
+}
+
+/// Who hears the group.
+fn director_of_group(locals: &[&str]) -> Director {
     let mut director = Director::empty();
     let mut changes = vec![Change::AddService(service(https(), false))];
     changes.extend(locals.iter().map(|it| local(it)));
@@ -38,12 +46,17 @@ fn director(locals: &[&str]) -> Director {
 
 /// A packet of the client's begins a connection by full NAT.
 fn begin(director: &Director, client_port: u16) -> Seat {
+    begin_at(director, client_port, BEGINS)
+}
+
+/// With this sequence number.
+fn begin_at(director: &Director, client_port: u16, begins: u32) -> Seat {
     let seat = director.begin(client_port, State::Established);
     let (tables, key, number) = (&*director.tables, key(client_port), director.http());
     let taken = FamilyTables::<V4>::take(tables, &key, number);
     let lease = FamilyTables::<V4>::bind(tables, &key, taken);
     assert!(!lease.is_none());
-    FamilyTables::<V4>::beginning(tables, &key, (number, lease), Beginning::new(BEGINS));
+    FamilyTables::<V4>::beginning(tables, &key, (number, lease), Beginning::new(begins));
     seat
 }
 
@@ -137,8 +150,6 @@ fn what_others_have_is_not_given_out() {
 fn the_later_director_s_end_counts() {
     let a = director(&["10.0.0.200"]);
     let mut b = director(&["10.0.0.201", "10.0.0.200"]);
-    let learner = std::mem::replace(&mut b.learner, Director::empty().learner);
-    b.learner = learner.comparing(Vec::new());
     begin(&b, 1001);
     b.pass(100);
     begin(&a, 1001);
@@ -146,6 +157,54 @@ fn the_later_director_s_end_counts() {
     assert_eq!(b.dropped(), []);
     assert_eq!(local_end(&b, 1001), local_end(&a, 1001));
     assert_eq!(b.loads(b.http()), (1, 0, 0));
+}
+
+/// The client has its port again, and the real server is told of it anew.
+#[test]
+fn a_later_connection_of_the_same_port_begins_elsewhere() {
+    let a = director(&["10.0.0.200"]);
+    let mut b = director(&["10.0.0.200"]);
+    let seat = begin(&a, 1001);
+    let told = slot_at::<V4, _>(&*a.tables, seat).unwrap();
+    told.meta.store(Meta(told.meta.load()).with(Meta::TOLD).0);
+    hear_all(&a, &mut b);
+    assert!(local_end(&b, 1001).unwrap().is_told);
+    let first = lease(&b, 1001);
+    FamilyTables::<V4>::end(&*a.tables, &key(1001));
+    a.pass(3);
+    b.pass(3);
+    begin_at(&a, 1001, 5_000);
+    hear_all(&a, &mut b);
+    assert_eq!(b.dropped(), []);
+    let end = local_end(&b, 1001).unwrap();
+    assert_eq!((end.begins, end.is_told), (5_000, false));
+    assert_eq!(lease(&b, 1001), first);
+    assert_eq!(b.loads(b.http()), (1, 0, 0));
+}
+
+/// Whoever reaches the group could take all local ends.
+#[test]
+fn a_group_is_not_believed() {
+    let a = director(&["10.0.0.200"]);
+    begin(&a, 1001);
+    let mut b = director_of_group(&["10.0.0.200"]);
+    hear_all(&a, &mut b);
+    assert_eq!(b.dropped(), [("other-method".to_owned(), 1)]);
+    let end = local_end(&a, 1001).unwrap();
+    let mut c = director(&["10.0.0.200"]);
+    for (address, port) in [("10.0.0.200", 80), ("fd00::200", 2000)] {
+        let local = LocalEnd {
+            address: address.parse().unwrap(),
+            port,
+            ..end
+        };
+        c.hear(Record {
+            local: Some(local),
+            ..tcp(1002)
+        });
+    }
+    assert_eq!(c.dropped(), [("local-end-unfit".to_owned(), 2)]);
+    assert_eq!(c.found(1002), None);
 }
 
 #[test]

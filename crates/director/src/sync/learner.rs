@@ -170,13 +170,6 @@ impl<T: Store> Learner<T> {
         if moved {
             return Dropped("sequence-numbers-moved");
         }
-        let Some(place) = self.place(&entry) else {
-            let lasts = entry.lasts(|state| self.by_state(state), LONGEST);
-            return match self.waiting.keep(entry, idle, lasts, now) {
-                true => Waits,
-                false => Dropped("too-many-wait"),
-            };
-        };
         if record.local.is_some() && !self.is_of_peers() {
             // Whoever reaches the group could take them all.
             return Dropped("other-method");
@@ -187,6 +180,13 @@ impl<T: Store> Learner<T> {
         {
             return Dropped("local-end-unfit");
         }
+        let Some(place) = self.place(&entry) else {
+            let lasts = entry.lasts(|state| self.by_state(state), LONGEST);
+            return match self.waiting.keep(entry, idle, lasts, now) {
+                true => Waits,
+                false => Dropped("too-many-wait"),
+            };
+        };
         if record.engine.is_some() && !(entry.state().is_template() && place.is_by_call) {
             return Dropped("persistence-engine");
         }

@@ -6,9 +6,10 @@ use core::ffi::c_void;
 use core::ops::ControlFlow;
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST};
-use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap};
+use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray};
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_coarse_ns, bpf_loop};
 use aya_ebpf::macros::btf_map;
+use rlvs_engine::call_id::CallId;
 use rlvs_engine::connection::{Bucket, Meta};
 use rlvs_engine::destination::{Destination, Load};
 use rlvs_engine::fragment::{Draft, Trail};
@@ -76,6 +77,11 @@ static NOWHERE: Array<Locality, 1> = Array::new();
 static FRAGMENTS4: LruHashMap<<V4 as Family>::Key, Trail, 1> = LruHashMap::new();
 #[btf_map]
 static FRAGMENTS6: LruHashMap<<V6 as Family>::Key, Trail, 1> = LruHashMap::new();
+#[btf_map]
+static CALL_IDS: LruHashMap<u64, CallId, 1> = LruHashMap::new();
+/// The one that is read.
+#[btf_map]
+static CALL_ID: PerCpuArray<CallId, 1> = PerCpuArray::new();
 #[btf_map]
 static DRAFTS4: Array<Draft<V4>, MOST_CPUS> = Array::new();
 #[btf_map]
@@ -167,6 +173,19 @@ impl Tables for Maps {
         let _ = LOCALITIES.insert(site, NOWHERE.get(0)?, BPF_NOEXIST.into());
         // SAFETY: as above.
         unsafe { LOCALITIES.get(site) }
+    }
+
+    #[inline(always)]
+    fn call_id(&self) -> Option<&CallId> {
+        CALL_ID.get(0)
+    }
+
+    #[inline(always)]
+    fn keep_call_id(&self, call: u64) {
+        if let Some(id) = CALL_ID.get(0) {
+            // If there is no room for it, nobody is told of its template.
+            let _ = CALL_IDS.insert(call, id, 0);
+        }
     }
 
     #[inline(always)]

@@ -217,7 +217,12 @@ fn choose<F: Packet, T: FamilyTables<F>>(
         return Ok((chosen, 0));
     }
     match tables.remember(&tuple.key, tuple.call, service, chosen) {
-        Some(remembered) => Ok((remembered, Meta::CONTROLLED)),
+        Some(remembered) => {
+            if tuple.call != 0 {
+                tables.keep_call(&tuple.key, tuple.call, service);
+            }
+            Ok((remembered, Meta::CONTROLLED))
+        }
         None => Ok((chosen, 0)),
     }
 }

@@ -3,34 +3,50 @@
 
 use core::ops::ControlFlow;
 
+use crate::call_id::CallId;
 use crate::family::mix;
 use crate::frame::{Frame, OFFSETS};
 use crate::tables::Tables;
 
-/// The Call-ID of the SIP message at `at`, as 64 bits that stand for it; 0 if there is none.
+/// The Call-ID of the SIP message at `at`, as 64 bits that stand for it; 0 if there is none. It is left in
+/// [`Tables::call_id`] as it is written.
 #[inline(always)]
 pub fn call<R: Frame, T: Tables>(frame: &R, tables: &T, at: usize) -> u64 {
-    let (Some(settings), at) = (tables.settings(), frame.offset(at)) else {
+    let (Some(settings), Some(id)) = (tables.settings(), tables.call_id()) else {
         return 0;
     };
-    // The verifier is to know of neither where it begins: 6.1 reads a loop's body for that alone.
+    let at = frame.offset(at);
+    // The verifier is to know of none where it begins: 6.1 reads a loop's body for that alone.
     let mut hash = settings.seed.load();
+    let mut word = hash;
     let mut step = frame.offset(Step::IN_LINE as usize) as u32;
+    let mut length = frame.offset(0) as u32;
     tables.repeat((OFFSETS - at) as u32, |n| {
         let Some(&byte) = frame.header::<u8>(frame.offset(at + n as usize)) else {
             return ControlFlow::Break(());
         };
         step = Step::after(step, byte);
         match step {
-            Step::VALUE => hash = mix(hash ^ byte as u64),
+            Step::VALUE if length >= CallId::LONGEST => {
+                step = Step::NONE;
+                return ControlFlow::Break(());
+            }
+            Step::VALUE => {
+                hash = mix(hash ^ byte as u64);
+                word = id.add(length, word, byte);
+                length += 1;
+            }
             Step::DONE | Step::NONE => return ControlFlow::Break(()),
             _ => {}
         }
         ControlFlow::Continue(())
     });
     match step {
-        // 0 says that there is none.
-        Step::DONE => hash | 1,
+        Step::DONE => {
+            id.finish(length);
+            // 0 says that there is none.
+            hash | 1
+        }
         _ => 0,
     }
 }
@@ -94,13 +110,17 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::call_id::from_words;
     use crate::memory::{Bytes, Memory, Sizes};
 
     fn of(message: &str) -> u64 {
-        let memory = Memory::new(Sizes::default());
+        read(&Memory::new(Sizes::default()), message)
+    }
+
+    fn read(memory: &Memory, message: &str) -> u64 {
         let mut bytes: Vec<u8> = [0; 42].into();
         bytes.extend(message.as_bytes());
-        call(&Bytes::received(bytes, 1), &memory, 42)
+        call(&Bytes::received(bytes, 1), memory, 42)
     }
 
     fn invite(header: &str) -> String {
@@ -133,6 +153,35 @@ mod tests {
             let other = of(&invite(header));
             assert!(other != call && other != 0, "{header:?}");
         }
+    }
+
+    #[test]
+    fn it_is_left_as_it_is_written() {
+        let memory = Memory::new(Sizes::default());
+        let longest = "c".repeat(CallId::LONGEST as usize);
+        for id in [&longest, "3c26700c@host.example", "8 bytes.", "X", &longest] {
+            let id = id.replace(' ', "-");
+            for header in [
+                std::format!("Call-ID: {id}"),
+                std::format!("i:{id}"),
+                std::format!("call-id \t: \t{id} \t"),
+            ] {
+                let call = read(&memory, &invite(&header));
+                assert_eq!(call, told(&memory, id.as_bytes()), "{header:?}");
+                let left = memory.call_ids.read.load();
+                assert_eq!(from_words(&left).0, id.as_bytes(), "{header:?}");
+            }
+        }
+    }
+
+    /// IPVS makes nothing of it either.
+    #[test]
+    fn one_that_is_too_long_is_none() {
+        let longest = "c".repeat(CallId::LONGEST as usize);
+        assert_ne!(of(&invite(&std::format!("Call-ID: {longest}"))), 0);
+        assert_eq!(of(&invite(&std::format!("Call-ID: {longest}c"))), 0);
+        let two = std::format!("Call-ID: {longest}c\r\nCall-ID: a");
+        assert_eq!(of(&invite(&two)), 0);
     }
 
     #[test]

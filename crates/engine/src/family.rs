@@ -56,6 +56,9 @@ pub trait Family: Copy + fmt::Debug + 'static {
     /// What stands for a client in keys of Call-IDs.
     fn called(call: u64) -> Self::Address;
 
+    /// The call of such a key, by its client's address and port; of IPv4 as much as there is room for.
+    fn call(client: Self::Address, port: [u8; 2]) -> u64;
+
     /// 32 bits of an address for filters.
     fn folded(address: Self::Address) -> u32;
 
@@ -161,6 +164,11 @@ impl Family for V4 {
     }
 
     #[inline(always)]
+    fn call(client: [u8; 4], of: [u8; 2]) -> u64 {
+        u32::from_ne_bytes(client) as u64 | port(of) << 32
+    }
+
+    #[inline(always)]
     fn folded(address: [u8; 4]) -> u32 {
         u32::from_ne_bytes(address)
     }
@@ -260,6 +268,12 @@ impl Family for V6 {
     #[inline(always)]
     fn called(call: u64) -> [u8; 16] {
         joined(call, 0)
+    }
+
+    #[inline(always)]
+    fn call(client: [u8; 16], _: [u8; 2]) -> u64 {
+        let [call, _] = halves(client);
+        call
     }
 
     #[inline(always)]

@@ -21,6 +21,7 @@ pub mod answers;
 pub mod begin;
 pub mod by_error;
 pub mod call;
+pub mod call_id;
 pub mod connection;
 pub mod destination;
 pub mod failure;

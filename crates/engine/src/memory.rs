@@ -1,5 +1,7 @@
 //! The tables in plain memory: for tests, models and the simulator.
 
+mod call_ids;
+
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::boxed::Box;
@@ -10,6 +12,7 @@ use std::vec::Vec;
 
 use rlvs_word::{Shared32, Shared64};
 
+use crate::call_id::{CallId, call_ids_for};
 use crate::connection::{Bucket, Key};
 use crate::destination::{Destination, Load};
 use crate::family::{Family, V4, V6};
@@ -25,6 +28,8 @@ use crate::statistics::{Counters, bump};
 use crate::table::buckets_for;
 use crate::tables::{FamilyTables, KeyOf, Tables, interface};
 use crate::vlan::Shrink;
+
+pub use call_ids::CallIds;
 
 /// A data plane of one CPU in memory, with a clock that tests set.
 #[derive(Debug)]
@@ -42,6 +47,7 @@ pub struct Memory {
     pub bases: Box<[Counters]>,
     pub reasons: Box<[Shared64]>,
     pub localities: Localities,
+    pub call_ids: CallIds,
     pub v4: Entries<V4>,
     pub v6: Entries<V6>,
 }
@@ -203,6 +209,7 @@ impl Memory {
             bases: table(sizes.destinations + sizes.services + 2),
             reasons: table(ROOM),
             localities: Localities::new(),
+            call_ids: CallIds::new(call_ids_for(sizes.connections)),
             v4: Entries::new(buckets, trails_for(sizes.connections)),
             v6: Entries::new(buckets, trails_for(sizes.connections)),
         }
@@ -282,6 +289,14 @@ impl Tables for Memory {
 
     fn locality(&self, site: &Site) -> Option<&Locality> {
         self.localities.find(*site)
+    }
+
+    fn call_id(&self) -> Option<&CallId> {
+        Some(&self.call_ids.read)
+    }
+
+    fn keep_call_id(&self, call: u64) {
+        self.call_ids.keep(call, self.call_ids.read.load());
     }
 
     fn service_at(&self, number: u32) -> Option<&Service> {

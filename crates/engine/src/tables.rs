@@ -6,6 +6,7 @@ use rlvs_word::Shared64;
 
 use crate::answers;
 use crate::begin;
+use crate::call_id::CallId;
 use crate::connection::{Bucket, Key, Meta};
 use crate::destination::{Destination, Load};
 use crate::family::Family;
@@ -42,6 +43,12 @@ pub trait Tables {
 
     /// What is remembered of an address, from now on if there is room.
     fn locality(&self, site: &Site) -> Option<&Locality>;
+
+    /// This CPU's place for the Call-ID of a packet, with whatever is in it.
+    fn call_id(&self) -> Option<&CallId>;
+
+    /// Keeps what is there as that of a template's [`call`](template::call); an older one may go for it.
+    fn keep_call_id(&self, call: u64);
 
     fn service_at(&self, number: u32) -> Option<&Service>;
 
@@ -243,6 +250,11 @@ pub trait FamilyTables<F: Packet>: Tables + Sized {
 
     fn remember(&self, key: &KeyOf<F>, call: u64, service: u32, destination: u32) -> Option<u32> {
         template::remember(self, key, call, service, destination)
+    }
+
+    /// [`template::keep_call`].
+    fn keep_call(&self, key: &KeyOf<F>, call: u64, service: u32) {
+        template::keep_call(self, key, call, service);
     }
 
     fn forget(&self, key: &KeyOf<F>, destination: u32, assures: bool) {

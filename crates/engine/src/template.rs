@@ -53,6 +53,27 @@ pub fn remember<F: Packet, T: FamilyTables<F>>(
     hold(context, entry)
 }
 
+/// Keeps the Call-ID that was read of a packet whose template has begun, for who is told of it. Not a part
+/// of [`remember`], for whose stack there would be no room.
+#[inline(always)]
+pub fn keep_call<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    connection: &KeyOf<F>,
+    call: u64,
+    service: u32,
+) -> Option<()> {
+    let (service, id) = (tables.service_at(service)?, tables.call_id()?);
+    if !service.is(Service::BY_CALL) {
+        return None;
+    }
+    let client = F::masked(F::endpoints(connection).client, &service.mask());
+    id.set_client(F::octets(client));
+    // What `key` makes of it.
+    let [_, _, _, _, first, second, ..] = call.to_ne_bytes();
+    tables.keep_call_id(F::call(F::called(call), [first, second]));
+    Some(())
+}
+
 /// Counts a connection as the template's, unless that ended since it was found: another CPU, whose
 /// clock is a tick on, may think that its time is over. What that CPU read no longer swaps.
 #[inline(always)]
@@ -126,6 +147,13 @@ pub fn key<F: Family>(service: &Service, connection: &KeyOf<F>, call: u64) -> Ke
         protocol,
         ..endpoints
     })
+}
+
+/// What stands for the Call-ID in a template's key.
+#[inline(always)]
+pub fn call<F: Family>(key: &KeyOf<F>) -> u64 {
+    let endpoints = F::endpoints(key);
+    F::call(endpoints.client, endpoints.client_port)
 }
 
 /// The template, if its destination still serves; one that no longer does is ended.

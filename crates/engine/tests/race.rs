@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rlvs_engine::call_id::CallId;
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
 use rlvs_engine::destination::{Destination, Load};
 use rlvs_engine::forward::Method;
@@ -82,6 +83,14 @@ impl Tables for Cpu<'_> {
 
     fn locality(&self, site: &Site) -> Option<&Locality> {
         self.memory.locality(site)
+    }
+
+    fn call_id(&self) -> Option<&CallId> {
+        self.memory.call_id()
+    }
+
+    fn keep_call_id(&self, call: u64) {
+        self.memory.keep_call_id(call);
     }
 
     fn service_at(&self, number: u32) -> Option<&Service> {

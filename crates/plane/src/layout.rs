@@ -2,7 +2,7 @@
 //! reads it there, and carries over what it knows.
 //!
 //! ```text
-//! rlvs 3
+//! rlvs 4
 //! table DESTINATIONS 1 128      name, meaning, bytes of a record
 //! field next_hop 0 8            name, where it begins, bytes
 //! ```
@@ -15,6 +15,7 @@ use std::fmt::Write;
 use std::mem::offset_of;
 
 use rlvs_engine::Family;
+use rlvs_engine::call_id::CallId;
 use rlvs_engine::connection::Slot;
 use rlvs_engine::destination::Destination;
 use rlvs_engine::failure::Failure;
@@ -28,15 +29,20 @@ use rlvs_engine::vlan::Vlan;
 use rlvs_engine::{V4, V6};
 use rlvs_word::{Shared32, Shared64};
 
+use crate::call_ids;
+
 /// Version of what is pinned: [`VERSION`] is raised whenever anything here changes.
 pub(crate) const LAYOUT: u32 = match cfg!(feature = "other-layout") {
     false => VERSION,
     true => VERSION + OTHER,
 };
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Far from those that come.
 const OTHER: u32 = 1_000_000;
+
+/// What earlier versions have not: there is nothing to carry over.
+const LATER: [&str; 1] = [call_ids::NAME];
 
 /// Room for the text, and before it a word that says how long it is.
 pub(crate) const TEXT: usize = 8192 - 8;
@@ -106,7 +112,7 @@ macro_rules! described {
 
 described! {
     Settings {
-        last_stateless, ever_stateless, last_error, calls, announced, timeouts, sysctls, shortage,
+        seed, last_stateless, ever_stateless, last_error, calls, announced, timeouts, sysctls, shortage,
         led, moving
     }
     Service { members, cursor, mode, persistence, mask, pool, mark }
@@ -199,6 +205,7 @@ impl Layout {
             plain("INDEX6", 24, []),
             plain("VLANS", 20, []),
             plain("LOCALITIES", 24 + size_of::<Locality>(), []),
+            plain(call_ids::NAME, 8 + size_of::<CallId>(), []),
         ];
         Self {
             version: LAYOUT,
@@ -211,8 +218,12 @@ impl Layout {
     pub(crate) fn check(&self) -> Result<(), Foreign> {
         let ours = Self::ours();
         for (name, table) in &ours.tables {
-            let there = self.tables.get(name);
-            let there = there.ok_or_else(|| Foreign::Table(name.clone()))?;
+            let Some(there) = self.tables.get(name) else {
+                match LATER.contains(&name.as_str()) {
+                    true => continue,
+                    false => return Err(Foreign::Table(name.clone())),
+                }
+            };
             if there.meaning != table.meaning {
                 return Err(Foreign::Meaning(name.clone()));
             }

@@ -7,6 +7,7 @@
 //! * [`bpffs`]: where programs and maps are pinned, so that they outlive the daemon
 
 pub mod bpffs;
+mod call_ids;
 pub mod elder;
 mod error;
 mod hook;
@@ -31,6 +32,6 @@ pub use mode::{Mode, Role, redirects_pieces};
 #[cfg(feature = "bench")]
 pub use plane::BENCH_OBJECT;
 pub use plane::{CLIENT_OBJECT, OBJECT, PATH_OBJECT, Plane, REAL_SERVER_OBJECT, Sizes, remove_all};
-pub use store::{IndexKey, Remembered, Store};
+pub use store::{CallOf, IndexKey, Remembered, Store};
 pub use tables::KernelTables;
 pub use vlans::{VlanInterface, Vlans};

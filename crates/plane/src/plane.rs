@@ -3,7 +3,7 @@
 //! Pins, all under one directory per network namespace:
 //!
 //! ```text
-//! v3/maps/SETTINGS ...     links/2-native   (interface index, mode)
+//! v4/maps/SETTINGS ...     links/2-native   (interface index, mode)
 //! ```
 //!
 //! Links keep the program, the program keeps the maps: what is pinned works on with no daemon.
@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use aya::{Ebpf, EbpfLoader};
 use rlvs_engine::Tables;
+use rlvs_engine::call_id::call_ids_for;
 use rlvs_engine::fragment::trails_for;
 use rlvs_engine::lease::Local;
 use rlvs_engine::reason::ROOM;
@@ -24,6 +25,7 @@ use rlvs_engine::table::buckets_for;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use crate::call_ids;
 use crate::error::Error;
 use crate::hook::Hook;
 use crate::interfaces::{Interfaces, Refused};
@@ -314,6 +316,7 @@ fn remove(directory: &Path) -> Result<(), Error> {
 fn loader<'a>(sizes: Sizes) -> EbpfLoader<'a> {
     let [buckets4, buckets6] = sizes.connections.map(buckets_for);
     let [trails4, trails6] = sizes.connections.map(trails_for);
+    let [connections4, connections6] = sizes.connections;
     let cpus = cpus();
     let mut loader = EbpfLoader::new();
     loader
@@ -331,7 +334,8 @@ fn loader<'a>(sizes: Sizes) -> EbpfLoader<'a> {
         .map_max_entries("INDEX4", sizes.services + sizes.destinations)
         .map_max_entries("INDEX6", sizes.services + sizes.destinations)
         .map_max_entries("FRAGMENTS4", trails4)
-        .map_max_entries("FRAGMENTS6", trails6);
+        .map_max_entries("FRAGMENTS6", trails6)
+        .map_max_entries(call_ids::NAME, call_ids_for(connections4.max(connections6)));
     loader
 }
 

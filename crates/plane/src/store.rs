@@ -1,5 +1,6 @@
 //! What a reconciler writes: the tables by position, and the index of services.
 
+use rlvs_engine::call_id::{from_words, to_words};
 use rlvs_engine::destination::{Destination, Load};
 use rlvs_engine::lease::Local;
 use rlvs_engine::locality::{Locality, Site};
@@ -17,6 +18,9 @@ pub enum IndexKey {
     V4(ServiceKey<[u8; 4]>),
     V6(ServiceKey<[u8; 16]>),
 }
+
+/// A Call-ID, and the client that sent it first: under its service's mask, in 16 bytes, IPv4 first in them.
+pub type CallOf = (Vec<u8>, [u8; 16]);
 
 /// What lblc and lblcr remember of an address.
 #[derive(Clone, Debug)]
@@ -74,6 +78,13 @@ pub trait Store: FamilyTables<V4> + FamilyTables<V6> {
     fn localities(&self) -> Result<Vec<Remembered>, Error>;
 
     fn forget_locality(&self, site: &Site) -> Result<(), Error>;
+
+    /// The Call-ID of a template's [`call`](rlvs_engine::template::call), unless newer ones have taken its
+    /// place.
+    fn call_id_of(&self, call: u64) -> Result<Option<CallOf>, Error>;
+
+    /// Keeps one that another director told.
+    fn learn_call_id(&self, call: u64, id: &[u8], client: [u8; 16]) -> Result<(), Error>;
 }
 
 impl Store for Memory {
@@ -141,6 +152,15 @@ impl Store for Memory {
 
     fn forget_locality(&self, site: &Site) -> Result<(), Error> {
         self.localities.forget(site);
+        Ok(())
+    }
+
+    fn call_id_of(&self, call: u64) -> Result<Option<CallOf>, Error> {
+        Ok(self.call_ids.find(call).map(|words| from_words(&words)))
+    }
+
+    fn learn_call_id(&self, call: u64, id: &[u8], client: [u8; 16]) -> Result<(), Error> {
+        self.call_ids.keep(call, to_words(id, client));
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, MapError};
+use rlvs_engine::call_id::{CallId, Words, to_words};
 use rlvs_engine::connection::Bucket;
 use rlvs_engine::destination::{Destination, Load};
 use rlvs_engine::failure::Failure;
@@ -22,13 +23,14 @@ use rlvs_word::Shared64;
 use rustix::thread::{MembarrierCommand, membarrier};
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::call_ids::{self, CallIds};
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::localities::{self, Localities};
 use crate::mapped::Mapped;
 use crate::moving::LAYOUT_MAP;
 use crate::plane::Sizes;
-use crate::store::{IndexKey, Remembered, Store};
+use crate::store::{CallOf, IndexKey, Remembered, Store};
 use crate::vlans::Vlans;
 
 /// The tables of a data plane in the kernel.
@@ -53,6 +55,7 @@ pub struct KernelTables {
     index4: Mutex<HashMap<MapData, [u8; 8], u32>>,
     index6: Mutex<HashMap<MapData, [u8; 20], u32>>,
     localities: Localities,
+    call_ids: CallIds,
     pub vlans: Vlans,
 }
 
@@ -60,7 +63,7 @@ pub struct KernelTables {
 const LONGEST_RUN: Duration = Duration::from_millis(50);
 
 /// The maps, as the object and the pins call them.
-pub const MAPS: [&str; 21] = [
+pub const MAPS: [&str; 22] = [
     LAYOUT_MAP,
     "SETTINGS",
     "FILTER",
@@ -82,6 +85,7 @@ pub const MAPS: [&str; 21] = [
     "FRAGMENTS4",
     "FRAGMENTS6",
     localities::NAME,
+    call_ids::NAME,
 ];
 
 impl KernelTables {
@@ -107,6 +111,7 @@ impl KernelTables {
             index4: Mutex::new(hash(ebpf, "INDEX4")?),
             index6: Mutex::new(hash(ebpf, "INDEX6")?),
             localities: Localities::new(ebpf)?,
+            call_ids: CallIds::new(ebpf)?,
             vlans: Vlans::new(ebpf)?,
         })
     }
@@ -142,6 +147,16 @@ impl KernelTables {
         all: &[([u64; 3], localities::Copied)],
     ) -> Result<(), Error> {
         self.localities.keep(all)
+    }
+
+    pub(crate) fn keep_call_ids(&self, all: &[(u64, Words)]) -> Result<(), Error> {
+        all.iter()
+            .try_for_each(|(call, words)| self.call_ids.keep(*call, words))
+    }
+
+    /// All Call-IDs that are kept, by what stands for them in templates.
+    pub fn call_ids(&self) -> Result<Vec<(u64, Words)>, Error> {
+        self.call_ids.all()
     }
 
     /// How large the tables are.
@@ -268,6 +283,13 @@ impl Tables for KernelTables {
     fn locality(&self, _: &Site) -> Option<&Locality> {
         None
     }
+
+    /// None, as no packet is read here.
+    fn call_id(&self) -> Option<&CallId> {
+        None
+    }
+
+    fn keep_call_id(&self, _: u64) {}
 
     fn service_at(&self, number: u32) -> Option<&Service> {
         self.services.get(number as usize)
@@ -402,6 +424,14 @@ impl Store for KernelTables {
 
     fn forget_locality(&self, site: &Site) -> Result<(), Error> {
         self.localities.forget(site)
+    }
+
+    fn call_id_of(&self, call: u64) -> Result<Option<CallOf>, Error> {
+        self.call_ids.find(call)
+    }
+
+    fn learn_call_id(&self, call: u64, id: &[u8], client: [u8; 16]) -> Result<(), Error> {
+        self.call_ids.keep(call, &to_words(id, client))
     }
 }
 

@@ -186,6 +186,11 @@ macro_rules! family_tables {
             }
 
             #[inline(always)]
+            fn keep_call(&self, key: &KeyOf<$family>, call: u64, service: u32) {
+                ${concat(rlvs_keep_call, $version)}(key, call, service);
+            }
+
+            #[inline(always)]
             fn forget(&self, key: &KeyOf<$family>, destination: u32, assures: bool) {
                 ${concat(rlvs_forget, $version)}(key, destination, assures.into());
             }
@@ -365,6 +370,15 @@ macro_rules! family_tables {
             let key = unsafe { key.as_ref() };
             key.and_then(|key| template::remember::<$family, _>(&Maps, key, call, service, destination))
                 .unwrap_or(NONE)
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn ${concat(rlvs_keep_call, $version)}(key: *const KeyOf<$family>, call: u64, service: u32) -> u32 {
+            // SAFETY: the verifier passes null or all of a key.
+            let key = unsafe { key.as_ref() };
+            key.and_then(|key| template::keep_call::<$family, _>(&Maps, key, call, service))
+                .is_some() as u32
         }
 
         #[unsafe(no_mangle)]

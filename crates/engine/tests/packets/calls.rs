@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use rlvs_engine::call_id::{CallId, from_words};
 use rlvs_engine::destination::Destination;
 use rlvs_engine::schedule::Scheduler;
 use rlvs_engine::service::Service;
@@ -49,6 +50,32 @@ fn a_call_stays_whoever_sends() {
         (outcome.verdict, outcome.reason),
         (Verdict::Drop, Some(Reason::NoCall))
     );
+}
+
+/// What is kept for other directors is what was read.
+#[test]
+fn the_call_ids_of_templates_are_kept() {
+    let plane = plane(Service::ONE_PACKET);
+    let longest: &str = "x".repeat(CallId::LONGEST as usize).leak();
+    let ids = ["first@c", "second@c", "8-bytes.", longest];
+    for (number, id) in (1..).zip(ids) {
+        for header in ["Call-ID: ", "i:", "CALL-ID \t:\t "] {
+            let message = format!("INVITE sip:a SIP/2.0\r\n{header}{id} \r\n\r\n");
+            assert!(send(&plane, client(number), message.leak()).is_some());
+        }
+    }
+    let kept = plane.memory.call_ids.all();
+    let kept: Vec<_> = kept.iter().map(|(_, words)| from_words(words)).collect();
+    let mut sender = [0; 16];
+    sender[..4].copy_from_slice(&[198, 51, 100, 1]);
+    let expected = ids.map(|id| (id.as_bytes().to_vec(), sender));
+    assert_eq!(kept, expected, "each once");
+
+    let longer = format!("INVITE sip:a SIP/2.0\r\ni: {longest}x\r\n\r\n");
+    let mut packet = Packet::udp(client(9), vip(5060));
+    (packet.payload, packet.message) = (longer.len(), longer.leak());
+    assert_eq!(plane.send(&packet).reason, Some(Reason::NoCall));
+    assert_eq!(plane.memory.call_ids.all().len(), ids.len());
 }
 
 /// A client's connection is followed as any other's; the call's next one finds its destination.

@@ -78,6 +78,10 @@ fn what_is_not_known_is_not_carried_over() {
     let refused = Foreign::Meaning("CONNECTIONS4".to_owned());
     assert_eq!(other.check(), Err(refused));
 
+    let mut older = ours.clone();
+    older.tables.remove("CALL_IDS");
+    assert_eq!(older.check(), Ok(()), "there were none");
+
     let mut older = ours;
     older.tables.remove("LOCALS");
     assert_eq!(older.check(), Err(Foreign::Table("LOCALS".to_owned())));

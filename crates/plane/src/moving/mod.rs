@@ -29,6 +29,7 @@ use rlvs_engine::tables::KeyOf;
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{FamilyTables, Tables, V4, V6};
 
+use crate::call_ids;
 use crate::error::Error;
 use crate::layout::{LAYOUT, carry as carry_record};
 use crate::localities;
@@ -113,6 +114,7 @@ impl Move {
         if let Some(settings) = to.settings() {
             settings.moving.store(0);
         }
+        self.call_ids(to);
         let Tally { entries, lost } = self.carried;
         let from = self.from.directory.display();
         tracing::info!(entries, lost, %from, "all is in the new tables");
@@ -165,7 +167,20 @@ impl Move {
             to.set_index(IndexKey::V6(key6(key)), Some(number))?;
         }
         to.vlans.keep(&self.from.hash(vlans::KEYS)?)?;
+        self.call_ids(to);
         to.keep_localities(&self.from.hash(localities::NAME)?)
+    }
+
+    /// Once more at the end, for those that have come meanwhile. Calls go on without them; others are
+    /// not told.
+    fn call_ids(&self, to: &KernelTables) {
+        if !self.from.layout.tables.contains_key(call_ids::NAME) {
+            return;
+        }
+        let all = self.from.hash(call_ids::NAME);
+        if let Err(error) = all.and_then(|all| to.keep_call_ids(&all)) {
+            tracing::warn!(%error, "Call-IDs are lost");
+        }
     }
 
     fn entries(&mut self, to: &KernelTables) {

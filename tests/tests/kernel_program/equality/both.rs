@@ -231,6 +231,7 @@ impl Both {
     pub(super) fn assert_equal(&mut self) {
         let (kernel, memory) = (&self.kernel.store, &self.memory.store);
         state::assert_trails(&mut self.program, memory);
+        state::assert_call_ids(kernel, memory);
         state::assert_counters(kernel, memory);
         state::assert_tables(kernel, memory);
     }

@@ -1,5 +1,6 @@
 //! What both sides hold at the end.
 
+use rlvs_engine::call_id::{Words, from_words};
 use rlvs_engine::connection::{Bucket, Key, Meta, Slot};
 use rlvs_engine::family::Endpoints;
 use rlvs_engine::fragment::Trail;
@@ -21,6 +22,21 @@ pub(super) fn assert_trails(program: &mut Loaded, memory: &Memory) {
         program.trails::<2>("FRAGMENTS4"),
         trails::<V4, 2>(&memory.v4)
     );
+}
+
+/// Call-IDs of templates, by what stands for them.
+pub(super) fn assert_call_ids(kernel: &KernelTables, memory: &Memory) {
+    let sorted = |all: Vec<(u64, Words)>| {
+        let mut all: Vec<_> = all
+            .iter()
+            .map(|(call, id)| (*call, from_words(id)))
+            .collect();
+        all.sort_unstable();
+        all
+    };
+    let all = kernel.call_ids().expect("the map can be read");
+    println!("{:>6} Call-IDs", all.len());
+    assert_eq!(sorted(all), sorted(memory.call_ids.all()));
 }
 
 pub(super) fn assert_counters(kernel: &KernelTables, memory: &Memory) {

@@ -6,6 +6,7 @@ pub mod mail;
 pub mod place;
 pub mod real_path;
 pub mod scene;
+pub mod sip;
 pub mod talk;
 pub mod tunnel_site;
 pub mod tunnels;

@@ -10,6 +10,7 @@ use rlvs_control::{Status, SyncRole};
 use rlvs_lab::real_server::PROXY_PORT;
 use rlvs_lab::{DirectRouting, Director, Host, wait};
 use rlvs_tests::scene::{Download, connections};
+use rlvs_tests::sip::{self, Callees};
 use rlvs_tests::talk::Talk;
 
 const SOON: Duration = Duration::from_secs(90);
@@ -347,6 +348,73 @@ fn a_peer_that_lost_everything_gets_it_back() -> Result<()> {
         pair.take(vip, Some(&pair.other), &pair.lab.director)?;
     }
     go_on(&mut talks)
+}
+
+/// Calls of SIP, each a template alone.
+fn serve_calls(pair: &Pair, director: &Director, vip: IpAddr) -> Result<()> {
+    let service = format!("-u {}", rlvs_lab::address::with_port(vip, sip::PORT));
+    director.ipvsadm(&format!("-A {service} -s rr -p 300 -o --pe sip"))?;
+    for server in &pair.lab.real_servers {
+        let real = server.host.address().like(vip);
+        let real = rlvs_lab::address::with_port(real, sip::PORT);
+        director.ipvsadm(&format!("-a {service} -r {real} -g"))?;
+    }
+    Ok(())
+}
+
+fn wait_calls(director: &Director, count: usize) -> Result<()> {
+    wait::until("calls are learned", SOON, || {
+        let listed = director.ipvsadm("-Lnc --persistent-conn")?;
+        let is_call = |line: &&str| line.split_whitespace().any(|it| it == "sip");
+        Ok(listed.lines().filter(is_call).count() == count)
+    })
+}
+
+/// They are known by their Call-IDs, which each director hashes with a secret of its own: one whose tables
+/// moved, and who was told them itself, tells them to one that has lost everything.
+#[test]
+fn calls_go_on_at_another_director() -> Result<()> {
+    let mut pair = peers([SECRET; 2])?;
+    for director in pair.both() {
+        wait_met(director)?;
+    }
+    let vip = pair.lab.vip4().into();
+    for director in pair.both() {
+        serve_calls(&pair, director, vip)?;
+    }
+    pair.take(vip, None, &pair.lab.director)?;
+    let callees = Callees::start(&pair.lab)?;
+    let own = pair.lab.client.address().v4.into();
+    let mut calls = ["1@c", "2@c", "3@c"]
+        .map(|call| anyhow::Ok((callees.reached(&pair.lab.client, own, vip, call)?, call)))
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    // Those at one real server one after the other: whoever knew none of them would send them in turn.
+    calls.sort_unstable();
+    let go_on = |pair: &Pair| {
+        calls.iter().try_for_each(|&(server, call)| {
+            let now = callees.reached(&pair.lab.client, own, vip, call)?;
+            ensure!(now == server, "{call} went to {server}, and now to {now}");
+            Ok(())
+        })
+    };
+    wait_calls(&pair.other, calls.len())?;
+    let configuration =
+        |director: &Director| anyhow::Ok(std::fs::read_to_string(director.configuration_file()?)?);
+    let larger = configuration(&pair.other)?.replace("connections = 4096", "connections = 65536");
+    pair.other.kill9()?;
+    pair.other.start_rlvs_with(&larger)?;
+    pair.take(vip, Some(&pair.lab.director), &pair.other)?;
+    go_on(&pair).context("where they were told")?;
+
+    let first = configuration(&pair.lab.director)?;
+    pair.lab.director.stop()?;
+    pair.lab.director.rlvs("down")?;
+    pair.lab.director.start_rlvs_with(&first)?;
+    serve_calls(&pair, &pair.lab.director, vip)?;
+    wait_calls(&pair.lab.director, calls.len())?;
+    pair.take(vip, Some(&pair.other), &pair.lab.director)?;
+    go_on(&pair).context("where they were told back")
 }
 
 /// As long as connections are idle, or full of bytes that are on their way.

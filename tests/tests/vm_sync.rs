@@ -2,6 +2,7 @@
 //!
 //! A kernel's director is the master: ours learns its connections, takes over their virtual addresses,
 //! and they go on, by direct routing and by masquerading. Then ours is the master, and another kernel's director learns and takes over.
+//! Calls of SIP go the same way.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rlvs_lab::address::with_port;
 use rlvs_lab::{DirectRouting, Host, Vm, vm, wait};
+use rlvs_tests::sip::{self, Callees};
 use rlvs_tests::talk::Talk;
 
 /// The real one, not rlvs by that name.
@@ -57,17 +59,42 @@ impl Side<'_> {
         Ok(())
     }
 
-    /// Connections of the client's that go on, and its templates.
+    /// Calls of SIP, each a template alone.
+    fn serve_calls(&self, lab: &DirectRouting) -> Result<()> {
+        let vip = lab.vip4().into();
+        let service = format!("-u {}", with_port(vip, sip::PORT));
+        self.ipvsadm(&format!("-A {service} -s rr -p 600 -o --pe sip"))?;
+        for server in &lab.real_servers {
+            let real = with_port(server.host.address().like(vip), sip::PORT);
+            self.ipvsadm(&format!("-a {service} -r {real} -g"))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until it knows so many calls.
+    fn wait_calls(&self, count: usize) -> Result<()> {
+        wait::until("calls are known", SOON, || {
+            let text = self.ipvsadm("-Lnc --persistent-conn")?;
+            let calls = text
+                .lines()
+                .filter(|line| line.split_whitespace().any(|it| it == "sip"));
+            Ok(calls.count() == count)
+        })
+    }
+
+    /// Connections of the client's that go on, and its templates, but for those of calls, which have
+    /// another client elsewhere.
     fn listed(&self) -> Result<BTreeSet<Listed>> {
         let text = self.ipvsadm("-Lnc")?;
         let lines = text.lines().skip(2);
         let all = lines.map(|line| listed(line).with_context(|| line.to_owned()));
         let all: Result<BTreeSet<_>> = all.collect();
+        let calls = format!(":{}", sip::PORT);
         let lasts = |it: &Listed| {
             matches!(
                 it.state.as_str(),
                 "ESTABLISHED" | "UDP" | "NONE" | "ASSURED"
-            )
+            ) && !it.ends[1].ends_with(&calls)
         };
         Ok(all?.into_iter().filter(lasts).collect())
     }
@@ -200,7 +227,9 @@ fn masquerading_goes_from_kernel_to_rlvs_to_kernel() -> Result<()> {
 
 fn go_from_kernel_to_rlvs_to_kernel(method: Method) -> Result<()> {
     let mut lab = DirectRouting::new(2)?;
-    lab.director.host.run("modprobe", ["ip_vs_rr"])?;
+    for module in ["ip_vs_rr", "ip_vs_pe_sip"] {
+        lab.director.host.run("modprobe", [module])?;
+    }
     lab.director.start_rlvs()?;
     let hosts = [kernel(&lab, "old", 6)?, kernel(&lab, "new", 7)?];
     let [old, new] = hosts.each_ref().map(|host| Side {
@@ -214,6 +243,13 @@ fn go_from_kernel_to_rlvs_to_kernel(method: Method) -> Result<()> {
     prepare(&lab, [old.host, ours.host, new.host], method)?;
     for side in [&old, &ours, &new] {
         side.serve(&lab, method)?;
+    }
+    let mut calls = None;
+    if method == Method::DirectRoute {
+        for side in [&old, &ours, &new] {
+            side.serve_calls(&lab)?;
+        }
+        calls = Some(Calls::new(&lab)?);
     }
     let group = "--mcast-interface eth0 --syncid 7";
     ours.ipvsadm(&format!("--start-daemon backup {group}"))?;
@@ -229,20 +265,84 @@ fn go_from_kernel_to_rlvs_to_kernel(method: Method) -> Result<()> {
         Talk::http(&lab.client, six, 5003)?,
         Talk::dns(&lab.client, six, 5004)?,
     ];
+    if let Some(calls) = &mut calls {
+        calls.begin(&lab, 1)?;
+        ours.wait_calls(1)?;
+    }
     // With a template each of the two that are persistent.
     wait_same(&old, &ours, 6).context("from the kernel to rlvs")?;
     ours.take(&lab, Some(old.host))?;
     go_on(&mut talks).context("by way of rlvs")?;
+    if let Some(calls) = &mut calls {
+        // Here whoever sends them, in the kernel only who began them, or is of the same network.
+        calls.sender = 201;
+        calls.go_on(&lab).context("calls by way of rlvs")?;
+        calls.sender = 200;
+        // In turn, so that one of them is where the first is.
+        calls.begin(&lab, 2)?;
+    }
     old.ipvsadm("--stop-daemon master")?;
     ours.ipvsadm("--stop-daemon backup")?;
 
     new.ipvsadm(&format!("--start-daemon backup {group}"))?;
     ours.ipvsadm(&format!("--start-daemon master {group}"))?;
     wait_same(&ours, &new, 6).context("from rlvs to the kernel")?;
+    if calls.is_some() {
+        new.wait_calls(3)?;
+    }
     let told = new.host.run("cat", ["/proc/net/ip_vs_conn_sync"])?;
     ensure!(told.matches("SYNC").count() >= 6, "{told}");
     new.take(&lab, Some(ours.host))?;
+    if let Some(calls) = &mut calls {
+        calls.go_on(&lab).context("calls by way of the kernel")?;
+    }
     go_on(&mut talks).context("by way of the kernel")
+}
+
+/// Calls, and the real server that each has.
+struct Calls {
+    callees: Callees,
+    known: Vec<(String, usize)>,
+    /// The client's address that sends: what goes on here and there is one client's.
+    sender: u8,
+}
+
+impl Calls {
+    fn new(lab: &DirectRouting) -> Result<Self> {
+        Ok(Self {
+            callees: Callees::start(lab)?,
+            known: Vec::new(),
+            sender: 200,
+        })
+    }
+
+    fn begin(&mut self, lab: &DirectRouting, count: usize) -> Result<()> {
+        for _ in 0..count {
+            let call = format!("{}@client.example", self.known.len());
+            let server = self.send(lab, &call)?;
+            self.known.push((call, server));
+        }
+        Ok(())
+    }
+
+    /// Those at one real server one after the other: whoever knew none of them would send them in turn.
+    fn go_on(&mut self, lab: &DirectRouting) -> Result<()> {
+        let mut known = self.known.clone();
+        known.sort_by_key(|(_, server)| *server);
+        for (call, server) in known {
+            let now = self.send(lab, &call)?;
+            ensure!(now == server, "{call} went to {server}, and now to {now}");
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, lab: &DirectRouting, call: &str) -> Result<usize> {
+        let vip = lab.vip4();
+        let [a, b, c, _] = vip.octets();
+        let own = IpAddr::from([a, b, c, self.sender]);
+        lab.client.add_address(own, "eth0")?;
+        self.callees.reached(&lab.client, own, vip.into(), call)
+    }
 }
 
 fn go_on(talks: &mut [Talk]) -> Result<()> {

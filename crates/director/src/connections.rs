@@ -99,8 +99,7 @@ fn left(now: u32, seen: u32, timeout: u32) -> u32 {
     left.max(0).cast_unsigned()
 }
 
-/// The client of an entry; of a template by Call-ID any, and what stands for its call, which is all
-/// that is remembered of it.
+/// The client of an entry; of a template by Call-ID any, and what stands for its call in the table.
 fn client<F: Packet>(endpoints: &Endpoints<F>) -> (SocketAddr, Option<(String, String)>) {
     let client = SocketAddr::new(
         F::ip(endpoints.client),

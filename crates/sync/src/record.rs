@@ -80,7 +80,7 @@ pub struct Sequence {
 }
 
 /// What a persistence engine found in packets: of `sip` the Call-ID.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Engine {
     name: Vec<u8>,
     data: Vec<u8>,

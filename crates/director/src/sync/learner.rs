@@ -263,7 +263,11 @@ impl<T: Store> Learner<T> {
         let key = match (&record.engine, self.service(place.number)) {
             (Some(engine), Some(service)) => {
                 let call = call::told(&*self.tables, engine.data());
-                template::key::<F>(service, &key, call)
+                let key = template::key::<F>(service, &key, call);
+                // It is remembered here without, too, but could not be told on.
+                let (of, client) = (template::call::<F>(&key), F::octets(client));
+                let _ = self.tables.learn_call_id(of, engine.data(), client);
+                key
             }
             _ => key,
         };

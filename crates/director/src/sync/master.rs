@@ -73,7 +73,7 @@ impl<T: Store> Master<T> {
 }
 
 /// Shows `tell` what is due of one IP version, for as long as it says true; what it said last.
-pub(super) fn walk<F: Packet, T: FamilyTables<F>>(
+pub(super) fn walk<F: Packet, T: Store + FamilyTables<F>>(
     tables: &T,
     teller: &Teller,
     tell: &mut dyn FnMut(Option<Due>) -> bool,

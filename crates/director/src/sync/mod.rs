@@ -246,7 +246,12 @@ fn master(
     let stop = Arc::new(AtomicBool::new(false));
     let master = Master {
         tables: Arc::clone(tables),
-        teller: Teller::new(Arc::clone(memory), &spec.manner, Audience::Group),
+        teller: Teller::new(
+            Arc::clone(memory),
+            Arc::clone(counts),
+            &spec.manner,
+            Audience::Group,
+        ),
         sender: Sender::new(settings, Rules::default()),
         sockets: sockets(spec, socket::sender)?,
         pace: Pace::new(spec.rate),

@@ -4,15 +4,19 @@ use std::net::IpAddr;
 
 use rlvs_engine::connection::{Key, Meta, Slot, State};
 use rlvs_engine::destination::Destination;
+use rlvs_engine::family::Endpoints;
 use rlvs_engine::forward::Method;
 use rlvs_engine::lease::{Beginning, Lease, Local};
-use rlvs_engine::service::{ANNOUNCED, CALLED};
+use rlvs_engine::service::{ANNOUNCED, CALLED, MARKED, store_octets};
 use rlvs_engine::settings::seconds;
 use rlvs_engine::tables::{Context, KeyOf};
 use rlvs_engine::template;
 use rlvs_engine::tuple::Packet;
 use rlvs_engine::{Family, FamilyTables, Tables, V4, V6};
-use rlvs_sync::{Addresses, Ends, Flags, Forwarding, LocalEnd, Ports, Record};
+use rlvs_plane::Store;
+use rlvs_sync::{Addresses, Ends, Engine, Flags, Forwarding, LocalEnd, Ports, Record};
+use rlvs_wire::protocol;
+use rlvs_word::Shared64;
 
 use super::state;
 use crate::installed::destination_key;
@@ -86,15 +90,71 @@ pub(super) enum Audience {
     Peer,
 }
 
-/// None for what makes no sense elsewhere: connections of this host, whose ends are this director's; what is
-/// by Call-ID, of which only a hash is known; what FTP has announced; and full NAT, where it is not known.
-pub(super) fn record<F: Packet, T: FamilyTables<F>>(
+/// Why something is not told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Untold {
+    /// It makes no sense elsewhere: connections of this host, whose ends are this director's; what FTP has
+    /// announced; and full NAT, where it is not known.
+    OnlyHere,
+    /// A template by a Call-ID of which nothing is left here but what stands for it.
+    CallForgotten,
+}
+
+pub(super) fn record<F: Packet, T: Store + FamilyTables<F>>(
     tables: &T,
     sight: &Sight<KeyOf<F>>,
     audience: Audience,
+) -> Result<Record, Untold> {
+    let ends = F::endpoints(&sight.key);
+    if ends.protocol != CALLED {
+        return ends_and_state::<F, T>(tables, sight, ends, audience).ok_or(Untold::OnlyHere);
+    }
+    let call = template::call::<F>(&sight.key);
+    let (id, client) = match tables.call_id_of(call) {
+        Ok(Some(kept)) => kept,
+        _ => return Err(Untold::CallForgotten),
+    };
+    let engine = Engine::new(b"sip", &id).ok_or(Untold::CallForgotten)?;
+    let ends = shown::<F, T>(tables, sight.meta, ends, client);
+    let record = ends_and_state::<F, T>(tables, sight, ends, audience).ok_or(Untold::OnlyHere)?;
+    Ok(Record {
+        engine: Some(engine),
+        ..record
+    })
+}
+
+/// The ends of a template by Call-ID, as IPVS has them: its first client's network, and its service's
+/// protocol.
+fn shown<F: Packet, T: Tables>(
+    tables: &T,
+    meta: Meta,
+    ends: Endpoints<F>,
+    client: [u8; 16],
+) -> Endpoints<F> {
+    let destination = tables.destination(meta.destination());
+    let service = destination.and_then(|it| tables.service_at(it.service.load()));
+    let is_marked = service.is_some_and(|it| it.mark.load() != 0);
+    let octets: [Shared64; 2] = Default::default();
+    store_octets(&octets, client);
+    Endpoints {
+        client: F::address(&octets),
+        client_port: [0, 0],
+        protocol: match is_marked {
+            true => MARKED,
+            false => protocol::UDP,
+        },
+        ..ends
+    }
+}
+
+fn ends_and_state<F: Packet, T: FamilyTables<F>>(
+    tables: &T,
+    sight: &Sight<KeyOf<F>>,
+    ends: Endpoints<F>,
+    audience: Audience,
 ) -> Option<Record> {
-    let (meta, ends) = (sight.meta, F::endpoints(&sight.key));
-    if meta.has(Meta::OWN) || matches!(ends.protocol, CALLED | ANNOUNCED) {
+    let meta = sight.meta;
+    if meta.has(Meta::OWN) || ends.protocol == ANNOUNCED {
         return None;
     }
     let destination = tables.destination(meta.destination())?;

@@ -12,15 +12,17 @@ use std::time::Duration;
 
 use rlvs_engine::FamilyTables;
 use rlvs_engine::connection::{Meta, State};
-use rlvs_engine::settings::TICK_SHIFT;
+use rlvs_engine::settings::{TICK_SHIFT, elapsed, ticks};
 use rlvs_engine::table::{Seat, slot_at};
 use rlvs_engine::tables::{Context, KeyOf};
 use rlvs_engine::tuple::Packet;
+use rlvs_plane::Store;
 use rlvs_sync::Record;
 use rlvs_sync::sender::{Rules, Seen, Told};
 
+use super::counts::Counts;
 use super::memory::{Known, Memory};
-use super::portrait::{Audience, Sight, look, record};
+use super::portrait::{Audience, Sight, Untold, look, record};
 use super::state;
 
 /// The present, as [`Told`] counts: all that matters is what is how far from it.
@@ -46,6 +48,8 @@ pub(super) struct Manner {
 #[derive(Debug)]
 pub(super) struct Teller {
     memory: Arc<Memory>,
+    /// Of what cannot be told.
+    counts: Arc<Counts>,
     /// Without a count of packets.
     rules: Rules,
     /// Once is enough, but for the end.
@@ -65,7 +69,12 @@ pub(super) struct Due {
 }
 
 impl Teller {
-    pub(super) fn new(memory: Arc<Memory>, manner: &Manner, audience: Audience) -> Self {
+    pub(super) fn new(
+        memory: Arc<Memory>,
+        counts: Arc<Counts>,
+        manner: &Manner,
+        audience: Audience,
+    ) -> Self {
         let refresh_period = match manner.refresh_period.is_zero() {
             true => REFRESH,
             false => manner.refresh_period,
@@ -79,6 +88,7 @@ impl Teller {
         };
         Self {
             memory,
+            counts,
             rules,
             once: manner.period == 0 && manner.refresh_period.is_zero(),
             from_first: manner.threshold < 2,
@@ -87,7 +97,7 @@ impl Teller {
     }
 
     /// What is to be told of the entry at a seat; it counts as told from now on.
-    pub(super) fn due<F: Packet, T: FamilyTables<F>>(
+    pub(super) fn due<F: Packet, T: Store + FamilyTables<F>>(
         &self,
         context: Context<'_, T>,
         seat: Seat,
@@ -112,16 +122,20 @@ impl Teller {
                 0
             }
         };
-        let record = record::<F, T>(context.tables, &sight, self.audience)?;
+        let idle = elapsed(context.now, sight.seen);
+        let record = match record::<F, T>(context.tables, &sight, self.audience) {
+            Err(Untold::OnlyHere) => return None,
+            // A packet that begins a template keeps its Call-ID a moment later.
+            Err(Untold::CallForgotten) if idle < ticks(1) => return None,
+            record => record,
+        };
         self.memory.store(F::INDEX, seat, next.told(told));
+        if record.is_err() {
+            self.counts.drop_for("call-id-forgotten", 1);
+        }
         Some(Due {
-            record,
-            idle: context
-                .now
-                .wrapping_sub(sight.seen)
-                .cast_signed()
-                .max(0)
-                .cast_unsigned(),
+            record: record.ok()?,
+            idle,
         })
     }
 
@@ -147,7 +161,7 @@ impl Teller {
         let seen = Seen {
             state: state::told(sight.meta.state())?,
             packets: 0,
-            timeout: ticks(sight.left(now)),
+            timeout: duration(sight.left(now)),
             is_controlled: is_controlled(sight),
         };
         if self.once && !seen.state.is_closing() {
@@ -179,11 +193,11 @@ pub(super) fn tag<F: Packet>(sight: &Sight<KeyOf<F>>) -> u32 {
 fn moment(now: u32, tick: u32) -> Duration {
     let ahead = tick.wrapping_sub(now).cast_signed();
     match ahead < 0 {
-        true => PRESENT.saturating_sub(ticks(ahead.unsigned_abs())),
-        false => PRESENT + ticks(ahead.unsigned_abs()),
+        true => PRESENT.saturating_sub(duration(ahead.unsigned_abs())),
+        false => PRESENT + duration(ahead.unsigned_abs()),
     }
 }
 
-fn ticks(count: u32) -> Duration {
-    Duration::from_nanos(u64::from(count) << TICK_SHIFT)
+fn duration(ticks: u32) -> Duration {
+    Duration::from_nanos(u64::from(ticks) << TICK_SHIFT)
 }

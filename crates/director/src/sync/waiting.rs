@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rlvs_sync::Engine;
 use rlvs_sync::receiver::Entry;
 
 /// How many there may be: some 20 MB.
@@ -13,8 +14,9 @@ const MOST: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(super) struct Waiting(HashMap<Ends, Told>);
 
-/// What tells them apart: protocol, client, virtual address.
-type Ends = (u8, SocketAddr, SocketAddr);
+/// What tells them apart: protocol, client, virtual address; of templates by Call-ID, whose client may be
+/// any, that as well.
+type Ends = (u8, SocketAddr, SocketAddr, Option<Engine>);
 
 #[derive(Debug)]
 struct Told {
@@ -33,7 +35,12 @@ impl Waiting {
     /// Keeps it for as long as it lasts; the later news counts. False if there is no room.
     pub(super) fn keep(&mut self, entry: Entry, idle: u32, lasts: Duration, now: Instant) -> bool {
         let record = entry.record();
-        let ends = (record.protocol, record.client(), record.virtual_address());
+        let ends = (
+            record.protocol,
+            record.client(),
+            record.virtual_address(),
+            record.engine.clone(),
+        );
         if self.0.len() >= MOST && !self.0.contains_key(&ends) {
             return false;
         }

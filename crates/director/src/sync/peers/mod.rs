@@ -48,7 +48,7 @@ pub(super) struct Peer {
     address: SocketAddr,
     /// What it knows.
     memory: Arc<Memory>,
-    /// Of what it tells.
+    /// Of what it tells, and of what it cannot be told.
     counts: Arc<Counts>,
     told: Count,
     /// It has told all it had, in the connection that there is.

@@ -72,7 +72,9 @@ impl<T: Store> Push<T> {
     }
 
     fn teller(&self, manner: &Manner) -> Teller {
-        Teller::new(Arc::clone(&self.peer.memory), manner, Audience::Peer)
+        let peer = &self.peer;
+        let (memory, counts) = (Arc::clone(&peer.memory), Arc::clone(&peer.counts));
+        Teller::new(memory, counts, manner, Audience::Peer)
     }
 
     fn connect(&self) -> io::Result<TcpStream> {

@@ -210,7 +210,8 @@ impl Director {
     }
 
     pub(super) fn tells_to(&self, manner: &Manner, audience: Audience) -> Vec<Due> {
-        let teller = Teller::new(Arc::clone(&self.memory), manner, audience);
+        let (memory, counts) = (Arc::clone(&self.memory), Arc::clone(&self.counts));
+        let teller = Teller::new(memory, counts, manner, audience);
         let mut told = Vec::new();
         let mut tell = |due: Option<Due>| {
             told.extend(due);

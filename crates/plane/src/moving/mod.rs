@@ -17,7 +17,7 @@
 mod counters;
 mod others;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ pub(crate) struct Move {
     from: Others,
     /// Entries that are from before are as they were carried over; `None`: nobody knows.
     since: Option<u32>,
-    carried: Tally,
+    tally: Tally,
     /// Of templates, how many connections they had.
     children: Children,
     /// Where clients' entries lie to which others point: those of full NAT and of FTP.
@@ -64,10 +64,12 @@ struct Children {
 }
 
 /// What became of the entries.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Tally {
-    pub(crate) entries: u64,
-    pub(crate) lost: u64,
+#[derive(Debug, Default)]
+struct Tally {
+    /// One that changed meanwhile counts each time.
+    carried: u64,
+    /// There was no room for these: by IP version, where they lay.
+    lost: HashSet<(usize, Seat)>,
 }
 
 impl Move {
@@ -98,7 +100,7 @@ impl Move {
         Self {
             from,
             since: None,
-            carried: Tally::default(),
+            tally: Tally::default(),
             children: Children::default(),
             seats: Default::default(),
         }
@@ -115,9 +117,9 @@ impl Move {
             settings.moving.store(0);
         }
         self.call_ids(to);
-        let Tally { entries, lost } = self.carried;
+        let (carried, lost) = (self.tally.carried, self.tally.lost.len());
         let from = self.from.directory.display();
-        tracing::info!(entries, lost, %from, "all is in the new tables");
+        tracing::info!(carried, lost, %from, "all is in the new tables");
         fs::remove_dir_all(&self.from.directory).map_err(|source| Error::Pin {
             path: self.from.directory.clone(),
             source,
@@ -206,7 +208,7 @@ impl Move {
             Some(since) => entry.seen.wrapping_sub(since) as i32 >= 0,
             None => true,
         };
-        let mut tally = self.carried;
+        let mut tally = std::mem::take(&mut self.tally);
         let mut links = Vec::new();
         for (seat, mut entry) in self.from.entries::<F, W>(name) {
             let is_template = entry.meta.state().is_template();
@@ -228,9 +230,9 @@ impl Move {
                     links.extend(link.map(|link| (new, link)));
                 }
                 Some(_) => {}
-                None => tally.lost += 1,
+                None => drop(tally.lost.insert((family, seat))),
             }
-            tally.entries += 1;
+            tally.carried += 1;
         }
         // FTP's connections, for commands and for data, are told where the others lie now.
         for (own, other) in links {
@@ -239,17 +241,19 @@ impl Move {
                 slot.children.store(Link::to(*other).0);
             }
         }
-        for (_, mut entry) in self.from.entries::<F, W>(name) {
+        for (seat, mut entry) in self.from.entries::<F, W>(name) {
             if !is_reverse(&entry) {
                 continue;
             }
             // One without its client is left by itself.
             if let Some(client) = self.seats[family].get(&Seat(entry.children)) {
                 entry.children = client.0;
-                tally.lost += u64::from(carry::<F, _>(to, &entry).is_none());
+                if carry::<F, _>(to, &entry).is_none() {
+                    tally.lost.insert((family, seat));
+                }
             }
         }
-        self.carried = tally;
+        self.tally = tally;
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use rlvs_host::Error;
 use rlvs_host::store::Store;
 use rlvs_vrrp::Memory;
+use rlvs_vrrp::packet::Sequence;
 use serde::{Deserialize, Serialize};
 
 use crate::place;
@@ -75,7 +76,7 @@ impl Thing {
 }
 
 /// What goes on where it was.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Remembered {
     pub(crate) master: bool,
     /// Of authentication headers.
@@ -83,13 +84,28 @@ pub(crate) struct Remembered {
     /// It was handed over: it does not take over from a lower priority.
     #[serde(default)]
     pub(crate) handed_over: bool,
+    /// The last signature of each sender.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) heard: Vec<(IpAddr, u64)>,
 }
 
 impl Remembered {
-    pub(crate) fn memory(self) -> Memory {
+    pub(crate) fn new(memory: Memory, handed_over: bool) -> Self {
+        let heard = memory.heard.into_iter();
+        Self {
+            master: memory.master,
+            sequence: memory.sequence,
+            handed_over,
+            heard: heard.map(|(sender, it)| (sender, it.0)).collect(),
+        }
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        let heard = self.heard.iter();
         Memory {
             master: self.master,
             sequence: self.sequence,
+            heard: heard.map(|(sender, it)| (*sender, Sequence(*it))).collect(),
         }
     }
 }

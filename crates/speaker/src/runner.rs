@@ -37,7 +37,7 @@ const AT_ONCE: usize = 64;
 const UNKNOWN: usize = 256;
 /// Sockets that could not be opened are tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// After so many authentication headers their number is written down.
+/// After so many authentication headers, or signatures of others, their number is written down.
 pub(crate) const NUMBERS: u32 = 64;
 
 pub(crate) struct Runner {
@@ -225,7 +225,13 @@ impl Runner {
         let now = self.now();
         let unit = &mut self.units[number];
         unit.members[member].counters.note_received();
-        unit.receive(now, member, datagram)
+        let before = unit.machines()[member].signed_heard();
+        let actions = unit.receive(now, member, datagram);
+        let heard = unit.machines()[member].signed_heard();
+        if heard != before && heard.is_multiple_of(NUMBERS) {
+            self.remember(number);
+        }
+        actions
     }
 
     /// Whom a packet is for that comes in there.
@@ -359,10 +365,11 @@ impl Runner {
             let (name, to) = (&it.instance.name, packet.destination);
             tracing::warn!(instance = name, %to, %error, "an advertisement cannot be sent");
         }
-        let is_authenticated = it.instance.is_authenticated();
-        let sequence = self.units[number].machines()[member].memory().sequence;
-        if is_authenticated && sequence.is_multiple_of(NUMBERS) {
-            self.remember(number);
+        if it.instance.is_authenticated() {
+            let memory = self.units[number].machines()[member].memory();
+            if memory.sequence.is_multiple_of(NUMBERS) {
+                self.remember(number);
+            }
         }
     }
 
@@ -439,12 +446,7 @@ impl Runner {
     fn remember(&self, number: usize) {
         let unit = &self.units[number];
         for (it, machine) in unit.members.iter().zip(unit.machines()) {
-            let memory = machine.memory();
-            let remembered = Remembered {
-                master: memory.master,
-                sequence: memory.sequence,
-                handed_over: it.handed_over,
-            };
+            let remembered = Remembered::new(machine.memory(), it.handed_over);
             let job = Job::Remember(it.instance.name.clone(), remembered);
             let _ = self.jobs.send(job);
         }

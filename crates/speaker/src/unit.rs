@@ -133,11 +133,7 @@ impl Unit {
     pub(crate) fn start(&mut self, now: Duration, memories: Option<&[Memory]>) -> Vec<GroupAction> {
         match memories {
             Some(memories) => {
-                let first = memories.first().copied();
-                let first = first.unwrap_or(Memory {
-                    master: false,
-                    sequence: 0,
-                });
+                let first = memories.first().cloned().unwrap_or_default();
                 self.with(
                     |one| one.resume(now, first),
                     |all| all.resume(now, memories),

@@ -84,8 +84,11 @@ impl Group {
         let master = memories.len() == self.members.len() && memories.iter().all(|it| it.master);
         let mut actions = self.share_faults(now);
         for (number, machine) in self.members.iter_mut().enumerate() {
-            let sequence = memories.get(number).map_or(0, |memory| memory.sequence);
-            let done = machine.resume(now, Memory { master, sequence });
+            let memory = Memory {
+                master,
+                ..memories.get(number).cloned().unwrap_or_default()
+            };
+            let done = machine.resume(now, memory);
             actions.extend(by(number, done));
         }
         self.settle(now, actions)

@@ -186,7 +186,7 @@ impl Runner {
             .members
             .iter()
             .map(|it| self.remembered.get(&it.instance.name));
-        let remembered: Option<Vec<_>> = remembered.map(|it| it.copied()).collect();
+        let remembered: Option<Vec<_>> = remembered.map(|it| it.cloned()).collect();
         let handed_over = remembered.iter().flatten().any(|it| it.handed_over);
         if handed_over {
             unit.set_handed_over(now, true, &self.readings);

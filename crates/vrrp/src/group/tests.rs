@@ -109,7 +109,7 @@ fn all_leave_together() {
 fn a_new_daemon_goes_on_with_all_or_none() {
     let memory = |master| Memory {
         master,
-        sequence: 0,
+        ..Memory::default()
     };
     let rows = [
         (vec![true, true], State::Master),
@@ -124,7 +124,7 @@ fn a_new_daemon_goes_on_with_all_or_none() {
     }
     let mut group = addressed(&GroupSpec::default(), vec![spec(1), spec(2)]);
     group.interface(SECOND, 0, false);
-    let actions = group.resume(SECOND, &[memory(true); 2]);
+    let actions = group.resume(SECOND, &[memory(true), memory(true)]);
     assert_eq!(states(&group), [State::Fault; 2]);
     assert_eq!(releases(&actions), [0, 1]);
 }

@@ -26,7 +26,7 @@ mod change;
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::packet::{Datagram, Sum, Version};
+use crate::packet::{Datagram, Sequence, Sum, Version};
 use crate::spec::{Spec, To, Wrong};
 
 use super::admit::{Admitted, Known, admit};
@@ -81,11 +81,13 @@ struct Membership {
 }
 
 /// What the next daemon has to know to go on where this one was.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Memory {
     pub master: bool,
     /// Of authentication headers.
     pub sequence: u32,
+    /// The last signature of each sender, so that none is heard again.
+    pub heard: Vec<(IpAddr, Sequence)>,
 }
 
 impl Machine {
@@ -133,6 +135,7 @@ impl Machine {
     /// heard that it was away. What is in its way is to be said before, its address at least.
     pub fn resume(&mut self, now: Duration, memory: Memory) -> Vec<Action> {
         self.sequence = memory.sequence;
+        self.sequences.remember(&memory.heard);
         if !memory.master || self.obstacle().is_some() {
             return self.start(now);
         }
@@ -151,7 +154,13 @@ impl Machine {
         Memory {
             master: self.state == State::Master,
             sequence: self.sequence,
+            heard: self.sequences.heard().0.to_vec(),
         }
+    }
+
+    /// How many signed advertisements were heard: now and then they are to be remembered.
+    pub fn signed_heard(&self) -> u32 {
+        self.sequences.heard().1
     }
 
     /// A master says that it goes.

@@ -17,6 +17,8 @@ pub(super) struct Sequences {
     sent: Option<Sequence>,
     /// The last one of each sender, the latest last.
     heard: Vec<(IpAddr, Sequence)>,
+    /// How many were heard.
+    count: u32,
 }
 
 /// Why what an advertisement is signed with does not count.
@@ -98,7 +100,20 @@ impl Sequences {
         }
     }
 
+    /// The last one of each sender, and how many were heard in all.
+    pub(super) fn heard(&self) -> (&[(IpAddr, Sequence)], u32) {
+        (&self.heard, self.count)
+    }
+
+    /// These were heard before.
+    pub(super) fn remember(&mut self, heard: &[(IpAddr, Sequence)]) {
+        for (sender, sequence) in heard {
+            self.note(*sender, *sequence);
+        }
+    }
+
     pub(super) fn note(&mut self, sender: IpAddr, sequence: Sequence) {
+        self.count = self.count.wrapping_add(1);
         self.heard.retain(|(it, _)| *it != sender);
         if self.heard.len() == SENDERS {
             self.heard.remove(0);

@@ -479,7 +479,7 @@ fn a_new_daemon_goes_on() {
     assert_eq!((memory.master, memory.sequence), (true, 1));
     let mut machine = Machine::new(before.spec().clone()).unwrap();
     machine.address(Duration::ZERO, Some(OWN));
-    let actions = machine.resume(Duration::ZERO, memory);
+    let actions = machine.resume(Duration::ZERO, memory.clone());
     let resumed = changed(State::Initialize, State::Master, Why::Resumed);
     assert_eq!(sent(&actions), [128]);
     assert_eq!(

@@ -124,6 +124,33 @@ fn who_has_no_key_is_not_heard() {
 }
 
 #[test]
+fn the_next_daemon_hears_nothing_again() {
+    for freshness in [Freshness::Window(WINDOW), Freshness::Growing] {
+        let signing = Signing {
+            freshness,
+            ..signing(Mode::Enforce)
+        };
+        let mut machine = with(Some(signing.clone()));
+        for second in 1..4 {
+            let bytes = signed(&key(1), TODAY + SECOND * second);
+            assert_eq!(refused(&mut machine, &bytes), None);
+        }
+        assert_eq!(machine.signed_heard(), 3);
+        let memory = machine.memory();
+        let mut next = Machine::new(machine.spec().clone()).unwrap();
+        next.clock(TODAY);
+        next.address(Duration::ZERO, Some(OWN));
+        next.resume(Duration::ZERO, memory);
+        for second in 1..4 {
+            let bytes = signed(&key(1), TODAY + SECOND * second);
+            assert_eq!(refused(&mut next, &bytes), Some(Unsigned::Replayed));
+        }
+        let bytes = signed(&key(1), TODAY + SECOND * 4);
+        assert_eq!(refused(&mut next, &bytes), None);
+    }
+}
+
+#[test]
 fn a_site_comes_to_be_signed_step_by_step() {
     let plain = said(&version3(), 200, HIGHER).bytes;
     for (mode, signs, takes) in [

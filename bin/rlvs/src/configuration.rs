@@ -67,10 +67,14 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode> {
         (addresses + server.services.len(), real + server.real.len())
     });
     let worst = reading.warnings.worst();
-    let right = worst.is_none_or(|worst| worst < Severity::Warning);
+    let (wrong, notes) = rlvs_director::judge_vrrp(&reading.site);
+    notes.iter().for_each(|note| eprintln!("  ℹ {note}"));
+    wrong.iter().for_each(|problem| eprintln!("  × {problem}"));
+    let right = worst.is_none_or(|worst| worst < Severity::Warning) && wrong.is_empty();
     let said = match right {
         true => "is right",
-        false => "can be used, without what is left out",
+        false if wrong.is_empty() => "can be used, without what is left out",
+        false => "cannot be used",
     };
     let file = arguments.source.file.display();
     output::print(&format!(

@@ -54,3 +54,4 @@ mod vrrp;
 pub use daemon::{down, is_present, run};
 pub use error::Error;
 pub use site::Configuration;
+pub use vrrp::judge as judge_vrrp;

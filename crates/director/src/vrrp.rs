@@ -108,6 +108,12 @@ impl Vrrp {
     }
 }
 
+/// What of a site's VRRP cannot be, and what is not acted on: of a file that is not applied.
+pub fn judge(site: &Site) -> (Vec<String>, Vec<String>) {
+    let settled = settle(site);
+    (settled.problems, settled.notes)
+}
+
 /// What of a site's VRRP cannot be.
 pub(crate) fn refused(site: &Site) -> Result<(), Error> {
     match settle(site).problems {

@@ -19,6 +19,7 @@ mod protocol;
 mod signing;
 mod statics;
 mod strict;
+mod times;
 mod unacted;
 
 /// What a configuration comes to.
@@ -39,6 +40,7 @@ pub fn settle(site: &Site) -> Settled {
         settled: Settled::default(),
         used: Vec::new(),
     };
+    settler.times();
     settler.instances();
     settler.statics();
     settler.delays();

@@ -172,6 +172,16 @@ fn what_cannot_be_is_named() {
             "lvs_sync_daemon: there is no vrrp_instance VI_8",
         ),
         (
+            format!("{ONE}[vrrp.defaults]\nready_within = -3.0\n"),
+            "vrrp.defaults: ready_within = -3 is no time",
+        ),
+        (
+            format!(
+                "{ONE}[[vrrp.track_process]]\nname = \"P\"\nprocess = [\"p\"]\nfork_delay = nan\n"
+            ),
+            "vrrp_track_process P: fork_delay = NaN is no time",
+        ),
+        (
             format!("[[address]]\naddress = \"192.0.2.100/32\"\n{ONE}"),
             "192.0.2.100 is one of the machine's own",
         ),

@@ -3,31 +3,29 @@
 //! A tick is a few packets here, and no CPU is more than some ticks ahead of another: what in
 //! the kernel is true because a packet takes less than a tick.
 
-use std::ops::ControlFlow;
+mod checks;
+mod cpu;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rlvs_engine::call_id::CallId;
-use rlvs_engine::connection::{Bucket, Key, Meta, Slot, State};
-use rlvs_engine::destination::{Destination, Load};
+use rlvs_engine::connection::State;
+use rlvs_engine::destination::Destination;
 use rlvs_engine::forward::Method;
-use rlvs_engine::fragment::{Draft, Trail};
 use rlvs_engine::frame::{Route, RouteKind};
-use rlvs_engine::lease::Local;
-use rlvs_engine::locality::{Locality, Site};
 use rlvs_engine::memory::{Bytes, Memory, Sizes};
 use rlvs_engine::process::process;
-use rlvs_engine::reason::{Event, ROOM, Reason};
+use rlvs_engine::reason::Event;
 use rlvs_engine::schedule::{Scheduler, layout, rows};
 use rlvs_engine::service::{Service, ServiceKey, filter, store_octets};
-use rlvs_engine::settings::Settings;
-use rlvs_engine::statistics::{Counters, bump};
 use rlvs_engine::tables::{Context, interface};
-use rlvs_engine::{Family, FamilyTables, Tables, V4, V6, Verdict, table};
+use rlvs_engine::{V4, Verdict, table};
 use rlvs_testing::Packet;
 use rlvs_testing::packet::{ACK, DIRECTOR, FIN, RST, SYN, TCP};
-use rlvs_word::Shared64;
+
+use checks::{check_counters, check_counts, check_end, check_live, live, noted, report};
+use cpu::Cpu;
 
 const CPUS: usize = 2;
 /// For machines with better things to do.
@@ -40,128 +38,6 @@ const KEPT: u16 = 24;
 /// Connections that come and go on both CPUs.
 const CHURNED: u64 = 1500;
 const DESTINATIONS: u32 = 5;
-
-/// Memory as one of several CPUs has it: counters of its own.
-struct Cpu<'m> {
-    memory: &'m Memory,
-    counters: Vec<Counters>,
-    reasons: Vec<Shared64>,
-}
-
-impl<'m> Cpu<'m> {
-    fn new(memory: &'m Memory) -> Self {
-        let counters = memory
-            .destinations
-            .iter()
-            .map(|_| Counters::default())
-            .collect();
-        let reasons = (0..ROOM).map(|_| Shared64::default()).collect();
-        Self {
-            memory,
-            counters,
-            reasons,
-        }
-    }
-}
-
-impl Tables for Cpu<'_> {
-    fn now(&self) -> u32 {
-        self.memory.now()
-    }
-
-    fn settings(&self) -> Option<&Settings> {
-        self.memory.settings()
-    }
-
-    fn filter(&self, word: u32) -> Option<&Shared64> {
-        self.memory.filter(word)
-    }
-
-    fn interface(&self, slot: u32) -> Option<&Shared64> {
-        self.memory.interface(slot)
-    }
-
-    fn locality(&self, site: &Site) -> Option<&Locality> {
-        self.memory.locality(site)
-    }
-
-    fn call_id(&self) -> Option<&CallId> {
-        self.memory.call_id()
-    }
-
-    fn keep_call_id(&self, call: u64) {
-        self.memory.keep_call_id(call);
-    }
-
-    fn service_at(&self, number: u32) -> Option<&Service> {
-        self.memory.service_at(number)
-    }
-
-    fn destination(&self, number: u32) -> Option<&Destination> {
-        self.memory.destination(number)
-    }
-
-    fn load(&self, destination: u32) -> Option<&Load> {
-        self.memory.load(destination)
-    }
-
-    fn local(&self, number: u32) -> Option<&Local> {
-        self.memory.local(number)
-    }
-
-    fn node(&self, index: u32) -> Option<&Shared64> {
-        self.memory.node(index)
-    }
-
-    fn counters(&self, _: &Settings, destination: u32) -> Option<&Counters> {
-        self.counters.get(destination as usize)
-    }
-
-    fn count(&self, reason: Reason) {
-        bump(&self.reasons[reason as usize], 1);
-    }
-
-    fn note(&self, event: Event) {
-        bump(&self.reasons[event as usize], 1);
-    }
-
-    fn repeat<S: FnMut(u32) -> ControlFlow<()>>(&self, times: u32, step: S) {
-        self.memory.repeat(times, step);
-    }
-}
-
-macro_rules! family_tables {
-    ($family:ty) => {
-        impl FamilyTables<$family> for Cpu<'_> {
-            fn bucket(&self, index: u32) -> Option<&Bucket<<$family as Family>::Key>> {
-                FamilyTables::<$family>::bucket(self.memory, index)
-            }
-
-            fn displaced(&self, bucket: u32) -> Option<&Shared64> {
-                FamilyTables::<$family>::displaced(self.memory, bucket)
-            }
-
-            fn service(&self, key: &ServiceKey<<$family as Family>::Address>) -> Option<u32> {
-                FamilyTables::<$family>::service(self.memory, key)
-            }
-
-            fn draft(&self) -> Option<&Draft<$family>> {
-                FamilyTables::<$family>::draft(self.memory)
-            }
-
-            fn trail(&self, draft: &Draft<$family>) -> Option<&Trail> {
-                FamilyTables::<$family>::trail(self.memory, draft)
-            }
-
-            fn lay(&self, draft: &Draft<$family>) {
-                FamilyTables::<$family>::lay(self.memory, draft);
-            }
-        }
-    };
-}
-
-family_tables!(V4);
-family_tables!(V6);
 
 /// How far the CPUs are; the clock is that of the slowest.
 #[derive(Default)]
@@ -507,99 +383,4 @@ impl Drop for End<'_> {
         self.progress.finish(self.number);
         self.done.fetch_add(1, Ordering::SeqCst);
     }
-}
-
-/// A counter of all CPUs.
-fn noted(cpus: &[Cpu<'_>], place: usize) -> u64 {
-    cpus.iter().map(|cpu| cpu.reasons[place].load()).sum()
-}
-
-fn report(memory: &Memory, cpus: &[Cpu<'_>], swept: usize, begun: Instant) {
-    println!(
-        "{} ticks in {:?}: {swept} entries swept, {} evicted, {} packets without an entry, {} \
-         without a destination",
-        memory.now(),
-        begun.elapsed(),
-        noted(cpus, Event::Evicted as usize),
-        noted(cpus, Event::Stateless as usize),
-        noted(cpus, Reason::NoDestination as usize),
-    );
-}
-
-fn live(memory: &Memory) -> impl Iterator<Item = (&Slot<<V4 as Family>::Key>, Meta)> {
-    let slots = memory.v4.buckets.iter().flat_map(|bucket| &bucket.slots);
-    slots
-        .map(|slot| (slot, Meta(slot.meta.load())))
-        .filter(|(_, meta)| meta.is_live())
-}
-
-fn check_live(memory: &Memory) {
-    check_counts(memory);
-    let mut keys: Vec<_> = live(memory).map(|(slot, _)| slot.key.load()).collect();
-    let all = keys.len();
-    keys.sort_unstable();
-    keys.dedup();
-    // Two, if they began at one moment: see below.
-    assert!(
-        all - keys.len() <= 2,
-        "{} are there twice",
-        all - keys.len()
-    );
-}
-
-/// What is counted of each destination and bucket is what is there.
-fn check_counts(memory: &Memory) {
-    for (number, load) in memory.loads.iter().enumerate() {
-        let of = |wanted: fn(State) -> bool| {
-            let metas = live(memory).map(|(_, meta)| meta);
-            metas
-                .filter(|it| it.destination() == number as u32 && wanted(it.state()))
-                .count()
-        };
-        let active = of(State::is_active) as u32;
-        let inactive = of(|state| !state.is_active() && !state.is_template()) as u32;
-        assert_eq!(load.counts(), (active, inactive), "of destination {number}");
-        let templates = of(State::is_template) as u32;
-        assert_eq!(
-            load.persistent.load(),
-            templates,
-            "templates of destination {number}"
-        );
-    }
-    let marked = live(memory)
-        .filter(|(_, meta)| meta.has(Meta::DISPLACED))
-        .count() as u64;
-    let displaced: u64 = memory.v4.displaced.iter().map(Shared64::load).sum();
-    assert_eq!(displaced, marked);
-}
-
-fn check_counters(cpus: &[Cpu<'_>], forwarded: u64) {
-    let counters = || cpus.iter().flat_map(|cpu| &cpu.counters);
-    assert_eq!(
-        counters().map(|it| it.packets.load()).sum::<u64>(),
-        forwarded
-    );
-    assert_eq!(
-        counters().map(|it| it.bytes.load()).sum::<u64>(),
-        forwarded * 40
-    );
-    assert_eq!(noted(cpus, Reason::Internal as usize), 0);
-}
-
-/// When everything has ended nothing is counted.
-fn check_end(memory: &Memory) {
-    for _ in 0..3 {
-        memory.clock.fetch_add(1_000_000, Ordering::SeqCst);
-        sweep_all(memory);
-    }
-    assert_eq!(live(memory).count(), 0);
-    for (number, load) in memory.loads.iter().enumerate() {
-        let left = (
-            load.counts(),
-            load.persistent.load(),
-            load.overloaded.load(),
-        );
-        assert_eq!(left, ((0, 0), 0, 0), "destination {number}");
-    }
-    assert!(memory.v4.displaced.iter().all(|count| count.load() == 0));
 }

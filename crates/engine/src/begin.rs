@@ -28,7 +28,7 @@ pub fn begin<F: Packet, T: FamilyTables<F>>(tables: &T, tuple: &Tuple<F>) -> Res
     }
     let starts = starts || !was_stateless(now(tables)?);
     if starts && !may_start(now(tables)?, tuple) {
-        return Err(now(tables)?.settings.unknown(Reason::NoConnection));
+        return Err(Reason::NoConnection);
     }
     let service = tables.service_of(tuple)?;
     if starts && now(tables)?.settings.sheds() {

@@ -531,6 +531,64 @@ fn full_nat_goes_on_at_another_director() -> Result<()> {
     Ok(())
 }
 
+impl Pair {
+    /// Services whose real servers are reached at addresses of the other IP version.
+    fn serve_across(&self, director: &Director) -> Result<()> {
+        let [four, six] = self.lab.vips();
+        for (vip, other) in [(four, six), (six, four)] {
+            let service = format!("-t {}", rlvs_lab::address::with_port(vip, 80));
+            director.ipvsadm(&format!("-A {service} -s rr"))?;
+            for server in &self.lab.real_servers {
+                let real = server.host.address().like(other);
+                let real = rlvs_lab::address::with_port(real, 80);
+                director.ipvsadm(&format!("-a {service} -r {real} -i"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// IPVS has no word for these; peers do.
+#[test]
+fn tunnels_to_the_other_ip_version_go_on_at_another_director() -> Result<()> {
+    let pair = peers_without_services([SECRET; 2])?;
+    let [first, second] = pair.both();
+    let vips = pair.lab.vips();
+    let directors = pair.both().map(|it| it.host.address());
+    let directors = directors.map(|it| format!("{},{}", it.v4, it.v6)).join(",");
+    for server in &pair.lab.real_servers {
+        server.up_tunnel(&vips, "ipip", &directors)?;
+    }
+    for director in pair.both() {
+        pair.serve_across(director)?;
+        wait_met(director)?;
+    }
+    for vip in vips {
+        pair.take(vip, None, first)?;
+    }
+    let client = &pair.lab.client;
+    wait_answered(client, &vips)?;
+    let [four, six] = vips;
+    let ports = [5001, 5002];
+    let mut talks = [
+        Talk::http(client, four, ports[0])?,
+        Talk::http(client, six, ports[1])?,
+    ];
+    for (from, to) in [(first, second), (second, first)] {
+        wait_learned(to, &ports)?;
+        for vip in vips {
+            pair.take(vip, Some(from), to)?;
+        }
+        go_on(&mut talks)?;
+    }
+    for director in pair.both() {
+        let mut dropped = peer(director)?.dropped;
+        dropped.retain(|it| it.reason != "known-better-here");
+        ensure!(dropped.is_empty(), "{dropped:?}");
+    }
+    Ok(())
+}
+
 /// Neighbours have to be found first.
 fn wait_answered(client: &Host, vips: &[IpAddr]) -> Result<()> {
     wait::until("the real servers are known", SOON, || {

@@ -103,5 +103,6 @@ fn record(number: u32) -> Record {
         sequences: None,
         engine: None,
         local: None,
+        across: None,
     }
 }

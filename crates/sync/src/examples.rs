@@ -30,6 +30,7 @@ pub(crate) fn tcp() -> Record {
         sequences: None,
         engine: None,
         local: None,
+        across: None,
     }
 }
 
@@ -70,27 +71,31 @@ pub(crate) fn any_record() -> impl Strategy<Value = Record> {
         option::of(any_sequences()),
         option::of(any_engine()),
         option::of(any_local_end()),
+        option::of(any::<IpAddr>()),
     );
-    (numbers, parameters).prop_map(|((said, addresses, ports), (sequences, engine, local))| {
-        let (protocol, flags, state, mark, timeout) = said;
-        let [client, virtual_port, destination] = ports;
-        Record {
-            protocol,
-            flags: Flags(flags),
-            state,
-            addresses,
-            ports: Ports {
-                client,
-                virtual_port,
-                destination,
-            },
-            mark,
-            timeout,
-            sequences,
-            engine,
-            local,
-        }
-    })
+    (numbers, parameters).prop_map(
+        |((said, addresses, ports), (sequences, engine, local, across))| {
+            let (protocol, flags, state, mark, timeout) = said;
+            let [client, virtual_port, destination] = ports;
+            Record {
+                protocol,
+                flags: Flags(flags),
+                state,
+                addresses,
+                ports: Ports {
+                    client,
+                    virtual_port,
+                    destination,
+                },
+                mark,
+                timeout,
+                sequences,
+                engine,
+                local,
+                across,
+            }
+        },
+    )
 }
 
 fn any_addresses() -> impl Strategy<Value = Addresses> {

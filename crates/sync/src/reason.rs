@@ -38,6 +38,8 @@ pub enum Reason {
     Sequences(u8),
     #[error("a local end of full NAT in {0} bytes")]
     LocalEnd(u8),
+    #[error("a destination of the other IP version in {0} bytes")]
+    Across(u8),
     #[error("the persistence engine's name has {0} bytes")]
     EngineName(u8),
 
@@ -97,6 +99,7 @@ impl Reason {
             Self::EngineName(_) => (Rest, "engine-name-length"),
             Self::Parameter(_) => (Record, "unknown-parameter"),
             Self::LocalEnd(_) => (Record, "local-end-length"),
+            Self::Across(_) => (Record, "other-version-length"),
             Self::NoEngine => (Record, "engine-data-without-name"),
             Self::UnknownEngine => (Record, "unknown-engine"),
             Self::Protocol(_) => (Record, "unknown-protocol"),

@@ -24,6 +24,9 @@ pub struct Record {
     pub engine: Option<Engine>,
     /// Between directors of rlvs: it is by full NAT.
     pub local: Option<LocalEnd>,
+    /// Between directors of rlvs: the destination, if it is of the other IP version, by a tunnel. The one
+    /// in `addresses` means nothing then.
+    pub across: Option<IpAddr>,
 }
 
 /// What stands for the client of a connection by full NAT, towards the real server. IPVS has no full NAT,
@@ -39,8 +42,7 @@ pub struct LocalEnd {
     pub is_told: bool,
 }
 
-/// All of one IP version: a service and its destinations may not mix them while there is a
-/// daemon.
+/// All of one IP version: IPVS tells nothing of a destination of the other.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Addresses {
     V4(Ends<Ipv4Addr>),
@@ -129,7 +131,8 @@ impl Record {
     }
 
     pub fn destination(&self) -> SocketAddr {
-        SocketAddr::new(self.ends().destination, self.ports.destination)
+        let address = self.across.unwrap_or(self.ends().destination);
+        SocketAddr::new(address, self.ports.destination)
     }
 
     fn ends(&self) -> Ends<IpAddr> {

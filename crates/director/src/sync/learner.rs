@@ -174,6 +174,9 @@ impl<T: Store> Learner<T> {
             // Whoever reaches the group could take them all.
             return Dropped("other-method");
         }
+        if record.across.is_some() && !self.is_of_peers() {
+            return Dropped("other-ip-version");
+        }
         if record
             .local
             .is_some_and(|end| !is_fit(&end, &record.addresses))

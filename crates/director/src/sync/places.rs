@@ -48,7 +48,7 @@ impl Places {
     /// The destination's number, if it is there and still what it was.
     pub(super) fn find<S: Store>(&self, store: &S, entry: &Entry) -> Option<u32> {
         let told = entry.record().destination();
-        let is_ipv6 = told.is_ipv6();
+        let is_ipv6 = entry.record().client().is_ipv6();
         let service = entry
             .services()
             .find_map(|service| self.services.get(&key(service, is_ipv6)))?;

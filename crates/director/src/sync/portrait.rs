@@ -1,6 +1,6 @@
 //! An entry of the connection tables as a message tells it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rlvs_engine::connection::{Key, Meta, Slot, State};
 use rlvs_engine::destination::Destination;
@@ -94,7 +94,7 @@ pub(super) enum Audience {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Untold {
     /// It makes no sense elsewhere: connections of this host, whose ends are this director's; what FTP has
-    /// announced; and full NAT, where it is not known.
+    /// announced; and full NAT and destinations of the other IP version, where they are not known.
     OnlyHere,
     /// A template by a Call-ID of which nothing is left here but what stands for it.
     CallForgotten,
@@ -168,12 +168,20 @@ fn ends_and_state<F: Packet, T: FamilyTables<F>>(
         true => Some(local_end::<F, T>(tables, sight)?),
         false => None,
     };
+    let (addresses, across) = addresses(
+        F::ip(ends.client),
+        F::ip(ends.virtual_address),
+        destination_key(destination).address,
+    )?;
+    if across.is_some() && audience == Audience::Group {
+        return None;
+    }
     let port = u16::from_be_bytes;
     Some(Record {
         protocol: ends.protocol,
         flags: flags(destination, meta.state())?,
         state: state::told(meta.state())?.number(),
-        addresses: addresses(F::ip(ends.client), F::ip(ends.virtual_address), destination)?,
+        addresses,
         ports: Ports {
             client: port(ends.client_port),
             virtual_port: port(ends.virtual_port),
@@ -185,6 +193,7 @@ fn ends_and_state<F: Packet, T: FamilyTables<F>>(
         sequences: None,
         engine: None,
         local,
+        across,
     })
 }
 
@@ -234,30 +243,36 @@ fn flags(destination: &Destination, state: State) -> Option<Flags> {
     Some(flags)
 }
 
-/// None where the destination is of another IP version: messages have but one.
+/// The addresses, and the destination's by itself if it is of the other IP version than the clients.
 fn addresses(
     client: IpAddr,
     virtual_address: IpAddr,
-    destination: &Destination,
-) -> Option<Addresses> {
-    match (
-        client,
-        virtual_address,
-        destination_key(destination).address,
-    ) {
-        (IpAddr::V4(client), IpAddr::V4(virtual_address), IpAddr::V4(destination)) => {
-            Some(Addresses::V4(Ends {
+    destination: IpAddr,
+) -> Option<(Addresses, Option<IpAddr>)> {
+    match (client, virtual_address) {
+        (IpAddr::V4(client), IpAddr::V4(virtual_address)) => {
+            let (destination, across) = match destination {
+                IpAddr::V4(address) => (address, None),
+                IpAddr::V6(_) => (Ipv4Addr::UNSPECIFIED, Some(destination)),
+            };
+            let ends = Ends {
                 client,
                 virtual_address,
                 destination,
-            }))
+            };
+            Some((Addresses::V4(ends), across))
         }
-        (IpAddr::V6(client), IpAddr::V6(virtual_address), IpAddr::V6(destination)) => {
-            Some(Addresses::V6(Ends {
+        (IpAddr::V6(client), IpAddr::V6(virtual_address)) => {
+            let (destination, across) = match destination {
+                IpAddr::V6(address) => (address, None),
+                IpAddr::V4(_) => (Ipv6Addr::UNSPECIFIED, Some(destination)),
+            };
+            let ends = Ends {
                 client,
                 virtual_address,
                 destination,
-            }))
+            };
+            Some((Addresses::V6(ends), across))
         }
         _ => None,
     }

@@ -1,5 +1,6 @@
 //! What is told by one director's tables is learned by another's, both in memory.
 
+mod across;
 mod director;
 mod full_nat;
 mod sip;
@@ -44,6 +45,7 @@ pub(super) fn tcp(client: u16) -> Record {
         sequences: None,
         engine: None,
         local: None,
+        across: None,
     }
 }
 
@@ -178,9 +180,7 @@ fn a_connection_whose_packets_come_here_is_left_alone() {
 /// Between directors of rlvs, whoever says it.
 #[test]
 fn the_later_news_counts() {
-    let mut b = Director::new();
-    let learner = std::mem::replace(&mut b.learner, Director::empty().learner);
-    b.learner = learner.comparing(Vec::new());
+    let mut b = Director::new().hearing_peers();
     b.pass(1000);
     b.begin(1001, State::Established);
     b.pass(10);

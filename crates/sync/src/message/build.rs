@@ -6,8 +6,8 @@ use zerocopy::IntoBytes;
 use zerocopy::big_endian::U16;
 
 use super::layout::{
-    ENGINE_DATA, ENGINE_NAME, Head, IPV6, LOCAL_END, Local, Numbers, OPTIONAL, SEQUENCES, Start,
-    Three, VERSION, WORD,
+    ACROSS, ENGINE_DATA, ENGINE_NAME, Head, IPV6, LOCAL_END, Local, Numbers, OPTIONAL, SEQUENCES,
+    Start, Three, VERSION, WORD,
 };
 use crate::record::{Addresses, Record};
 
@@ -117,6 +117,11 @@ fn write(record: &Record, bytes: &mut Vec<u8>) {
             IpAddr::V6(ip) => parameter(KIND, Local::new(ip.octets(), end).as_bytes(), bytes),
         }
     }
+    match record.across {
+        Some(IpAddr::V4(ip)) => parameter(ACROSS, &ip.octets(), bytes),
+        Some(IpAddr::V6(ip)) => parameter(ACROSS, &ip.octets(), bytes),
+        None => {}
+    }
 }
 
 /// None is longer than a byte can say: [`Engine`](crate::Engine) sees to that.
@@ -138,5 +143,9 @@ fn size(record: &Record) -> usize {
         IpAddr::V4(_) => 2 + size_of::<Local<4>>(),
         IpAddr::V6(_) => 2 + size_of::<Local<16>>(),
     });
-    size_of::<Start>() + addresses + sequences + engine + local
+    let across = record.across.map_or(0, |address| match address {
+        IpAddr::V4(_) => 2 + 4,
+        IpAddr::V6(_) => 2 + 16,
+    });
+    size_of::<Start>() + addresses + sequences + engine + local + across
 }

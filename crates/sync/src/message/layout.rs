@@ -25,6 +25,8 @@ pub(super) const ENGINE_NAME: u8 = 3;
 pub(super) const OPTIONAL: u8 = 0x40;
 /// rlvs's own.
 pub(super) const LOCAL_END: u8 = 0x20;
+/// rlvs's own: without it the rest means something else.
+pub(super) const ACROSS: u8 = 0x21;
 
 /// `struct ip_vs_sync_mesg`
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]

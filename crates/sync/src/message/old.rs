@@ -31,6 +31,7 @@ pub(super) fn take(rest: &mut &[u8]) -> Result<Record, Reason> {
         sequences,
         engine: None,
         local: None,
+        across: None,
     })
 }
 

@@ -1,10 +1,12 @@
 //! Reading: a datagram's head, then its records one by one.
 
+use std::net::IpAddr;
+
 use zerocopy::FromBytes;
 
 use super::layout::{
-    ENGINE_DATA, ENGINE_NAME, Head, IPV6, LOCAL_END, Local, Numbers, OPTIONAL, OldHead, SEQUENCES,
-    SIZE_BITS, SIZE_MASK, Start, Three, VERSION, WORD,
+    ACROSS, ENGINE_DATA, ENGINE_NAME, Head, IPV6, LOCAL_END, Local, Numbers, OPTIONAL, OldHead,
+    SEQUENCES, SIZE_BITS, SIZE_MASK, Start, Three, VERSION, WORD,
 };
 use super::old;
 use crate::flags::Flags;
@@ -128,6 +130,7 @@ fn record(bytes: &[u8]) -> Result<Record, Reason> {
         sequences: parameters.sequences,
         engine: parameters.engine()?,
         local: parameters.local,
+        across: parameters.across,
     })
 }
 
@@ -138,6 +141,7 @@ struct Parameters<'d> {
     data: Option<&'d [u8]>,
     name: Option<&'d [u8]>,
     local: Option<LocalEnd>,
+    across: Option<IpAddr>,
 }
 
 impl<'d> Parameters<'d> {
@@ -173,6 +177,10 @@ impl<'d> Parameters<'d> {
                 let end = local_end(value).ok_or(Reason::LocalEnd(length))?;
                 once(kind, &mut self.local, end)
             }
+            ACROSS => {
+                let address = address(value).ok_or(Reason::Across(length))?;
+                once(kind, &mut self.across, address)
+            }
             _ if kind & OPTIONAL != 0 => Ok(()),
             _ => Err(Reason::Parameter(kind)),
         }
@@ -191,6 +199,12 @@ impl<'d> Parameters<'d> {
 fn local_end(value: &[u8]) -> Option<LocalEnd> {
     let four = Local::<4>::read_from_bytes(value).map(Local::read);
     let six = || Local::<16>::read_from_bytes(value).map(Local::read);
+    four.or_else(|_| six()).ok()
+}
+
+fn address(value: &[u8]) -> Option<IpAddr> {
+    let four = <[u8; 4]>::try_from(value).map(IpAddr::from);
+    let six = || <[u8; 16]>::try_from(value).map(IpAddr::from);
     four.or_else(|_| six()).ok()
 }
 

@@ -140,6 +140,12 @@ impl Director {
         director
     }
 
+    /// Hears peers instead of the group.
+    pub(super) fn hearing_peers(mut self) -> Self {
+        self.learner = self.learner.comparing(Vec::new());
+        self
+    }
+
     pub(super) fn change(&mut self, changes: Vec<Change>) {
         let transaction = Transaction::from(changes);
         self.desired.apply(&transaction, 0, &mut |_, _| ()).unwrap();

@@ -28,10 +28,7 @@ fn local(address: &str) -> Change {
 
 /// Who hears peers, with these local addresses, in this order.
 fn director(locals: &[&str]) -> Director {
-    let mut director = director_of_group(locals);
-    let learner = std::mem::replace(&mut director.learner, Director::empty().learner);
-    director.learner = learner.comparing(Vec::new());
-    director
+    director_of_group(locals).hearing_peers()
 }
 
 /// Who hears the group.

@@ -173,8 +173,10 @@ impl Plane {
         let Some(mut moving) = self.moving.take() else {
             return Ok(());
         };
-        // What takes long comes first: the verifier, and most of what is to be carried over.
+        // What takes long comes first: the verifier, and most of what is to be carried over. The second
+        // time it is little, so that a client has no time to use a port again between that and the change.
         self.interfaces.prepare(&mut self.programs)?;
+        moving.follow(&self.tables);
         moving.follow(&self.tables);
         self.tables.finish();
         self.interfaces.adopt(&mut self.programs)?;

@@ -3,9 +3,11 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -183,6 +185,21 @@ impl Host {
             ("net.ipv4.ip_forward", "1"),
             ("net.ipv6.conf.all.forwarding", "1"),
         ])
+    }
+
+    /// Has one CPU take all packets of a flow, as the queues of a network card do. What comes by a veth is
+    /// taken by whatever CPU sent it. If that is two at a time, the second may find no connection where
+    /// the first is just making one (`inet_ehash_insert`), and the kernel resets it: one of millions.
+    pub(crate) fn keep_flows_together(&self) -> Result<()> {
+        let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+        let all = (1_u64 << cpus.min(32)) - 1;
+        let line = format!(
+            "for queue in /sys/class/net/eth*/queues/rx-*; do echo {all:x} > $queue/rps_cpus; done"
+        );
+        // It mounts the /sys of the namespace.
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace(), "bash", "-ec", &line]);
+        command::finish(&mut command, LIMIT)?.success().map(drop)
     }
 
     /// Gives the first interface another MAC address, as a machine that was replaced has.

@@ -30,6 +30,7 @@ pub struct RealServer {
 impl RealServer {
     /// Starts the servers on `host`, on port 80 and port 53 of all its addresses.
     pub fn start(host: Host) -> Result<Self> {
+        host.keep_flows_together()?;
         let nginx = start_nginx(&host)?;
         let dns = start_dns(&host)?;
         Ok(Self { nginx, dns, host })

@@ -5,24 +5,25 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::setup;
-use crate::test::Tally;
+use crate::test::{Job, Tally};
 use crate::{toolchain, workspace};
 
 pub(crate) fn run() -> Result<ExitCode> {
     setup::run(&[setup::BUILD])?;
     let mut tally = Tally::default();
-    lint(&mut tally)?;
+    tally.run(jobs()?)?;
     Ok(tally.finish())
 }
 
 /// Every lint counts as one check.
-pub(crate) fn lint(tally: &mut Tally) -> Result<()> {
-    tally.check(
-        "formatting",
-        workspace::cargo().args(["fmt", "--all", "--check"]),
-    )?;
-    tally.check("lints", &mut clippy())?;
-    tally.check("lints of the eBPF crate", &mut clippy_ebpf()?)
+pub(crate) fn jobs() -> Result<Vec<Job>> {
+    let mut format = workspace::cargo();
+    format.args(["fmt", "--all", "--check"]);
+    Ok(vec![
+        Job::check("formatting", format),
+        Job::check("lints", clippy()),
+        Job::check("lints of the eBPF crate", clippy_ebpf()?),
+    ])
 }
 
 fn clippy() -> Command {

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use rlvs_lab::director::OTHER_LAYOUT;
 use rlvs_lab::warden;
 
-pub(crate) use tally::Tally;
+pub(crate) use tally::{Job, Tally};
 
 use leftovers::Leftovers;
 
@@ -35,31 +35,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     setup::run(&arguments.groups())?;
     let before = Leftovers::now();
     let mut tally = Tally::default();
-    lint::lint(&mut tally)?;
-    let everything = ["test", "--no-fail-fast"];
-    tally.tests("tests without root", workspace::cargo().args(everything))?;
-    if !(arguments.no_lab && arguments.no_vm) {
-        let build = ["build", "--release", "--package", "rlvs"];
-        tally.check("release build", workspace::cargo().args(build))?;
-    }
-    if !arguments.no_lab {
-        let mut build = workspace::cargo();
-        tally.check("build of another layout", build.args(OTHER_LAYOUT))?;
-    }
     let programs = Programs::of(arguments)?;
-    if !programs.is_empty() {
-        // One at a time, as they are run: else they would be built with each other's features.
-        for (package, _) in PACKAGES {
-            let mut build = workspace::cargo();
-            build.args(["test", "--no-run", "--package", package]);
-            tally.check(&format!("{package}: build"), &mut build)?;
-        }
-    }
-    tally.tests_beside(workers(), programs.in_labs, programs.in_machines)?;
+    let mut builds = lint::jobs()?;
+    builds.push(tests_without_root());
+    builds.extend(arguments.debug_builds(&programs));
+    // What is built with optimisations shares nothing with what is not, nor do they wait for each
+    // other.
+    tally.run_beside(2, builds, arguments.release_build())?;
+    tally.run_beside(workers(), programs.in_labs, programs.in_machines)?;
     // Of a test that was killed.
     warden::remove_stale()?;
     tally.nothing("left by tests", &Leftovers::now().since(&before));
     Ok(tally.finish())
+}
+
+fn tests_without_root() -> Job {
+    let mut cargo = workspace::cargo();
+    cargo.args(["test", "--no-fail-fast"]);
+    Job::tests("tests without root", cargo)
 }
 
 /// How many test programs run at once: one in a lab, which mostly waits, and all others in emulated
@@ -92,6 +85,32 @@ impl Arguments {
             .collect()
     }
 
+    /// What tests with root need besides: one at a time, as they are run, else they would be built with
+    /// each other's features.
+    fn debug_builds(&self, programs: &Programs) -> Vec<Job> {
+        let other = (!self.no_lab).then(|| {
+            let mut build = workspace::cargo();
+            build.args(OTHER_LAYOUT);
+            Job::check("build of another layout", build)
+        });
+        let packages = PACKAGES.into_iter().filter(|_| !programs.is_empty());
+        let packages = packages.map(|(package, _)| {
+            let mut build = workspace::cargo();
+            build.args(["test", "--no-run", "--package", package]);
+            Job::check(format!("{package}: build"), build)
+        });
+        other.into_iter().chain(packages).collect()
+    }
+
+    fn release_build(&self) -> Vec<Job> {
+        if self.no_lab && self.no_vm {
+            return Vec::new();
+        }
+        let mut build = workspace::cargo();
+        build.args(["build", "--release", "--package", "rlvs"]);
+        vec![Job::check("release build", build)]
+    }
+
     fn wants(&self, program: &str) -> bool {
         match is_in_machine(program) {
             true => !self.no_vm,
@@ -107,8 +126,8 @@ fn is_in_machine(program: &str) -> bool {
 /// What tests that need root are run by, and what each is called.
 #[derive(Default)]
 struct Programs {
-    in_labs: Vec<(String, Command)>,
-    in_machines: Vec<(String, Command)>,
+    in_labs: Vec<Job>,
+    in_machines: Vec<Job>,
 }
 
 impl Programs {
@@ -120,7 +139,7 @@ impl Programs {
                 let mut cargo = test_package(package);
                 cargo.arg("--lib");
                 let name = format!("{package}: library");
-                programs.in_labs.push((name, cargo));
+                programs.in_labs.push(Job::tests(name, cargo));
             }
             for program in test_programs(&workspace::root().join(directory).join("tests"))? {
                 if arguments.wants(&program) {
@@ -134,10 +153,10 @@ impl Programs {
     fn add(&mut self, package: &str, program: &str) {
         let mut cargo = test_package(package);
         cargo.args(["--test", program]);
-        let run = (format!("{package}: {program}"), cargo);
+        let job = Job::tests(format!("{package}: {program}"), cargo);
         match is_in_machine(program) {
-            true => self.in_machines.push(run),
-            false => self.in_labs.push(run),
+            true => self.in_machines.push(job),
+            false => self.in_labs.push(job),
         }
     }
 

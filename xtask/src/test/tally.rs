@@ -23,44 +23,79 @@ pub(crate) struct Tally {
     failures: Vec<String>,
 }
 
-impl Tally {
-    /// Runs what passes or fails as a whole.
-    pub(crate) fn check(&mut self, name: &str, command: &mut Command) -> Result<()> {
-        let (succeeded, _) = run(name, command, &mut stdout())?;
-        self.note(
-            name,
+/// What is run and counted.
+pub(crate) struct Job {
+    name: String,
+    command: Command,
+    /// It passes or fails as a whole; the tests of others are counted.
+    is_check: bool,
+}
+
+impl Job {
+    /// What passes or fails as a whole.
+    pub(crate) fn check(name: impl Into<String>, command: Command) -> Self {
+        Self {
+            name: name.into(),
+            command,
+            is_check: true,
+        }
+    }
+
+    /// Test programs.
+    pub(crate) fn tests(name: impl Into<String>, command: Command) -> Self {
+        Self {
+            name: name.into(),
+            command,
+            is_check: false,
+        }
+    }
+
+    /// Runs it; whether it succeeded, and what it counts for.
+    fn run(mut self, shown: &mut (impl Write + Send)) -> Result<Ran> {
+        let (succeeded, mut counts) = run(&self.name, &mut self.command, shown)?;
+        if self.is_check {
+            counts.passed = u64::from(succeeded);
+        }
+        Ok(Ran {
+            name: self.name,
             succeeded,
-            Counts {
-                passed: u64::from(succeeded),
-                failed: 0,
-            },
-        );
+            counts,
+        })
+    }
+}
+
+/// How a job ended.
+struct Ran {
+    name: String,
+    succeeded: bool,
+    counts: Counts,
+}
+
+impl Tally {
+    /// Runs jobs one after the other, their output shown as it comes.
+    pub(crate) fn run(&mut self, jobs: Vec<Job>) -> Result<()> {
+        for job in jobs {
+            let ran = job.run(&mut stdout())?;
+            self.note(&ran);
+        }
         Ok(())
     }
 
-    /// Runs test programs, and counts their tests.
-    pub(crate) fn tests(&mut self, name: &str, command: &mut Command) -> Result<()> {
-        let (succeeded, counts) = run(name, command, &mut stdout())?;
-        self.note(name, succeeded, counts);
-        Ok(())
-    }
-
-    /// The same of many: those `in_turn` one after the other, and beside them, and when they are done,
-    /// the `others`, so that never more than so many `workers` are at work. The output of each is shown
-    /// when it ends.
-    pub(crate) fn tests_beside(
+    /// Runs those `in_turn` one after the other, and beside them, and when they are done, the `others`,
+    /// so that never more than so many `workers` are at work. The output of each is shown when it ends.
+    pub(crate) fn run_beside(
         &mut self,
         workers: usize,
-        in_turn: Vec<(String, Command)>,
-        others: Vec<(String, Command)>,
+        in_turn: Vec<Job>,
+        others: Vec<Job>,
     ) -> Result<()> {
         let in_turn = Mutex::new(VecDeque::from(in_turn));
         let others = Mutex::new(VecDeque::from(others));
         let ended = Mutex::new(Vec::new());
         let work = |queue: &Queue| {
-            while let Some((name, command)) = next(queue) {
-                let ran = run_aside(&name, command);
-                lock(&ended).push((name, ran));
+            while let Some(job) = next(queue) {
+                let ran = run_aside(job);
+                lock(&ended).push(ran);
             }
         };
         thread::scope(|scope| {
@@ -70,9 +105,8 @@ impl Tally {
             work(&in_turn);
             work(&others);
         });
-        for (name, ran) in ended.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            let (succeeded, counts) = ran?;
-            self.note(&name, succeeded, counts);
+        for ran in ended.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            self.note(&ran?);
         }
         Ok(())
     }
@@ -82,16 +116,25 @@ impl Tally {
         for it in found {
             println!("{what}: {it}");
         }
-        let (passed, failed) = (u64::from(found.is_empty()), found.len() as u64);
-        self.note(what, found.is_empty(), Counts { passed, failed });
+        self.note(&Ran {
+            name: what.to_owned(),
+            succeeded: found.is_empty(),
+            counts: Counts {
+                passed: u64::from(found.is_empty()),
+                failed: found.len() as u64,
+            },
+        });
     }
 
-    fn note(&mut self, name: &str, succeeded: bool, counts: Counts) {
-        self.passed += counts.passed;
+    fn note(&mut self, ran: &Ran) {
+        self.passed += ran.counts.passed;
         // What fails without a failed test, for example to compile, is one failure.
-        self.failed += if succeeded { 0 } else { counts.failed.max(1) };
-        if !succeeded {
-            self.failures.push(name.to_owned());
+        self.failed += match ran.succeeded {
+            true => 0,
+            false => ran.counts.failed.max(1),
+        };
+        if !ran.succeeded {
+            self.failures.push(ran.name.clone());
         }
     }
 
@@ -116,17 +159,17 @@ struct Counts {
     failed: u64,
 }
 
-type Queue = Mutex<VecDeque<(String, Command)>>;
+type Queue = Mutex<VecDeque<Job>>;
 
-fn next(queue: &Queue) -> Option<(String, Command)> {
+fn next(queue: &Queue) -> Option<Job> {
     lock(queue).pop_front()
 }
 
 /// Runs it, and shows its output at the end.
-fn run_aside(name: &str, mut command: Command) -> Result<(bool, Counts)> {
-    println!("{}", bold(&format!("── {name}: begins")));
+fn run_aside(job: Job) -> Result<Ran> {
+    println!("{}", bold(&format!("── {}: begins", job.name)));
     let mut output = Vec::new();
-    let ran = run(name, &mut command, &mut output);
+    let ran = job.run(&mut output);
     let _ = stdout().write_all(&output);
     ran
 }
@@ -214,23 +257,13 @@ mod tests {
     #[test]
     fn a_run_that_fails_without_a_failed_test_is_one_failure() {
         let mut tally = Tally::default();
-        tally.note("one", false, Counts::default());
-        tally.note(
-            "two",
-            false,
-            Counts {
-                passed: 4,
-                failed: 2,
-            },
-        );
-        tally.note(
-            "three",
-            true,
-            Counts {
-                passed: 5,
-                failed: 0,
-            },
-        );
+        for (succeeded, passed, failed) in [(false, 0, 0), (false, 4, 2), (true, 5, 0)] {
+            tally.note(&Ran {
+                name: String::new(),
+                succeeded,
+                counts: Counts { passed, failed },
+            });
+        }
         assert_eq!((tally.passed, tally.failed), (9, 3));
     }
 }

@@ -100,7 +100,8 @@ impl Drop for Qemu {
 
 fn arguments(vm: &Vm, kernel: &Kernel, directory: &Path) -> Vec<OsString> {
     let mut arguments = Arguments(Vec::new());
-    arguments.add("-nodefaults -no-user-config -display none -no-reboot -cpu max,la57=off");
+    arguments.add("-nodefaults -no-user-config -display none -no-reboot");
+    arguments.pair("-cpu", vm.processor);
     arguments.pair("-m", vm.memory_mib.to_string());
     arguments.pair("-kernel", &kernel.image);
     arguments.pair("-initrd", directory.join("initrd"));

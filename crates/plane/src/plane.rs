@@ -174,7 +174,7 @@ impl Plane {
             return Ok(());
         };
         // What takes long comes first: the verifier, and most of what is to be carried over. The second
-        // time it is little, so that a client has no time to use a port again between that and the change.
+        // time it is little: the less time a client has to use a port again before the change.
         self.interfaces.prepare(&mut self.programs)?;
         moving.follow(&self.tables);
         moving.follow(&self.tables);
